@@ -1,0 +1,1 @@
+"""Federated contrastive pretraining of ECG encoders."""

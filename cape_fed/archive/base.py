@@ -1,0 +1,70 @@
+"""What every archive reader produces and the protocol that ingest and doctor read it through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Sex = Literal["F", "M"]
+
+
+class RecordError(Exception):
+    """One record cannot be read; carries the code of a doctor finding and a short reason without paths."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One record in the archive's listing: cheap to make, small to pickle, enough to read the record by."""
+
+    record: str
+    """Name of the record, unique within the archive."""
+    locator: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever the reader needs to find and annotate the record: path, HDF5 row, CSV fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRecord:
+    """One record as the archive holds it, with names, units and labels made uniform and nothing filtered."""
+
+    record: str
+    patient: str | None
+    """The source's patient id, None where unknown. Never stored as it is: the store keeps a salted key."""
+    age: float | None
+    sex: Sex | None
+    labels: Mapping[str, bool]
+    """Labels of the vocabulary that are annotated for this record; a label that is absent here is not annotated."""
+    signal_mv: NDArray[np.float32]
+    """``[12, n]`` in mV, rows in the order of ``LEADS``, NaN where a lead or sample is missing."""
+    fs: float
+    notes: tuple[str, ...] = ()
+    """Codes of doctor findings met while reading this record."""
+    declared_samples: int | None = None
+    """Length by the header where it differs from the signal read."""
+    saturated_leads: int = 0
+    """Bit mask of leads that stay at an end of the ADC's range, where the format tells; bit 0 is lead I."""
+
+
+class Reader(Protocol):
+    """One archive format. Stateless and picklable: worker processes call ``read``."""
+
+    name: str
+    explicit_labels: frozenset[str]
+    """Labels whose False is a statement of the archive even where no record carries the label."""
+
+    def entries(self, root: Path) -> Iterator[Entry]:
+        """List the archive in a fixed order, streaming; raises InputError where it is not of this format."""
+        ...
+
+    def read(self, root: Path, entry: Entry, seconds: float | None = None) -> RawRecord:
+        """Read one record, at most its first ``seconds``; raises RecordError where that is impossible."""
+        ...

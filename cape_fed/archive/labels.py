@@ -1,0 +1,95 @@
+"""The one vocabulary that every source's diagnosis statements are mapped onto."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+VOCABULARY: dict[str, str] = {
+    "AF": "atrial fibrillation",
+    "AFL": "atrial flutter",
+    "SINUS": "rhythm of sinus origin at any rate; annotated only where the source states a rhythm",
+    "SARRH": "sinus arrhythmia",
+    "SBRAD": "sinus bradycardia",
+    "STACH": "sinus tachycardia",
+    "AVB1": "first-degree atrioventricular block",
+    "RBBB": "right bundle branch block, complete or not further specified",
+    "IRBBB": "incomplete right bundle branch block",
+    "LBBB": "left bundle branch block, complete or not further specified",
+    "LAFB": "left anterior fascicular block",
+    "PAC": "premature atrial or supraventricular complexes",
+    "PVC": "premature ventricular complexes",
+    "PACE": "pacemaker rhythm",
+    "MI": "any statement of acute or old myocardial infarction",
+    "LVH": "left ventricular hypertrophy, voltage criteria included",
+    "STD": "ST depression",
+    "STE": "ST elevation",
+    "TWA": "T wave abnormality: inverted, flat or non-specific",
+    "LQRSV": "low QRS voltages",
+    "LQT": "prolonged QT interval",
+    "NORM": "normal ECG",
+    "CHAGAS": "Chagas disease, by serology or self-report",
+}
+"""Label → definition, in the fixed order of the store's columns. Age and sex are columns of their own."""
+
+IMPLIES: dict[str, tuple[str, ...]] = {"SARRH": ("SINUS",), "SBRAD": ("SINUS",), "STACH": ("SINUS",)}
+"""Labels that a label brings with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What one statement of a source says in terms of the vocabulary."""
+
+    positive: tuple[str, ...] = ()
+    """Labels that the statement asserts."""
+    unclear: tuple[str, ...] = ()
+    """Labels that can no longer be called absent: the statement may include them."""
+    excludes_sinus: bool = False
+    """The statement names a rhythm of other than sinus origin."""
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Labels of one record and the statements that the vocabulary has no word for."""
+
+    labels: dict[str, bool]
+    unmapped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """The statements one kind of source chooses from, with their meaning."""
+
+    name: str
+    meanings: Mapping[str, Meaning]
+
+    @cached_property
+    def labels(self) -> frozenset[str]:
+        """Labels that the scheme can express, hence annotates in every record that carries a list of statements."""
+        stated = {label for meaning in self.meanings.values() for label in meaning.positive}
+        return frozenset(stated.union(*(IMPLIES.get(label, ()) for label in stated)))
+
+    def annotate(self, statements: Iterable[str]) -> Annotation:
+        """Turn one record's list of statements into labels: on the list True, not on it False, unclear absent.
+
+        SINUS is left out where no rhythm is stated, because sources commonly omit the normal rhythm.
+        """
+        positive: set[str] = set()
+        unclear: set[str] = set()
+        unmapped = []
+        other_rhythm = False
+        for statement in statements:
+            meaning = self.meanings.get(statement)
+            if meaning is None:
+                unmapped.append(statement)
+                continue
+            positive.update(meaning.positive)
+            unclear.update(meaning.unclear)
+            other_rhythm |= meaning.excludes_sinus
+        for label in tuple(positive):
+            positive.update(IMPLIES.get(label, ()))
+        if not other_rhythm:
+            unclear.add("SINUS")
+        known = self.labels - (unclear - positive)
+        return Annotation({label: label in positive for label in VOCABULARY if label in known}, tuple(unmapped))

@@ -1,0 +1,10 @@
+"""The one exception that a user is meant to read."""
+
+from __future__ import annotations
+
+
+class InputError(Exception):
+    """Bad usage or input: one line saying what is wrong, where, and what to do.
+
+    The command line prints it without a traceback and exits with 2.
+    """

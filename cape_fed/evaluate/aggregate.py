@@ -1,0 +1,82 @@
+"""Means over cohorts and tasks, resample by resample: ID, OOD and the worst cohort."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from cape_fed.evaluate.bootstrap import Sampled, mean
+from cape_fed.evaluate.cohorts import Role
+from cape_fed.evaluate.metrics import HIGHER_IS_BETTER
+from cape_fed.evaluate.scores import Key, Scored
+
+Scope = Literal["id", "ood", "worst"]
+Values = Mapping[str, Mapping[str, Sampled]]
+"""One metric of the transfer probe: task → cohort → value; only where there is a number."""
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A mean with the cohort it stands for and the number of tasks in it."""
+
+    sampled: Sampled
+    cohort: str
+    tasks: int
+
+
+def transfer_values(scored: Mapping[Key, Scored], metric: str) -> Values:
+    """Pick one metric of the transfer cells."""
+    values: dict[str, dict[str, Sampled]] = {}
+    for key, entry in scored.items():
+        if key.probe == "transfer" and metric in entry.sampled and math.isfinite(entry.sampled[metric].point):
+            values.setdefault(key.task, {})[key.cohort] = entry.sampled[metric]
+    return values
+
+
+def label_of(cohorts: Iterable[str]) -> str:
+    """Name what a mean is over: the cohort where it is one, else how many."""
+    names = sorted(cohorts)
+    return names[0] if len(names) == 1 else f"mean of {len(names)}"
+
+
+def mean_over_cohorts(values: Mapping[str, Sampled], roles: Mapping[str, Role], role: Role) -> Aggregate | None:
+    """One task's mean over the cohorts of a role; None where no cohort has a number."""
+    of_role = {cohort: value for cohort, value in values.items() if roles[cohort] == role}
+    return Aggregate(mean(list(of_role.values())), label_of(of_role), 1) if of_role else None
+
+
+def shared_tasks(values: Values, roles: Mapping[str, Role]) -> list[str]:
+    """Tasks with a number in every role that has any, so that ID and OOD means are over the same tasks."""
+    sides = {roles[cohort] for by_cohort in values.values() for cohort in by_cohort}
+    return [task for task, by_cohort in values.items() if {roles[cohort] for cohort in by_cohort} == sides]
+
+
+def aggregate(values: Values, roles: Mapping[str, Role], metric: str) -> dict[Scope, Aggregate]:
+    """Mean over the shared tasks: of the means over ID cohorts, of those over OOD cohorts, and in the worst cohort.
+
+    The worst cohort is the one with the worst mean on the data as they are; its interval is that cohort's and does not
+    know that it was picked. A cohort's mean is over those of the shared tasks for which it has a number.
+    """
+    tasks = shared_tasks(values, roles)
+    means: dict[Scope, Aggregate] = {}
+    sides: tuple[Role, ...] = ("id", "ood")
+    for role in sides:
+        found = [found for task in tasks if (found := mean_over_cohorts(values[task], roles, role))]
+        if found:
+            cohorts = {name for task in tasks for name in values[task] if roles[name] == role}
+            means[role] = Aggregate(mean([entry.sampled for entry in found]), label_of(cohorts), len(found))
+    if means:
+        means["worst"] = _worst({task: values[task] for task in tasks}, metric)
+    return means
+
+
+def _worst(values: Values, metric: str) -> Aggregate:
+    by_cohort: dict[str, list[Sampled]] = {}
+    for cohorts in values.values():
+        for cohort, value in cohorts.items():
+            by_cohort.setdefault(cohort, []).append(value)
+    means = [Aggregate(mean(values), cohort, len(values)) for cohort, values in by_cohort.items()]
+    pick = min if HIGHER_IS_BETTER[metric] else max
+    return pick(means, key=lambda entry: entry.sampled.point)

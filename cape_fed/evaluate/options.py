@@ -1,0 +1,21 @@
+"""What a user can choose about an evaluation."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PENALTIES = tuple(float(10.0**exponent) for exponent in (-4, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0, 0.5, 1))
+
+
+class EvaluateOptions(BaseModel):
+    """Settings of an evaluation or comparison; they are written into its results."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 0
+    resamples: int = Field(1000, ge=1, description="bootstrap resamples of the patients")
+    level: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
+    min_patients: int = Field(20, ge=1, description="positive and negative patients below which nothing is shown")
+    penalties: tuple[float, ...] = Field(PENALTIES, min_length=1, description="ridge penalties, a record of training")
+    map_records: int = Field(1500, ge=0, description="records on the embedding map")
+    examples: int = Field(1, ge=0, description="example ECGs a cohort")

@@ -1,0 +1,1 @@
+"""Contrastive pretraining: encoder, augmentation, batching, objective and the training loop."""

@@ -1,0 +1,83 @@
+"""Central pretraining: all cohorts in one place, as the federation's baseline."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from cape_fed.errors import InputError
+from cape_fed.pretrain.cohorts import Cohort
+from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.pretrain.distributed import Processes
+from cape_fed.pretrain.learner import learning_rate
+from cape_fed.pretrain.state import latest_checkpoint, load_state, save_checkpoint
+from cape_fed.pretrain.workbench import Workbench
+from cape_fed.rundir import RunDirectory
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int, dict[str, Any]], None]
+"""Called with the steps done, the steps in all and the latest line of metrics."""
+
+CENTRAL = "central"
+
+
+def pretrain(
+    config: PretrainConfig,
+    cohorts: Sequence[Cohort],
+    run: RunDirectory,
+    device: torch.device,
+    processes: Processes,
+    *,
+    resume: bool = False,
+    progress: Progress = lambda done, total, line: None,
+) -> Workbench:
+    """Train to the last step, writing metrics and checkpoints; a resumed run goes on as if it had not stopped."""
+    steps = config.train.steps
+    bench = Workbench(config, CENTRAL, cohorts, steps, device, processes)
+    start, losses = _resume(bench, run, processes) if resume else (0, [])
+    if start == 0 and processes.is_first:
+        for cohort, share in bench.pair_kinds().items():
+            log.info("cohort %s: %.1f%% of pairs are two records of one patient", cohort, 100 * share)
+    for step, loss in bench.train(start, steps):
+        losses.append(loss)
+        done = step + 1
+        if done % config.train.monitor_every == 0 or done == steps:
+            line = _metrics(bench, config, step, losses)
+            losses.clear()
+            if processes.is_first:
+                run.append_metrics(line)
+                progress(done, steps, line)
+        if done % config.train.checkpoint_every == 0 or done == steps:
+            if processes.is_first:
+                facts = {"unreported": [float(value) for value in losses]}
+                save_checkpoint(run.checkpoints, bench.learner, done, facts)
+            processes.wait()
+    return bench
+
+
+def _resume(bench: Workbench, run: RunDirectory, processes: Processes) -> tuple[int, list[torch.Tensor]]:
+    """Load the latest checkpoint and drop later metrics; returns the step to go on from and losses not yet reported."""
+    checkpoint = latest_checkpoint(run.checkpoints)
+    facts = load_state(checkpoint, bench.learner) if checkpoint is not None else {"step": 0, "unreported": []}
+    if processes.is_first:
+        run.truncate_metrics("step", facts["step"])
+    processes.wait()
+    return facts["step"], [torch.tensor(loss) for loss in facts["unreported"]]
+
+
+def _metrics(bench: Workbench, config: PretrainConfig, step: int, losses: Sequence[torch.Tensor]) -> dict[str, Any]:
+    """One line: the mean loss since the last one and the monitors of the encoder after ``step``."""
+    loss = float(np.mean([float(value) for value in losses]))
+    if not np.isfinite(loss):
+        raise InputError(f"the loss is {loss} at step {step}: lower train.learning_rate")
+    return {
+        "step": step,
+        "loss": loss,
+        "learning_rate": learning_rate(config.train, step, bench.steps),
+        **bench.measure(),
+    }

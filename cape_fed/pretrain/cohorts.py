@@ -1,0 +1,72 @@
+"""Stores with their splits, opened for training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cape_fed.errors import InputError
+from cape_fed.pretrain.batching import CohortPairs
+from cape_fed.pretrain.config import SplitConfig
+from cape_fed.signal.profile import Profile
+from cape_fed.store.split import Split, load_split, save_split, split_patients
+from cape_fed.store.store import Store, open_store
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """A store and which of its patients train, validate and test."""
+
+    store: Store
+    split: Split
+
+    @property
+    def name(self) -> str:
+        """Name of the cohort."""
+        return self.store.cohort
+
+    def pairs(self, seed: int) -> CohortPairs:
+        """Its sequence of training pairs."""
+        rows = self.split.train
+        return CohortPairs(self.name, rows, self.store.patients[rows], seed)
+
+
+def open_cohorts(paths: Sequence[Path], config: SplitConfig, splits: Path) -> list[Cohort]:
+    """Open stores and split each by patient; a split found under ``splits`` is kept, a new one is saved there."""
+    stores = open_stores(paths)
+    return [Cohort(store, keep_split(store, config, splits / f"{store.cohort}.parquet")) for store in stores]
+
+
+def open_stores(paths: Sequence[Path]) -> list[Store]:
+    """Open stores of one profile and different cohorts; InputError where they do not go together."""
+    if not paths:
+        raise InputError("no store given: name at least one with data.train=[STORE,...]")
+    stores = [open_store(path) for path in paths]
+    common_profile(stores)
+    names = [store.cohort for store in stores]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise InputError(f"cohort {name} is given twice ({stores[index].path}): name every store once")
+    return stores
+
+
+def common_profile(stores: Sequence[Store]) -> Profile:
+    """The one profile of all stores; InputError naming two stores that differ."""
+    first = stores[0]
+    for store in stores[1:]:
+        if store.profile.hash != first.profile.hash:
+            raise InputError(
+                f"{store.path} has profile {store.profile.name} ({store.profile.hash}), {first.path} has "
+                f"{first.profile.name} ({first.profile.hash}): ingest both with one profile"
+            )
+    return first.profile
+
+
+def keep_split(store: Store, config: SplitConfig, path: Path) -> Split:
+    """The split saved at ``path``, or a new one saved there: made once, then it stays."""
+    if path.exists():
+        return load_split(path, store)
+    split = split_patients(store, config.seed, config.fractions)
+    save_split(path, store, split)
+    return split

@@ -1,0 +1,68 @@
+"""Everything that decides the outcome of a pretraining run, checked before anything starts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cape_fed.pretrain.augment import AugmentConfig
+from cape_fed.pretrain.batching import check_kind
+from cape_fed.pretrain.encoder import EncoderSize
+
+
+class Section(BaseModel):
+    """Part of a configuration: frozen, and strict about its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ObjectiveConfig(Section):
+    """NT-Xent and its projection head."""
+
+    temperature: float = Field(default=0.1, gt=0)
+    hidden: int = Field(default=256, gt=0, description="width of the head's hidden layer")
+    projection: int = Field(default=128, gt=0, description="dimensions in which pairs are contrasted")
+
+
+class TrainConfig(Section):
+    """The optimisation."""
+
+    steps: int = Field(default=1000, gt=0, description="optimiser steps of a central run")
+    pairs: int = Field(default=96, gt=1, description="pairs a batch, over all processes")
+    optimiser: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the run in which the rate rises")
+    schedule: Literal["cosine", "constant"] = "cosine"
+    clip_norm: float | None = Field(default=None, gt=0, description="bound on a step's gradient norm")
+    monitor_every: int = Field(default=100, gt=0, description="steps between monitors")
+    checkpoint_every: int = Field(default=500, gt=0, description="steps between checkpoints")
+
+
+class SplitConfig(Section):
+    """How each cohort's patients are divided; what is left over trains."""
+
+    seed: int = 0
+    valid: float = Field(default=0.1, ge=0, lt=1)
+    test: float = Field(default=0.2, ge=0, lt=1)
+
+    @property
+    def fractions(self) -> tuple[float, float, float]:
+        """Shares of train, valid and test patients."""
+        return 1 - self.valid - self.test, self.valid, self.test
+
+
+class PretrainConfig(Section):
+    """What a learner needs, central or at a site."""
+
+    seed: int = 0
+    split: SplitConfig = SplitConfig()
+    batching: str = Field(default="idb", description="idb, random or idb+cross:p")
+    model: EncoderSize = "base"
+    objective: ObjectiveConfig = ObjectiveConfig()
+    augment: AugmentConfig = AugmentConfig()
+    train: TrainConfig = TrainConfig()
+    precision: Literal["float32", "bfloat16"] = "float32"
+
+    _known_batching = field_validator("batching")(check_kind)

@@ -1,0 +1,86 @@
+"""One optimiser step at a time on an encoder with its projection head."""
+
+from __future__ import annotations
+
+from math import cos, pi
+
+import torch
+from torch import Tensor, nn
+
+from cape_fed.pretrain.augment import Augmentation
+from cape_fed.pretrain.config import PretrainConfig, TrainConfig
+from cape_fed.pretrain.distributed import Processes
+from cape_fed.pretrain.encoder import SIZES, build_encoder
+from cape_fed.pretrain.feed import Pairs
+from cape_fed.pretrain.objective import ProjectionHead, nt_xent
+from cape_fed.seeds import derive_seed
+
+
+class Learner:
+    """Encoder, head and optimiser. What a step does depends on its number and the seed, not on earlier draws."""
+
+    def __init__(
+        self, config: PretrainConfig, fs: int, name: str, device: torch.device, processes: Processes | None = None
+    ) -> None:
+        """``name`` keeps the draws of sites apart; a central run uses its own."""
+        self.config = config
+        self.name = name
+        self.device = device
+        self.processes = processes or Processes()
+        self.encoder = build_encoder(SIZES[config.model], derive_seed(config.seed, "encoder")).to(device)
+        self.head = _build_head(config, name).to(device)
+        self.augmentation = Augmentation(config.augment, fs)
+        self.optimiser = _build_optimiser(config.train, [*self.encoder.parameters(), *self.head.parameters()])
+
+    def step(self, pairs: Pairs, step: int, total: int) -> Tensor:
+        """One update on this process's part of batch number ``step`` of ``total``; returns the loss (0-d, float32)."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.config.train, step, total)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss = self.loss(pairs, step)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.processes.average_gradients(self.parameters())
+        if self.config.train.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.parameters(), self.config.train.clip_norm)
+        self.optimiser.step()
+        return self.processes.mean(loss.detach())
+
+    def loss(self, pairs: Pairs, step: int) -> Tensor:
+        """NT-Xent of the batch as this process sees it: its own anchors against everyone's candidates."""
+        generator = torch.Generator(self.device)
+        generator.manual_seed(derive_seed(self.config.seed, "augment", self.name, step, self.processes.rank))
+        views = [self.augmentation(ecg, valid, generator) for ecg, valid in (pairs.first, pairs.second)]
+        ecg, valid = (torch.cat(parts) for parts in zip(*views, strict=True))
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            z = self.head(self.encoder(ecg, valid))
+        anchors = z.float()
+        groups = torch.cat([pairs.group, pairs.group])
+        candidates, candidate_groups = self.processes.gather_views(anchors), self.processes.gather_views(groups)
+        offset = self.processes.rank * len(pairs.group)
+        return nt_xent(anchors, candidates, groups, candidate_groups, offset, self.config.objective.temperature)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Encoder and head parameters in a fixed order."""
+        return [*self.encoder.parameters(), *self.head.parameters()]
+
+
+def learning_rate(config: TrainConfig, step: int, total: int) -> float:
+    """Linear warm-up, then a cosine to 0 at ``total``, over the whole run and not over a round."""
+    warm = round(config.warmup * total)
+    if step < warm:
+        return config.learning_rate * (step + 1) / warm
+    if config.schedule == "constant":
+        return config.learning_rate
+    return config.learning_rate * 0.5 * (1 + cos(pi * (step - warm) / max(1, total - warm)))
+
+
+def _build_head(config: PretrainConfig, name: str) -> ProjectionHead:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(config.seed, "head", name))
+        return ProjectionHead(SIZES[config.model].dim, config.objective.hidden, config.objective.projection)
+
+
+def _build_optimiser(config: TrainConfig, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
+    return torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)

@@ -1,0 +1,69 @@
+"""A learner with the data it learns from: what a central run and a site have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from cape_fed.errors import InputError
+from cape_fed.pretrain.batching import make_batching
+from cape_fed.pretrain.cohorts import Cohort, common_profile
+from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.pretrain.distributed import Processes
+from cape_fed.pretrain.feed import Feed
+from cape_fed.pretrain.learner import Learner
+from cape_fed.pretrain.monitor import Monitor
+
+
+class Workbench:
+    """Learner, feed and monitor of one place, named after it."""
+
+    def __init__(
+        self,
+        config: PretrainConfig,
+        name: str,
+        cohorts: Sequence[Cohort],
+        steps: int,
+        device: torch.device,
+        processes: Processes | None = None,
+    ) -> None:
+        """``steps`` is the length of the run, over which the learning rate and the order of batches are laid out."""
+        processes = processes or Processes()
+        if config.train.pairs % processes.world:
+            raise InputError(f"train.pairs={config.train.pairs} cannot be shared by {processes.world} processes")
+        self.steps = steps
+        self.cohorts = cohorts
+        self.pairs = [cohort.pairs(config.seed) for cohort in cohorts]
+        stores = [cohort.store for cohort in cohorts]
+        batching = make_batching(config.batching, self.pairs, config.train.pairs, steps, config.seed)
+        self.learner = Learner(config, common_profile(stores).fs, name, device, processes)
+        self.feed = Feed(stores, batching, device, processes.share(config.train.pairs))
+        self.monitor = Monitor(
+            stores, [cohort.split.valid for cohort in cohorts], self.learner.augmentation, config.seed, device
+        )
+
+    def train(self, start: int, stop: int) -> Iterator[tuple[int, torch.Tensor]]:
+        """Take the steps ``start .. stop``, yielding each with its loss, still on the device."""
+        for step, pairs in self.feed.stream(start, stop):
+            yield step, self.learner.step(pairs, step, self.steps)
+
+    def measure(self) -> dict[str, float]:
+        """Label-free monitors of the encoder as it is."""
+        return self.monitor.measure(self.learner.encoder)
+
+    def pair_kinds(self) -> dict[str, float]:
+        """For every cohort, the share of pairs made of two records of a patient; the rest are two views of one."""
+        return {pairs.name: pairs.share_with_several for pairs in self.pairs}
+
+
+def choose_device(name: str) -> torch.device:
+    """The device a configuration asks for; InputError where there is none such."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"device={name} is not available here: use cpu, or auto") from error
+    return device

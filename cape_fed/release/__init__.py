@@ -1,0 +1,1 @@
+"""Released encoders: writing and loading bundles."""

@@ -1,0 +1,119 @@
+"""Bundles: a released encoder as files that load strictly or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors.torch import load_file, save_file
+
+from cape_fed.errors import InputError
+from cape_fed.files import atomic_directory
+from cape_fed.pretrain.encoder import Encoder, EncoderConfig
+from cape_fed.release.card import model_card
+from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.signal.leads import LEADS
+from cape_fed.signal.profile import Profile
+
+MODEL, CONFIG, PROFILE, REFERENCE, CARD, SUMS = (
+    "model.safetensors", "config.json", "profile.json", "reference.npz", "README.md", "SHA256SUMS",
+)  # fmt: skip
+FORMAT = 1
+TOLERANCE = 1e-3
+"""Largest relative difference of the reference embedding: float32 kernels differ between machines, models do not."""
+
+
+class BundleConfig(BaseModel):
+    """Contents of ``config.json``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: int = FORMAT
+    encoder: EncoderConfig
+    provenance: dict[str, Any] = {}
+    """How it came about: method, configuration, cohorts with their counts and fingerprints."""
+
+
+def write_bundle(path: Path, encoder: Encoder, profile: Profile, provenance: Mapping[str, Any]) -> None:
+    """Write an encoder as a bundle at ``path``, whole or not at all."""
+    weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
+    config = BundleConfig(encoder=encoder.config, provenance=dict(provenance))
+    copy = Encoder(encoder.config)
+    copy.load_state_dict(weights)
+    signal = reference_signal(profile)
+    embedding = PretrainedEncoder(copy, profile, config.provenance).embed(signal, profile.fs)
+    with atomic_directory(path) as partial:
+        save_file(weights, partial / MODEL)
+        (partial / CONFIG).write_text(config.model_dump_json(indent=1) + "\n")
+        (partial / PROFILE).write_text(profile.model_dump_json(indent=1) + "\n")
+        np.savez(partial / REFERENCE, ecg_mv=signal, fs=np.float64(profile.fs), embedding=embedding)
+        (partial / CARD).write_text(model_card(config.provenance, encoder.config, profile))
+        (partial / SUMS).write_text(_sums(partial))
+
+
+def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
+    """Load a bundle after checking its checksums, its weights' names and shapes, and its reference embedding.
+
+    Raises InputError naming the file that is missing, altered or of another format version.
+    """
+    root = Path(path)
+    _check_sums(root)
+    try:
+        config = BundleConfig.model_validate_json((root / CONFIG).read_text())
+        profile = Profile.model_validate_json((root / PROFILE).read_text())
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{root} is not a bundle this version can read: check {CONFIG} and {PROFILE}") from error
+    if config.format != FORMAT:
+        raise InputError(f"{root} has bundle format {config.format}, this version reads {FORMAT}")
+    encoder = Encoder(config.encoder)
+    try:
+        encoder.load_state_dict(load_file(root / MODEL))
+    except (RuntimeError, OSError, ValueError) as error:
+        raise InputError(f"{root / MODEL} does not fit {CONFIG}: {' '.join(str(error).split())[:160]}") from error
+    loaded = PretrainedEncoder(encoder.to(device), profile, config.provenance)
+    _check_reference(root, loaded)
+    return loaded
+
+
+def reference_signal(profile: Profile) -> NDArray[np.float32]:
+    """A made-up waveform, no patient's: pulses a second apart with a lead-dependent size, ``[12, samples]`` mV."""
+    time = np.arange(profile.samples) / profile.fs
+    phase = (time[None, :] - 0.05 * np.arange(len(LEADS))[:, None]) % 1.0
+    size = np.linspace(-0.5, 1.5, len(LEADS))[:, None]
+    return (size * np.exp(-(((phase - 0.4) / 0.03) ** 2)) + 0.2 * size * np.sin(2 * np.pi * time)).astype(np.float32)
+
+
+def _check_reference(root: Path, loaded: PretrainedEncoder) -> None:
+    try:
+        with np.load(root / REFERENCE, allow_pickle=False) as stored:
+            signal, fs, expected = stored["ecg_mv"], float(stored["fs"]), stored["embedding"]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{root / REFERENCE} cannot be read: {error}") from error
+    difference = np.abs(loaded.embed(signal, fs) - expected).max() / np.abs(expected).max()
+    if not difference < TOLERANCE:
+        raise InputError(
+            f"{root} gives another embedding than its reference (difference {difference:.1e}): do not use it"
+        )
+
+
+def _sums(root: Path) -> str:
+    names = sorted(path.name for path in root.iterdir() if path.name != SUMS)
+    return "".join(f"{hashlib.sha256((root / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
+
+
+def _check_sums(root: Path) -> None:
+    if not (root / SUMS).is_file():
+        raise InputError(f"{root} is not a bundle: it has no {SUMS}")
+    listed = dict(reversed(line.split("  ", 1)) for line in (root / SUMS).read_text().splitlines())
+    for name in (MODEL, CONFIG, PROFILE, REFERENCE, CARD):
+        path = root / name
+        if name not in listed or not path.is_file():
+            raise InputError(f"{path} is missing or not listed in {SUMS}: get the bundle again")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != listed[name]:
+            raise InputError(f"{path} was altered (its checksum differs from {SUMS}): get the bundle again")

@@ -1,0 +1,51 @@
+"""The model card of a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cape_fed.pretrain.encoder import EncoderConfig
+from cape_fed.signal.profile import Profile
+
+_CARD = """# ECG encoder ({method})
+
+A 12-lead ECG encoder pretrained by contrasting patients. It implements the CAPE idea (arXiv 2509.10369) with PCLR's
+shape (Diamant et al. 2022); it is not the encoder of either paper.
+
+| | |
+|---|---|
+| embedding | {dim} numbers a recording |
+| input | 12 leads in mV at any rate; profile {profile}: {fs} Hz, {seconds:g} s |
+| trained on | {cohorts} |
+| records and patients | {records} records of {patients} patients, training part included |
+| privacy | no differential privacy was applied |
+
+## Use
+
+```python
+import cape_fed
+encoder = cape_fed.load_encoder("PATH")
+embedding = encoder.embed(ecg_mv, fs)  # [12, n] or [B, 12, n]
+```
+
+## Limits
+
+Research use. Not a medical device, not validated for any clinical decision. How it does outside the cohorts it was
+trained on is what `cape-fed evaluate` measures; do that on your own recordings first.
+"""
+
+
+def model_card(provenance: Mapping[str, Any], encoder: EncoderConfig, profile: Profile) -> str:
+    """Markdown for ``README.md`` of a bundle; ``provenance`` as in its ``config.json``."""
+    cohorts = provenance.get("cohorts", {})
+    return _CARD.format(
+        method=provenance.get("method", "unnamed"),
+        dim=encoder.dim,
+        profile=profile.name,
+        fs=profile.fs,
+        seconds=profile.seconds,
+        cohorts=", ".join(cohorts) or "nothing: random weights",
+        records=sum(cohort["records"] for cohort in cohorts.values()),
+        patients=sum(cohort["patients"] for cohort in cohorts.values()),
+    )

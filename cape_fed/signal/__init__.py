@@ -1,0 +1,1 @@
+"""Leads, units, preprocessing profiles and signal quality."""

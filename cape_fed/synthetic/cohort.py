@@ -1,0 +1,139 @@
+"""A cohort as a stream of batches: people from one population, recorded by the machines of one hospital."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cape_fed.errors import InputError
+from cape_fed.seeds import derive_rng
+from cape_fed.signal.leads import LEADS
+from cape_fed.synthetic.device import Device
+from cape_fed.synthetic.flaws import FlawRates, draw_flaws
+from cape_fed.synthetic.physiology import Visits, draw_physiology, draw_visits
+from cape_fed.synthetic.population import Floats, Population, draw_patients
+from cape_fed.synthetic.recorder import Recording, record, span
+from cape_fed.synthetic.torso import draw_torsos, place_electrodes
+from cape_fed.synthetic.truth import describe
+from cape_fed.synthetic.vcg import render
+from cape_fed.synthetic.waves import Kernels, draw_kernels
+
+BLOCK = 64
+"""Patients drawn from one seed. A cohort is cut from whole blocks, so that more patients leave the first ones as they are."""
+
+Signal = NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class CohortSpec:
+    """All that tells one cohort from another."""
+
+    name: str
+    role: Literal["train", "evaluate"]
+    population: Population
+    devices: tuple[Device, ...]
+    shares: tuple[float, ...] = (1.0,)
+    """Share of the records made by each device."""
+    flaws: FlawRates = FlawRates()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some of a cohort's records, in the order of the archive."""
+
+    truth: pd.DataFrame
+    """One row a record: see ``cape_fed.synthetic.truth``."""
+    signals: list[Signal]
+    """``[samples, 12]`` counts of each record, in the order of ``LEADS``."""
+    devices: list[Device]
+    """The machine of each record."""
+
+
+def make_cohort(spec: CohortSpec, patients: int, seed: int) -> Iterator[Batch]:
+    """Stream a cohort of ``patients`` patients; memory does not grow with their number.
+
+    The bytes depend on ``seed``, the cohort's name and its specification alone. Raises InputError where
+    ``patients`` is below 1 or ``seed`` below 0.
+    """
+    if patients < 1:
+        raise InputError(f"cannot make a cohort of {patients} patients: ask for 1 at least")
+    if seed < 0:
+        raise InputError(f"seed {seed} is negative: take 0 or more")
+    return _stream(spec, patients, seed)
+
+
+def _stream(spec: CohortSpec, patients: int, seed: int) -> Iterator[Batch]:
+    records = 0
+    for first in range(0, patients, BLOCK):
+        rng = derive_rng(seed, "synthetic", spec.name, first // BLOCK)
+        batch = _cut(_make_block(spec, rng), min(BLOCK, patients - first))
+        batch.truth["patient"] = [f"P{first + number + 1:06d}" for number in batch.truth["patient"]]
+        batch.truth.insert(0, "record", [f"R{records + row + 1:06d}" for row in range(len(batch.signals))])
+        records += len(batch.signals)
+        yield batch
+
+
+def _cut(batch: Batch, patients: int) -> Batch:
+    """Keep a block's first patients."""
+    keep = np.flatnonzero(batch.truth["patient"].to_numpy() < patients)
+    truth = batch.truth.iloc[keep].reset_index(drop=True)
+    return Batch(truth, [batch.signals[i] for i in keep], [batch.devices[i] for i in keep])
+
+
+def _make_block(spec: CohortSpec, rng: np.random.Generator) -> Batch:
+    """Draw ``BLOCK`` patients and record their visits."""
+    patients = draw_patients(spec.population, BLOCK, rng)
+    visits = draw_visits(patients, draw_physiology(patients, rng), rng)
+    torsos = draw_torsos(BLOCK, patients.female.astype(np.float32), rng)
+    leads = place_electrodes(torsos[visits.patient], rng)
+    kernels = draw_kernels(patients, visits)
+    machine = rng.choice(len(spec.devices), len(leads), p=spec.shares)
+    count = len(leads)
+    signals: list[Any] = [None] * count
+    measured = np.zeros((count, 6), np.float32)
+    for number, device in enumerate(spec.devices):
+        rows = np.flatnonzero(machine == number)
+        if len(rows):
+            recording, rate = _record(device, rows, visits, kernels, leads, rng)
+            measured[rows] = np.column_stack([rate, recording.gain, recording.levels])
+            for row, counts in zip(rows, recording.counts, strict=True):
+                signals[row] = counts
+    devices = [spec.devices[number] for number in machine]
+    truth = describe(patients, visits, kernels, leads, measured)
+    truth["device"] = [device.name for device in devices]
+    return _soil(Batch(truth, signals, devices), spec.flaws, rng)
+
+
+def _record(
+    device: Device,
+    rows: NDArray[np.int64],
+    visits: Visits,
+    kernels: Kernels,
+    leads: Floats,
+    rng: np.random.Generator,
+) -> tuple[Recording, Floats]:
+    """Render and record the visits ``rows`` on one device; also the mean ventricular rate of each."""
+    ecg, beats = render(visits.take(rows), kernels.take(rows), leads[rows], device.fs, span(device), rng)
+    return record(device, ecg, rng), beats.mean_rate(len(rows))
+
+
+def _soil(batch: Batch, rates: FlawRates, rng: np.random.Generator) -> Batch:
+    """Add the archive's flaws: to the truth as columns, to the signals as flat leads, to the list as duplicates."""
+    truth, signals = batch.truth, batch.signals
+    flaws = draw_flaws(rates, len(signals), rng)
+    truth["age_known"], truth["patient_known"] = ~flaws.no_age, ~flaws.no_patient
+    truth["flat_lead"] = np.array(["", *LEADS], object)[flaws.flat_lead + 1]
+    truth["duplicate"] = False
+    for row in np.flatnonzero(flaws.flat_lead >= 0):
+        signals[row][:, flaws.flat_lead[row]] = 0
+    again = np.flatnonzero(flaws.duplicate)
+    copies = truth.iloc[again].assign(duplicate=True)
+    order = np.argsort(np.concatenate([np.arange(len(signals)), again + 0.5]), kind="stable")
+    both = pd.concat([truth, copies], ignore_index=True).iloc[order].reset_index(drop=True)
+    source = np.concatenate([np.arange(len(signals)), again])[order]
+    return Batch(both, [signals[i] for i in source], [batch.devices[i] for i in source])

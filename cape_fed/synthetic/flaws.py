@@ -1,0 +1,46 @@
+"""Dirt as archives have it: missing fields, flat leads, exact duplicates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class FlawRates:
+    """Shares of a cohort's records with each flaw."""
+
+    no_age: float = 0.02
+    no_patient: float = 0.02
+    flat_lead: float = 0.01
+    duplicate: float = 0.01
+
+    def scaled(self, factor: float) -> FlawRates:
+        """All shares multiplied, none above one half."""
+        rates = (self.no_age, self.no_patient, self.flat_lead, self.duplicate)
+        return FlawRates(*(min(rate * factor, 0.5) for rate in rates))
+
+
+@dataclass(frozen=True)
+class Flaws:
+    """Which of ``n`` records have which flaw."""
+
+    no_age: NDArray[np.bool_]
+    no_patient: NDArray[np.bool_]
+    flat_lead: NDArray[np.int64]
+    """Index into ``LEADS`` of a lead that was off, -1 where none."""
+    duplicate: NDArray[np.bool_]
+    """Exported a second time under another name."""
+
+
+def draw_flaws(rates: FlawRates, count: int, rng: np.random.Generator) -> Flaws:
+    """Draw the flaws of ``count`` records, independent of each other."""
+    flat = rng.random(count) < rates.flat_lead
+    return Flaws(
+        no_age=rng.random(count) < rates.no_age,
+        no_patient=rng.random(count) < rates.no_patient,
+        flat_lead=np.where(flat, rng.integers(0, 12, count), -1),
+        duplicate=rng.random(count) < rates.duplicate,
+    )

@@ -1,0 +1,68 @@
+"""A machine's way from the leads on the patient to counts in a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft
+
+from cape_fed.synthetic.device import Device
+from cape_fed.synthetic.noise import draw_noise
+from cape_fed.synthetic.population import Floats
+
+SETTLING = 1.0
+"""Seconds rendered before and after what is kept, where the filters meet the ends of the signal."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a machine stored of ``n`` patients, and what it did to them."""
+
+    counts: NDArray[np.int16]
+    """``[n, samples, 12]``, in the order of ``LEADS``."""
+    gain: Floats
+    """``[n]``, what 1 mV became."""
+    levels: Floats
+    """``[n, 4]``, wander, muscle, electronics and mains at one electrode, µV RMS."""
+
+
+def span(device: Device) -> int:
+    """Samples to render for one record of ``device``."""
+    before, after = device.padding
+    return int(next_fast_len(device.samples - before - after + 2 * round(SETTLING * device.fs), real=True))
+
+
+def record(device: Device, leads: Floats, rng: np.random.Generator) -> Recording:
+    """Record ``leads`` (``[n, 8, span(device)]`` in mV): noise, band limits, gain, converter, padding."""
+    count, _, length = leads.shape
+    levels = device.levels * np.exp(device.spread * rng.standard_normal((count, 4), dtype=np.float32))
+    spectrum = rfft(leads, axis=-1)
+    spectrum += draw_noise(device, levels, length, rng)
+    gain = device.gain * np.exp(0.02 * rng.standard_normal((count, 1, 1)))
+    amplifiers = gain * (1 + device.gain_spread * rng.standard_normal((count, 8, 1)))
+    scale = (amplifiers * 1000 / device.adc_step).astype(np.float32)
+    hz = np.fft.rfftfreq(length, 1 / device.fs).astype(np.float32)
+    spectrum *= device.response(hz)
+    spectrum *= scale
+    analogue = irfft(spectrum, length, axis=-1)
+    return Recording(_convert(device, analogue), gain[:, 0, 0].astype(np.float32), levels)
+
+
+def _convert(device: Device, analogue: Floats) -> NDArray[np.int16]:
+    """Counts of the eight leads rounded to integers, the other four derived from them, with padding in place."""
+    before, after = device.padding
+    start = round(SETTLING * device.fs)
+    kept = analogue[:, :, start : start + device.samples - before - after]
+    limit = device.adc_limit // 2  # III and the augmented leads may be twice as large and still fit
+    digital = np.clip(np.rint(kept), -limit, limit).astype(np.int16)
+    counts = np.zeros((len(kept), device.samples, 12), np.int16)
+    body = counts[:, before : device.samples - after].transpose(0, 2, 1)
+    one, two = digital[:, 0], digital[:, 1]
+    body[:, 0], body[:, 1], body[:, 2] = one, two, two - one
+    body[:, 3] = -((one + two) >> 1)
+    body[:, 4] = one - (two >> 1)
+    body[:, 5] = two - (one >> 1)
+    body[:, 6:] = digital[:, 2:]
+    return counts

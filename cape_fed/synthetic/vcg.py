@@ -1,0 +1,70 @@
+"""Beats and kernels rendered as the eight recorded leads in millivolts."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cape_fed.synthetic.physiology import KERNELS, Visits
+from cape_fed.synthetic.population import Floats
+from cape_fed.synthetic.rhythm import Beats, draw_beats, fibrillatory_waves
+from cape_fed.synthetic.waves import ST, Kernels, T
+
+REACH = 4.0
+"""Kernels are evaluated up to so many standard deviations from their centre, where they are below 1 µV."""
+
+_FIBRILLATION = np.array([0.25, 0.55, -0.8], np.float32)
+"""Direction of fibrillatory waves: largest in V1, next in II, III and aVF."""
+
+
+def render(
+    visits: Visits, kernels: Kernels, leads: Floats, fs: float, samples: int, rng: np.random.Generator
+) -> tuple[Floats, Beats]:
+    """Electrocardiograms ``[n, 8, samples]`` in mV over ``leads`` ``[n, 8, 3]``, and the beats in them."""
+    beats = draw_beats(visits, samples / fs, rng)
+    activity = _activity(beats, kernels, len(leads), fs, samples)
+    dipole = kernels.dipole.transpose(0, 2, 1) @ activity
+    af = np.flatnonzero(visits.af)
+    if len(af):
+        size = (0.03 + 0.07 * rng.random((len(af), 1))).astype(np.float32)
+        waves = size * fibrillatory_waves(len(af), samples, fs, rng)
+        dipole[af] += _FIBRILLATION[:, None] * waves[:, None]
+    _breathe(dipole, visits, fs, rng)
+    return leads @ dipole, beats
+
+
+def _activity(beats: Beats, kernels: Kernels, count: int, fs: float, samples: int) -> Floats:
+    """Train of each kernel over time, ``[count, 8, samples]``, peak 1."""
+    margin = round(1.5 * fs)
+    length = samples + 2 * margin
+    out = np.zeros((count, len(KERNELS), length), np.float32)
+    flat = out.reshape(-1)
+    stretch = np.cbrt(beats.rr)
+    for kernel in range(len(KERNELS)):
+        scale = stretch if kernel in (ST, T) else np.float32(1.0)
+        centre = (beats.time + kernels.centre[beats.record, kernel] * scale) * fs + margin
+        rise = kernels.rise[beats.record, kernel] * fs * np.sqrt(scale)
+        fall = kernels.fall[beats.record, kernel] * fs * np.sqrt(scale)
+        window = np.arange(-int(REACH * rise.max()) - 1, int(REACH * fall.max()) + 2, dtype=np.float32)
+        nearest = np.rint(centre)
+        away = window + (nearest - centre)[:, None]
+        away /= np.where(away < 0, rise[:, None], fall[:, None])
+        value = np.exp(-0.5 * away * away)
+        start = (beats.record * len(KERNELS) + kernel) * length + nearest.astype(np.int64)
+        where = start[:, None] + window.astype(np.int64)
+        for parity in (0, 1):  # windows of neighbouring beats may overlap, those of every other beat never do
+            mine = beats.number % 2 == parity
+            flat[where[mine]] += value[mine]
+    return out[:, :, margin : margin + samples]
+
+
+def _breathe(dipole: Floats, visits: Visits, fs: float, rng: np.random.Generator) -> None:
+    """Turn and swell the dipole ``[n, 3, samples]`` with breathing, to first order in the angle."""
+    at = visits.physiology
+    t = np.arange(dipole.shape[-1], dtype=np.float32) / fs
+    phase = (6.28 * rng.random((len(dipole), 1))).astype(np.float32)
+    breath = np.sin(2 * np.pi * at.breathing[:, None] * t + phase)
+    turn = breath * np.deg2rad(at.swing)[:, None]
+    x, y, z = dipole[:, 0].copy(), dipole[:, 1].copy(), dipole[:, 2]
+    dipole *= 1 + 0.5 * turn[:, None]
+    dipole[:, 0] -= turn * (y + 0.5 * z)
+    dipole[:, 1] += turn * x

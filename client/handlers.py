@@ -1,0 +1,76 @@
+"""How a site answers the coordinator's messages."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+
+import numpy as np
+import torch
+from flwr.app import Message
+
+from cape_fed.federation.messages import PATIENTS, Sender, Task, read_task, reply_content, source_hash
+from cape_fed.pretrain.augment import Augmentation
+from cape_fed.pretrain.cohorts import open_cohorts, open_stores
+from cape_fed.pretrain.encoder import SIZES, Encoder
+from cape_fed.pretrain.monitor import Monitor
+from cape_fed.pretrain.workbench import Workbench, choose_device
+from client.site import SiteConfig
+from client.state import load_local_state, save_local_state
+
+log = logging.getLogger(__name__)
+
+
+def join(message: Message, site: SiteConfig) -> Message:
+    """Say who this site is and what code and profile it has."""
+    task, _ = read_task(message)
+    return Message(reply_content(_sender(task, site), {}), reply_to=message)
+
+
+def train(message: Message, site: SiteConfig) -> Message:
+    """Take a round's local steps from the coordinator's encoder; only encoder tensors go back."""
+    begin = perf_counter()
+    task, encoder = read_task(message)
+    _use_threads(site)
+    bench = _workbench(task, site)
+    start = task.round * task.local_steps
+    load_local_state(site.state / task.run, bench.learner, task.round)
+    bench.learner.encoder.load_state_dict(encoder)
+    metrics: dict[str, float | int] = dict(bench.measure()) if task.measure else {}
+    losses = [loss for _, loss in bench.train(start, start + task.local_steps)]
+    metrics["loss"] = float(torch.stack(losses).mean())
+    metrics[PATIENTS] = sum(pairs.patients for pairs in bench.pairs)
+    save_local_state(site.state / task.run, bench.learner, task.round + 1)
+    metrics["seconds"] = perf_counter() - begin
+    content = reply_content(_sender(task, site), metrics, bench.learner.encoder.state_dict())
+    return Message(content, reply_to=message)
+
+
+def evaluate(message: Message, site: SiteConfig) -> Message:
+    """Measure the coordinator's encoder on all patients of a site that took no part in training."""
+    task, tensors = read_task(message)
+    _use_threads(site)
+    stores = open_stores(site.stores)
+    device = choose_device(site.device)
+    encoder = Encoder(SIZES[task.config.model]).to(device)
+    encoder.load_state_dict(tensors)
+    rows = [np.arange(len(store)) for store in stores]
+    augmentation = Augmentation(task.config.augment, stores[0].profile.fs)
+    monitor = Monitor(stores, rows, augmentation, task.config.seed, device)
+    return Message(reply_content(_sender(task, site), monitor.measure(encoder)), reply_to=message)
+
+
+def _workbench(task: Task, site: SiteConfig) -> Workbench:
+    cohorts = open_cohorts(site.stores, task.config.split, site.state / "splits")
+    return Workbench(task.config, site.name, cohorts, task.total_steps, choose_device(site.device))
+
+
+def _sender(task: Task, site: SiteConfig) -> Sender:
+    profile = open_stores(site.stores)[0].profile.hash
+    return Sender(site=site.name, run=task.run, round=task.round, source=source_hash(), profile=profile)
+
+
+def _use_threads(site: SiteConfig) -> None:
+    """Summation order depends on the number of threads, so it is fixed where bit equality is promised."""
+    if site.threads is not None:
+        torch.set_num_threads(site.threads)

@@ -1,0 +1,35 @@
+"""The part of a run that stays at the site: head and optimiser between rounds, in the site's own files."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from cape_fed.pretrain.learner import Learner
+from cape_fed.pretrain.state import load_state, save_state
+
+KEEP = 2
+"""Rounds kept: the coordinator may repeat the last one."""
+
+
+def save_local_state(directory: Path, learner: Learner, round_number: int) -> None:
+    """Keep what the site needs when it begins ``round_number``."""
+    save_state(_path(directory, round_number), learner, {"round": round_number})
+    for old in sorted(directory.glob("round-*"))[:-KEEP]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def load_local_state(directory: Path, learner: Learner, round_number: int) -> bool:
+    """Put the learner where the site was before ``round_number``; false, and untouched, where it was not there.
+
+    A site that joins late or lost its files goes on with a fresh head and optimiser.
+    """
+    path = _path(directory, round_number)
+    if not path.is_dir():
+        return False
+    load_state(path, learner)
+    return True
+
+
+def _path(directory: Path, round_number: int) -> Path:
+    return directory / f"round-{round_number:06d}"

@@ -1,0 +1,65 @@
+"""Fixtures that several packages' tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cape_fed.signal.profile import get_profile
+from cape_fed.store.store import Store, write_store
+
+TinyStore = Callable[..., Store]
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real recordings; tests that use it are skipped where there is none."""
+    default = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+    folder = Path(os.environ.get("CAPE_FED_REAL_DATA", default))
+    if not (folder / "ptbxl").is_dir():
+        pytest.skip(f"no real recordings at {folder}: set CAPE_FED_REAL_DATA")
+    return folder
+
+
+@pytest.fixture
+def tiny_store(tmp_path: Path) -> TinyStore:
+    """Factory of small stores of random signals.
+
+    ``tiny_store("a", patients=20)`` writes ``tmp_path/a``: 1 to 3 records a patient in shuffled order, ages, sexes
+    and two labels, AF for all and LVH for about half. ``signals`` and further columns (``patient=[...]``) replace
+    what is drawn.
+    """
+
+    def make(
+        name: str = "cohort",
+        *,
+        patients: int = 12,
+        repeats: Sequence[int] = (1, 2, 3),
+        profile: str = "compact100",
+        seed: int = 0,
+        signals: np.ndarray | None = None,
+        **columns: Any,
+    ) -> Store:
+        rng = np.random.default_rng(seed)
+        owner = rng.permutation(np.repeat(np.arange(patients), rng.choice(repeats, patients)))
+        if signals is None:
+            signals = rng.normal(0, 300, (len(owner), 12, get_profile(profile).samples)).astype(np.int16)
+        if len(signals) != len(owner):
+            owner = np.arange(len(signals)) % patients
+        count = len(signals)
+        drawn = {
+            "record": [f"{name}-{row:05d}" for row in range(count)],
+            "patient": [f"{name}{patient:08x}" for patient in owner],
+            "age": rng.integers(18, 90, patients)[owner].astype(np.float32),
+            "sex": np.array(["F", "M"], object)[rng.integers(0, 2, patients)][owner],
+            "AF": rng.random(count) < 0.3,
+            "LVH": [None if rng.random() < 0.5 else bool(rng.random() < 0.5) for _ in range(count)],
+        }
+        return write_store(tmp_path / name, cohort=name, profile=profile, signals=signals, records=drawn | columns)
+
+    return make
