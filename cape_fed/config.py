@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.federation.config import FederationConfig
 from cape_fed.pretrain.config import PretrainConfig, Section
 
@@ -28,13 +29,6 @@ class DataConfig(Section):
     evaluate: tuple[SitePaths, ...] = ()
 
 
-class EvaluationConfig(Section):
-    """How sure the numbers have to be."""
-
-    bootstrap: int = Field(default=1000, ge=100, description="patient-cluster bootstrap resamples")
-    seed: int = 0
-
-
 class RunConfig(PretrainConfig):
     """Everything a run depends on; written to ``config.yaml`` in the run directory."""
 
@@ -45,7 +39,7 @@ class RunConfig(PretrainConfig):
     threads: int | None = Field(default=None, gt=0, description="CPU threads of one learner")
     engine: Literal["local", "flower"] = "local"
     federation: FederationConfig = FederationConfig()
-    evaluation: EvaluationConfig = EvaluationConfig()
+    evaluation: EvaluateOptions = EvaluateOptions()
     resume: bool = False
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write to; it takes its name when the block ends well and goes when it does not."""
+    """Yield a path beside ``path`` to write to; it takes its name when the block ends well and goes otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

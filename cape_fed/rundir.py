@@ -17,7 +17,7 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 
 class RunDirectory:
-    """Names and writers of ``config.yaml``, ``metrics.jsonl``, ``checkpoints/``, ``splits/``, ``bundle/``, ``log.txt``."""
+    """Paths and writers of a run's configuration, metrics, log, checkpoints, splits and bundle."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -40,7 +40,10 @@ class RunDirectory:
             partial.write_text(text)
         handler = logging.FileHandler(self.log)
         handler.setFormatter(logging.Formatter(LOG_FORMAT))
-        logging.getLogger("cape_fed").addHandler(handler)
+        for package in ("cape_fed", "server", "client"):
+            logger = logging.getLogger(package)
+            logger.setLevel(logging.INFO)
+            logger.addHandler(handler)
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Add one line to ``metrics.jsonl``; floats as they are, NaN as null."""

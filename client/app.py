@@ -7,7 +7,8 @@ from collections.abc import Callable
 from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 
-from client.site import SiteConfig
+from cape_fed.config import RunConfig
+from client.site import SiteConfig, simulated_sites
 
 
 def make_client_app(find_site: Callable[[Context], SiteConfig]) -> ClientApp:
@@ -33,3 +34,12 @@ def make_client_app(find_site: Callable[[Context], SiteConfig]) -> ClientApp:
         return evaluate(message, find_site(context))
 
     return app
+
+
+def _site_of_partition(context: Context) -> SiteConfig:
+    """In Flower's simulation: the site whose number the context carries, from the configuration under ``cfg-json``."""
+    config = RunConfig.model_validate_json(str(context.run_config["cfg-json"]))
+    return simulated_sites(config)[int(context.node_config["partition-id"])]
+
+
+app = make_client_app(_site_of_partition)

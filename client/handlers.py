@@ -9,9 +9,19 @@ import numpy as np
 import torch
 from flwr.app import Message
 
-from cape_fed.federation.messages import PATIENTS, Sender, Task, read_task, reply_content, source_hash
+from cape_fed.federation.messages import (
+    PATIENTS,
+    CohortCounts,
+    Introduction,
+    Sender,
+    Task,
+    introduction_content,
+    read_task,
+    reply_content,
+    source_hash,
+)
 from cape_fed.pretrain.augment import Augmentation
-from cape_fed.pretrain.cohorts import open_cohorts, open_stores
+from cape_fed.pretrain.cohorts import common_profile, open_cohorts, open_stores
 from cape_fed.pretrain.encoder import SIZES, Encoder
 from cape_fed.pretrain.monitor import Monitor
 from cape_fed.pretrain.workbench import Workbench, choose_device
@@ -22,9 +32,15 @@ log = logging.getLogger(__name__)
 
 
 def join(message: Message, site: SiteConfig) -> Message:
-    """Say who this site is and what code and profile it has."""
-    task, _ = read_task(message)
-    return Message(reply_content(_sender(task, site), {}), reply_to=message)
+    """Say who this site is, with which code and which cohorts."""
+    stores = open_stores(site.stores)
+    introduction = Introduction(
+        site=site.name,
+        source=source_hash(),
+        profile=common_profile(stores),
+        cohorts={store.cohort: CohortCounts(records=len(store), patients=store.meta.patients) for store in stores},
+    )
+    return Message(introduction_content(introduction), reply_to=message)
 
 
 def train(message: Message, site: SiteConfig) -> Message:
@@ -66,8 +82,7 @@ def _workbench(task: Task, site: SiteConfig) -> Workbench:
 
 
 def _sender(task: Task, site: SiteConfig) -> Sender:
-    profile = open_stores(site.stores)[0].profile.hash
-    return Sender(site=site.name, run=task.run, round=task.round, source=source_hash(), profile=profile)
+    return Sender(site=site.name, run=task.run, round=task.round)
 
 
 def _use_threads(site: SiteConfig) -> None:

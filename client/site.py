@@ -23,19 +23,26 @@ class SiteConfig(Section):
     threads: int | None = None
 
 
-def simulated_sites(config: RunConfig, threads: int) -> list[SiteConfig]:
-    """The sites that a configuration describes, trainers first; a site is named after its cohorts."""
+def simulated_sites(config: RunConfig) -> list[SiteConfig]:
+    """The sites that a configuration describes, trainers first; a site is named after its cohorts.
+
+    A site computes with one thread unless the configuration says otherwise: the number of threads decides the order
+    of sums, and the engines have to agree bit for bit.
+    """
+    described: list[tuple[Role, tuple[Path, ...]]] = [
+        *(("train", stores) for stores in config.data.train),
+        *(("evaluate", stores) for stores in config.data.evaluate),
+    ]  # fmt: skip
     return [
         SiteConfig(
             name=(name := site_name(stores)),
             role=role,
             stores=stores,
-            state=config.out / "sites" / name,
+            state=(config.out / "sites" / name).resolve(),
             device=config.device,
-            threads=threads,
+            threads=config.threads or 1,
         )
-        for role, sites in (("train", config.data.train), ("evaluate", config.data.evaluate))
-        for stores in sites
+        for role, stores in described
     ]
 
 

@@ -67,29 +67,42 @@ class Scheme:
     @cached_property
     def labels(self) -> frozenset[str]:
         """Labels that the scheme can express, hence annotates in every record that carries a list of statements."""
-        stated = {label for meaning in self.meanings.values() for label in meaning.positive}
-        return frozenset(stated.union(*(IMPLIES.get(label, ()) for label in stated)))
+        return expressible(self.meanings.values())
 
     def annotate(self, statements: Iterable[str]) -> Annotation:
-        """Turn one record's list of statements into labels: on the list True, not on it False, unclear absent.
-
-        SINUS is left out where no rhythm is stated, because sources commonly omit the normal rhythm.
-        """
-        positive: set[str] = set()
-        unclear: set[str] = set()
+        """Turn one record's list of statements into labels."""
+        known = []
         unmapped = []
-        other_rhythm = False
         for statement in statements:
             meaning = self.meanings.get(statement)
             if meaning is None:
                 unmapped.append(statement)
-                continue
-            positive.update(meaning.positive)
-            unclear.update(meaning.unclear)
-            other_rhythm |= meaning.excludes_sinus
-        for label in tuple(positive):
-            positive.update(IMPLIES.get(label, ()))
-        if not other_rhythm:
-            unclear.add("SINUS")
-        known = self.labels - (unclear - positive)
-        return Annotation({label: label in positive for label in VOCABULARY if label in known}, tuple(unmapped))
+            else:
+                known.append(meaning)
+        return Annotation(combine(self.labels, known), tuple(unmapped))
+
+
+def expressible(meanings: Iterable[Meaning]) -> frozenset[str]:
+    """Every label that one of the meanings asserts, with what it implies."""
+    stated = {label for meaning in meanings for label in meaning.positive}
+    return frozenset(stated.union(*(IMPLIES.get(label, ()) for label in stated)))
+
+
+def combine(annotated: frozenset[str], meanings: Iterable[Meaning]) -> dict[str, bool]:
+    """Merge what one record's statements mean: asserted True, not stated False, unclear absent.
+
+    SINUS is left out where no rhythm is stated, because sources commonly omit the normal rhythm.
+    """
+    positive: set[str] = set()
+    unclear: set[str] = set()
+    other_rhythm = False
+    for meaning in meanings:
+        positive.update(meaning.positive)
+        unclear.update(meaning.unclear)
+        other_rhythm |= meaning.excludes_sinus
+    for label in tuple(positive):
+        positive.update(IMPLIES.get(label, ()))
+    if not other_rhythm:
+        unclear.add("SINUS")
+    unclear -= positive
+    return {label: label in positive for label in VOCABULARY if label in annotated and label not in unclear}

@@ -45,9 +45,13 @@ class Cohort:
         return rows[np.isfinite(self.targets[task][rows])]
 
     def fingerprint(self) -> str:
-        """Hash of the records evaluated, in order, to tell whether two runs saw the same ones."""
-        parts = [self.store.digests[self.tested[probe]].tobytes() for probe in ("transfer", "within")]
-        return blake2b(b"|".join(parts), digest_size=8).hexdigest()
+        """Hash of the signals, patients and targets evaluated, to tell whether two runs saw the same."""
+        digest = blake2b(digest_size=8)
+        for rows in (self.tested["transfer"], self.tested["within"]):
+            columns = (self.store.digests, self.store.patients, *self.targets.values())
+            for column in columns:
+                digest.update(column[rows].tobytes())
+        return digest.hexdigest()
 
 
 def make_cohorts(

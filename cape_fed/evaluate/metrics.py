@@ -24,6 +24,8 @@ def ranking_metrics(target: Vector, score: Vector, patients: NDArray[np.int64], 
     sparse product instead of a sort.
     """
     positive = target > 0.5
+    if not positive.any():
+        return {name: np.full(weights.shape[1], np.nan) for name in ("auroc", "auprc")}
     thresholds, at = np.unique(score[positive], return_inverse=True)
     last = len(thresholds) - 1
     negatives = score[~positive]

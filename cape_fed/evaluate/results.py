@@ -13,6 +13,7 @@ from cape_fed.errors import InputError
 from cape_fed.evaluate.bootstrap import Sampled
 from cape_fed.evaluate.cohorts import Probe, Role
 from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.files import atomic_file
 
 FORMAT = 1
 RESULTS_FILE = "results.json"
@@ -207,11 +208,10 @@ class Comparison(_Part):
 
 
 def write_json(model: BaseModel, path: Path) -> None:
-    """Write as strict JSON, beside ``path`` first."""
-    beside = path.with_name(path.name + ".tmp")
+    """Write as strict JSON."""
     text = json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
-    beside.write_text(text + "\n", encoding="utf-8")
-    beside.replace(path)
+    with atomic_file(path) as partial:
+        partial.write_text(text + "\n", encoding="utf-8")
 
 
 def read_results(run: Path) -> Results:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 from cape_fed.evaluate.aggregate import (
     Aggregate,
@@ -68,15 +69,30 @@ def _task_result(
         return TaskResult(metric=first, cohort=label_of(of_role), cohorts=of_role)
     means = {metric: mean_over_cohorts(values[metric], roles, role) for metric in values}
     return TaskResult(
-        **_estimate(first, means[first], level).model_dump(),
+        **dict(_estimate(first, means[first], level)),
         second=_estimate(second, means[second], level),
         n=_total(cell.n for cell in shown),
         n_pos=_total(cell.n_pos for cell in shown),
         patients=_total(cell.patients for cell in shown),
         cohort=label_of(cell.cohort for cell in shown),
-        worst=_worst_cell(shown),
+        worst=_worst(shown),
         cohorts=of_role,
     )
+
+
+def _estimate(metric: str, entry: Aggregate | None, level: float) -> Estimate:
+    return Estimate.of(metric, entry.sampled, level) if entry else Estimate(metric=metric)
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    """Sum; None where a count does not apply."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _worst(cells: Sequence[Cell]) -> Cell:
+    pick = min if HIGHER_IS_BETTER[cells[0].metric] else max
+    return pick(cells, key=lambda cell: cell.point if cell.point is not None else math.inf)
 
 
 def _summary(values: Values, roles: Mapping[str, Role], metric: str, level: float) -> Summary:

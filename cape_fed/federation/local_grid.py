@@ -13,9 +13,11 @@ from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.message_pb2 import Message as MessageProto
 from flwr.serverapp import Grid
 from flwr.supercore.run import Run
+from flwr.supercore.task_identity import TaskIdentity
 
 log = logging.getLogger(__name__)
 
+RUN, COORDINATOR = 1, 1
 RAISED = 2
 """The error code Flower gives an exception in a ClientApp."""
 
@@ -30,8 +32,10 @@ class LocalGrid(Grid):
         """``prepare`` is called once in each of ``workers`` threads before it serves a site."""
         self._app = app
         self._pool = ThreadPoolExecutor(workers, "site", initializer=prepare)
-        self._contexts = {node: _context(node, sites) for node in range(1, sites + 1)}
-        self._run = Run.create_empty(run_id=0)
+        self._contexts = {node: _context(node, sites) for node in range(COORDINATOR + 1, COORDINATOR + 1 + sites)}
+        self._run = Run.create_empty(run_id=RUN)
+        # Flower stamps new messages with the identity of the process it thinks it runs in.
+        TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = RUN, 1, COORDINATOR
         self._replies: dict[str, Message] = {}
         self.bytes_moved = 0
 
@@ -51,16 +55,15 @@ class LocalGrid(Grid):
         return Message(content, dst_node_id, message_type, ttl=ttl, group_id=group_id)
 
     def get_node_ids(self) -> Iterable[int]:
-        """Node ids 1 to the number of sites."""
+        """Ids of the sites' nodes."""
         return list(self._contexts)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
         """Deliver messages and wait for the sites; returns the ids under which replies can be pulled."""
-        sent = [(str(uuid4()), self._encode(message)) for message in messages]
-        replies = self._pool.map(self._serve, [data for _, data in sent])
-        for (message_id, _), reply in zip(sent, replies, strict=True):
-            self._replies[message_id] = self._decode(reply)
-        return [message_id for message_id, _ in sent]
+        sent = [self._encode(message) for message in messages]
+        replies = [self._decode(data) for data in self._pool.map(self._serve, sent)]
+        self._replies |= {reply.metadata.reply_to_message_id: reply for reply in replies}
+        return [reply.metadata.reply_to_message_id for reply in replies]
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         """Replies to messages by their ids, each once."""
@@ -82,10 +85,12 @@ class LocalGrid(Grid):
         except Exception as error:
             log.exception("site of node %d failed", message.metadata.dst_node_id)
             reply = Message(Error(RAISED, type(error).__name__), reply_to=message)
-        return message_to_proto(reply).SerializeToString()
+        answer: bytes = message_to_proto(reply).SerializeToString()
+        return answer
 
     def _encode(self, message: Message) -> bytes:
-        data = message_to_proto(message).SerializeToString()
+        message.metadata.__dict__["_message_id"] = str(uuid4())
+        data: bytes = message_to_proto(message).SerializeToString()
         self.bytes_moved += len(data)
         return data
 
@@ -96,9 +101,9 @@ class LocalGrid(Grid):
 
 def _context(node: int, sites: int) -> Context:
     return Context(
-        run_id=0,
+        run_id=RUN,
         node_id=node,
-        node_config={"partition-id": node - 1, "num-partitions": sites},
+        node_config={"partition-id": node - COORDINATOR - 1, "num-partitions": sites},
         state=RecordDict(),
         run_config={},
     )

@@ -15,8 +15,9 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.signal.profile import Profile
 
-ENCODER, TASK, SENDER, METRICS = "encoder", "task", "sender", "metrics"
+ENCODER, TASK, SENDER, SITE, METRICS = "encoder", "task", "sender", "site", "metrics"
 PATIENTS = "patients"
 """Key of the weight in a reply's metrics: training patients of the site."""
 
@@ -37,16 +38,34 @@ class Task(BaseModel):
 
 
 class Sender(BaseModel):
-    """Who answers, to which round of which run, with which code."""
+    """Who answers, to which round of which run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     site: str
     run: str
     round: int
+
+
+class CohortCounts(BaseModel):
+    """Size of one of a site's cohorts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    records: int
+    patients: int
+
+
+class Introduction(BaseModel):
+    """What a site says when it joins."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    site: str
     source: str
-    profile: str
-    """Hash of the profile of the site's stores."""
+    """Hash of the site's code."""
+    profile: Profile
+    cohorts: dict[str, CohortCounts]
 
 
 def task_content(task: Task, encoder: Mapping[str, Tensor]) -> RecordDict:
@@ -70,6 +89,16 @@ def reply_content(
     if encoder is not None:
         content[ENCODER] = encoder_record(encoder)
     return content
+
+
+def introduction_content(introduction: Introduction) -> RecordDict:
+    """Content of a site's reply when it joins."""
+    return RecordDict({SITE: ConfigRecord({"json": introduction.model_dump_json()})})
+
+
+def read_introduction(message: Message) -> Introduction:
+    """What a joining site said; ValueError or KeyError where it is something else."""
+    return Introduction.model_validate_json(str(message.content.config_records[SITE]["json"]))
 
 
 def read_sender(message: Message) -> Sender:

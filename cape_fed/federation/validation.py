@@ -11,7 +11,7 @@ from torch import Tensor
 from cape_fed.federation.messages import ENCODER, METRICS, PATIENTS, read_sender
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """A reply that does not count; the code says why in one word."""
 
     def __init__(self, code: str, detail: str) -> None:
@@ -20,9 +20,9 @@ class Refused(Exception):
 
 
 def check_reply(message: Message, run: str, round_number: int, schema: Mapping[str, Tensor]) -> None:
-    """Raise Refused unless a training reply is complete, finite, of this run and round, and shaped as ``schema``."""
+    """Raise RefusedError unless a training reply is finite, of this run and round, and shaped as ``schema``."""
     if message.has_error():
-        raise Refused("error", f"the site answered with error code {message.error.code}")
+        raise RefusedError("error", f"the site answered with error code {message.error.code}")
     _check_sender(message, run, round_number)
     _check_weight(message)
     _check_arrays(message, schema)
@@ -32,26 +32,27 @@ def _check_sender(message: Message, run: str, round_number: int) -> None:
     try:
         sender = read_sender(message)
     except (KeyError, ValueError) as error:
-        raise Refused("malformed", "it does not say who sent it") from error
+        raise RefusedError("malformed", "it does not say who sent it") from error
     if sender.run != run or sender.round != round_number:
-        raise Refused("stale", f"it answers round {sender.round} of run {sender.run}")
+        raise RefusedError("stale", f"it answers round {sender.round} of run {sender.run}")
 
 
 def _check_weight(message: Message) -> None:
-    patients = message.content.metric_records.get(METRICS, {}).get(PATIENTS)
+    metrics = message.content.metric_records.get(METRICS)
+    patients = None if metrics is None else metrics.get(PATIENTS)
     if not isinstance(patients, int) or patients <= 0:
-        raise Refused("weight", f"its number of patients is {patients}")
+        raise RefusedError("weight", f"its number of patients is {patients}")
 
 
 def _check_arrays(message: Message, schema: Mapping[str, Tensor]) -> None:
     record = message.content.array_records.get(ENCODER)
     if record is None or set(record) != set(schema):
-        raise Refused("names", "its tensors are not the encoder's")
+        raise RefusedError("names", "its tensors are not the encoder's")
     for name, expected in schema.items():
         array = record[name].numpy()
         if array.shape != tuple(expected.shape):
-            raise Refused("shape", f"{name} has shape {array.shape}, expected {tuple(expected.shape)}")
+            raise RefusedError("shape", f"{name} has shape {array.shape}, expected {tuple(expected.shape)}")
         if array.dtype != np.dtype(str(expected.dtype).removeprefix("torch.")):
-            raise Refused("dtype", f"{name} is {array.dtype}")
+            raise RefusedError("dtype", f"{name} is {array.dtype}")
         if not np.isfinite(array).all():
-            raise Refused("nonfinite", f"{name} holds NaN or infinity")
+            raise RefusedError("nonfinite", f"{name} holds NaN or infinity")

@@ -5,27 +5,12 @@ from __future__ import annotations
 from math import pi
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
+
+from cape_fed.pretrain.config import AugmentConfig
 
 MAINS_HZ = (50.0, 60.0)
 WANDER_HZ = (0.05, 0.5)
-
-
-class AugmentConfig(BaseModel):
-    """How strongly each view is changed; 0 (1 for ``crop``) turns an operation off."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    crop: float = Field(default=0.6, gt=0, le=1, description="length of the random crop as a share of the window")
-    time_mask: float = Field(default=0.1, ge=0, lt=1, description="longest masked stretch as a share of the crop")
-    gain: float = Field(default=0.1, ge=0, description="standard deviation of the log gain of a view")
-    noise_mv: float = Field(default=0.02, ge=0, description="largest standard deviation of white noise, mV")
-    wander_mv: float = Field(default=0.1, ge=0, description="largest amplitude of baseline wander, mV")
-    mains_mv: float = Field(
-        default=0.02, ge=0, description="largest amplitude of mains hum, mV, where the rate shows it"
-    )
-    lead_mask: float = Field(default=0.1, ge=0, lt=1, description="probability that a lead is masked")
 
 
 class Augmentation:

@@ -164,7 +164,7 @@ def require_enough_patients(cohorts: Sequence[CohortPairs], pairs: int) -> None:
     for cohort in cohorts:
         if cohort.patients < pairs:
             raise InputError(
-                f"cohort {cohort.name} has {cohort.patients} training patients, a batch needs {pairs}: lower train.pairs"
+                f"cohort {cohort.name} has {cohort.patients} training patients, train.pairs={pairs} needs more"
             )
 
 

@@ -63,7 +63,9 @@ def pretrain(
 def _resume(bench: Workbench, run: RunDirectory, processes: Processes) -> tuple[int, list[torch.Tensor]]:
     """Load the latest checkpoint and drop later metrics; returns the step to go on from and losses not yet reported."""
     checkpoint = latest_checkpoint(run.checkpoints)
-    facts = load_state(checkpoint, bench.learner) if checkpoint is not None else {"step": 0, "unreported": []}
+    facts: dict[str, Any] = {"step": 0, "unreported": []}
+    if checkpoint is not None:
+        facts = load_state(checkpoint, bench.learner)
     if processes.is_first:
         run.truncate_metrics("step", facts["step"])
     processes.wait()

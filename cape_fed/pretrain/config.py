@@ -6,15 +6,29 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cape_fed.pretrain.augment import AugmentConfig
 from cape_fed.pretrain.batching import check_kind
-from cape_fed.pretrain.encoder import EncoderSize
+
+EncoderSize = Literal["tiny", "base", "large"]
 
 
 class Section(BaseModel):
     """Part of a configuration: frozen, and strict about its keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class AugmentConfig(Section):
+    """How strongly each view is changed; 0 (1 for ``crop``) turns an operation off."""
+
+    crop: float = Field(default=0.6, gt=0, le=1, description="length of the random crop as a share of the window")
+    time_mask: float = Field(default=0.1, ge=0, lt=1, description="longest masked stretch as a share of the crop")
+    gain: float = Field(default=0.1, ge=0, description="standard deviation of the log gain of a view")
+    noise_mv: float = Field(default=0.02, ge=0, description="largest standard deviation of white noise, mV")
+    wander_mv: float = Field(default=0.1, ge=0, description="largest amplitude of baseline wander, mV")
+    mains_mv: float = Field(
+        default=0.02, ge=0, description="largest amplitude of mains hum, mV, where the rate shows it"
+    )
+    lead_mask: float = Field(default=0.1, ge=0, lt=1, description="probability that a lead is masked")
 
 
 class ObjectiveConfig(Section):

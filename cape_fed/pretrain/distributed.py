@@ -76,13 +76,13 @@ class _AllGather(torch.autograd.Function):
     """Gather from every process; the gradient of a part is the sum of what every process found for it."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor, world: int) -> tuple[Tensor, ...]:  # type: ignore[override]
+    def forward(ctx: torch.autograd.function.FunctionCtx, rows: Tensor, world: int) -> tuple[Tensor, ...]:
         parts = [torch.empty_like(rows) for _ in range(world)]
         dist.all_gather(parts, rows)
         return tuple(parts)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor) -> tuple[Tensor, None]:  # type: ignore[override]
+    def backward(ctx: torch.autograd.function.FunctionCtx, *gradients: Tensor) -> tuple[Tensor, None]:
         stacked = torch.stack(gradients)
         dist.all_reduce(stacked)
         return stacked[dist.get_rank()], None

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from cape_fed.pretrain.config import EncoderSize
+from cape_fed.pretrain.initial import weights_from
 from cape_fed.signal.leads import LEADS
-
-EncoderSize = Literal["tiny", "base", "large"]
 
 
 class EncoderConfig(BaseModel):
@@ -32,7 +30,7 @@ class EncoderConfig(BaseModel):
     @property
     def stride(self) -> int:
         """Input samples a position of the last feature map stands for."""
-        return self.stem_stride * self.block_stride ** (len(self.widths) - 1)
+        return self.stem_stride * int(self.block_stride ** (len(self.widths) - 1))
 
 
 SIZES: dict[EncoderSize, EncoderConfig] = {
@@ -95,7 +93,6 @@ def _masked_mean(x: Tensor, valid: Tensor, stride: int) -> Tensor:
 
 
 def build_encoder(config: EncoderConfig, seed: int) -> Encoder:
-    """An encoder with weights drawn from ``seed`` alone; the global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    """An encoder with weights drawn from ``seed`` alone."""
+    with weights_from(seed):
         return Encoder(config)

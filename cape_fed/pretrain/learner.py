@@ -12,6 +12,7 @@ from cape_fed.pretrain.config import PretrainConfig, TrainConfig
 from cape_fed.pretrain.distributed import Processes
 from cape_fed.pretrain.encoder import SIZES, build_encoder
 from cape_fed.pretrain.feed import Pairs
+from cape_fed.pretrain.initial import weights_from
 from cape_fed.pretrain.objective import ProjectionHead, nt_xent
 from cape_fed.seeds import derive_seed
 
@@ -75,8 +76,7 @@ def learning_rate(config: TrainConfig, step: int, total: int) -> float:
 
 
 def _build_head(config: PretrainConfig, name: str) -> ProjectionHead:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(config.seed, "head", name))
+    with weights_from(derive_seed(config.seed, "head", name)):
         return ProjectionHead(SIZES[config.model].dim, config.objective.hidden, config.objective.projection)
 
 

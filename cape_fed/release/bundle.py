@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -110,7 +109,8 @@ def _sums(root: Path) -> str:
 def _check_sums(root: Path) -> None:
     if not (root / SUMS).is_file():
         raise InputError(f"{root} is not a bundle: it has no {SUMS}")
-    listed = dict(reversed(line.split("  ", 1)) for line in (root / SUMS).read_text().splitlines())
+    lines = (line.partition("  ") for line in (root / SUMS).read_text().splitlines())
+    listed = {name: digest for digest, _, name in lines}
     for name in (MODEL, CONFIG, PROFILE, REFERENCE, CARD):
         path = root / name
         if name not in listed or not path.is_file():

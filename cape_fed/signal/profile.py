@@ -67,27 +67,31 @@ def get_profile(name: str) -> Profile:
 def apply_profile(ecg_mv: NDArray[np.float32], fs: float, profile: Profile) -> tuple[NDArray[np.int16], int]:
     """Turn one recording into a store row.
 
-    ``ecg_mv`` is ``[12, n]`` in mV, NaN where a sample or lead is missing: such a sample takes its lead's median, such
-    a lead is 0. Returns ``([12, samples] int16 at 1 µV a step, valid samples)``. Values beyond ±32.767 mV are clipped.
+    ``ecg_mv`` is ``[12, n]`` in mV, NaN where a sample or lead is missing; what is missing is stored as 0. Returns
+    ``([12, samples] int16 at 1 µV a step, valid samples)``. Values beyond ±32.767 mV are clipped.
     """
     out = np.zeros((len(ecg_mv), profile.samples), np.int16)
-    window = _filled(ecg_mv[:, : int(np.ceil((profile.seconds + MARGIN_SECONDS) * fs))])
+    window = np.asarray(ecg_mv[:, : int(np.ceil((profile.seconds + MARGIN_SECONDS) * fs))], np.float32)
     if not window.shape[1]:
         return out, 0
+    finite = np.isfinite(window)
+    complete = bool(finite.all())
+    if not complete:
+        window = _filled(window, finite)
     # a rough level is taken off first: the filter's gain at 0 Hz differs a little between its phases
     centred = window - window.mean(axis=1, keepdims=True)
     resampled = resample(centred, fs, profile.fs)[:, : profile.samples]
     microvolts = (resampled - _median(resampled)) * np.float32(MICROVOLTS_PER_MV)
     valid = resampled.shape[1]
     out[:, :valid] = np.clip(np.rint(microvolts), -INT16_LIMIT, INT16_LIMIT)
+    if not complete:
+        nearest = np.minimum(np.rint(np.arange(valid) * fs / profile.fs).astype(int), window.shape[1] - 1)
+        out[:, :valid] *= finite[:, nearest]
     return out, valid
 
 
-def _filled(ecg_mv: NDArray[np.float32]) -> NDArray[np.float32]:
+def _filled(ecg_mv: NDArray[np.float32], finite: NDArray[np.bool_]) -> NDArray[np.float32]:
     """Put the lead's median where a sample is missing, and 0 throughout a lead that has none."""
-    finite = np.isfinite(ecg_mv)
-    if finite.all():
-        return np.asarray(ecg_mv, np.float32)
     known = np.where(finite, ecg_mv, np.float32(np.nan))
     known[~finite.any(axis=1)] = 0.0
     return np.where(finite, known, np.nanmedian(known, axis=1, keepdims=True))

@@ -12,10 +12,12 @@ Action = Literal["drop", "mask", "keep"]
 
 MIN_SECONDS = 2.0
 """Shorter recordings hold too few beats to be worth a place in a batch."""
+STRIDE_SECONDS = 0.02
+"""Amplitude is judged on samples this far apart: QRS complexes stay, pacemaker spikes mostly fall between."""
 FLAT_MV = 0.01
 """A lead is flat when its range within a second, as the median over the seconds, is at most this: below any QRS."""
 PLAUSIBLE_MV = (0.05, 10.0)
-"""Bounds for the range within a second (median over seconds and leads); real 12-lead cohorts lie at 0.35 to 5 mV."""
+"""Bounds for the range within a second (median over seconds and leads); real 12-lead cohorts lie at 0.3 to 4 mV."""
 IDENTITY_RATIO = 0.1
 """A limb identity is violated when its residual's RMS exceeds this share of the leads' RMS ..."""
 IDENTITY_MV = 0.03
@@ -26,7 +28,10 @@ RAIL_MV = 1.0
 """A rail is at least this far from the lead's mean ..."""
 RAIL_SECONDS = 0.03
 RAIL_SAMPLES = 8
-"""... and the lead sits exactly on it for this long in total; clean R peaks in real cohorts reach 4 samples."""
+"""... and the lead's extreme is met exactly for this long in total; clean R peaks in real cohorts reach 4 samples."""
+HOLD_MV = 2.0
+HOLD_STRIDES = 10
+"""A lead that repeats a value this far from its mean for so many strides is stuck, be it at its extreme or not."""
 INT16_MV = 32.767
 """Largest amplitude that a store holds (int16 at 1 µV)."""
 
@@ -99,7 +104,9 @@ def assess(signal_mv: NDArray[np.float32], fs: float, saturated_leads: int = 0) 
         flags |= Quality.SHORT
     if samples == 0 or not present.any():
         return flags | Quality.NO_SIGNAL
-    swing = _swing(signal_mv, fs)
+    stride = max(1, round(STRIDE_SECONDS * fs))
+    strided_mv = signal_mv[:, ::stride]
+    swing = _swing(strided_mv, round(fs / stride))
     alive = present & (swing > FLAT_MV)
     if (present & ~alive).any():
         flags |= Quality.FLAT_LEAD
@@ -109,7 +116,7 @@ def assess(signal_mv: NDArray[np.float32], fs: float, saturated_leads: int = 0) 
         flags |= Quality.GAIN
     if _identities_violated(signal_mv, fs, present):
         flags |= Quality.LIMB_IDENTITY
-    return flags | _range_flags(signal_mv, fs, saturated_leads)
+    return flags | _range_flags(signal_mv, strided_mv, fs, saturated_leads)
 
 
 def _completeness(finite: NDArray[np.bool_], present: NDArray[np.bool_]) -> Quality:
@@ -134,16 +141,16 @@ def _fill(signal_mv: NDArray[np.float32], finite: NDArray[np.bool_]) -> NDArray[
     return np.where(finite, known, (known.sum(axis=1, keepdims=True, dtype=np.float64) / count).astype(np.float32))
 
 
-def _swing(signal_mv: NDArray[np.float32], fs: float) -> NDArray[np.float32]:
+def _swing(strided_mv: NDArray[np.float32], per_second: int) -> NDArray[np.float32]:
     """Range within one second, as the median over the seconds, ``[12]`` in mV.
 
     One second holds a QRS complex at any rate above 60/min and little of the baseline wander; the median forgives
     bursts of noise.
     """
-    leads, samples = signal_mv.shape
-    block = max(1, min(samples, round(fs)))
+    leads, samples = strided_mv.shape
+    block = max(1, min(samples, per_second))
     count = samples // block
-    blocks = signal_mv[:, : count * block].reshape(leads, count, block)
+    blocks = strided_mv[:, : count * block].reshape(leads, count, block)
     swing: NDArray[np.float32] = np.median(blocks.max(axis=2) - blocks.min(axis=2), axis=1)
     return swing
 
@@ -163,10 +170,15 @@ def _identities_violated(signal_mv: NDArray[np.float32], fs: float, present: NDA
     return bool((np.sqrt(power) > max(IDENTITY_MV, IDENTITY_RATIO * np.sqrt(scale))).any())
 
 
-def _range_flags(signal_mv: NDArray[np.float32], fs: float, saturated_leads: int) -> Quality:
+def _range_flags(
+    signal_mv: NDArray[np.float32], strided_mv: NDArray[np.float32], fs: float, saturated_leads: int
+) -> Quality:
     """SATURATED where a lead sits on a rail, CLIPPED where a store cannot hold the amplitude."""
     flags = Quality.SATURATED if saturated_leads else Quality(0)
     middle = signal_mv.mean(axis=1, keepdims=True)
+    held = (strided_mv[:, 1:] == strided_mv[:, :-1]) & (np.abs(strided_mv[:, 1:] - middle) >= HOLD_MV)
+    if (held.sum(axis=1) >= HOLD_STRIDES).any():
+        flags |= Quality.SATURATED
     needed = max(RAIL_SAMPLES, RAIL_SECONDS * fs)
     for extreme in (signal_mv.max(axis=1, keepdims=True), signal_mv.min(axis=1, keepdims=True)):
         distance = np.abs(extreme - middle)[:, 0]

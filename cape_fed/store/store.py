@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import closing
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ from cape_fed.signal.profile import MICROVOLTS_PER_MV, Profile, get_profile
 from cape_fed.store.check import check_fingerprint, map_signals, read_meta
 from cape_fed.store.fingerprint import signal_digests
 from cape_fed.store.format import RECORDS_FILE, Provenance, StoreFiles, StoreMeta
+from cape_fed.store.signals import SignalWriter
 from cape_fed.store.table import Columns, complete_table, label_columns
-from cape_fed.store.writer import publish, refuse_foreign, write_files
+from cape_fed.store.writer import publish, refuse_foreign, write_description
 
 
 class Store:
@@ -197,19 +199,18 @@ def write_store(
     """
     target, recipe = Path(path), get_profile(profile) if isinstance(profile, str) else profile
     refuse_foreign(target, overwrite=overwrite)
+    if not len(signals):
+        raise ValueError("a store needs at least one record")
     table = complete_table(records, recipe, signal_digests(signals))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=target.name + ".", dir=target.parent) as beside:
         folder = Path(beside) / target.name
         folder.mkdir()
-        write_files(
-            folder,
-            cohort=cohort,
-            profile=recipe,
-            blocks=[signals],
-            table=table,
-            provenance=provenance or Provenance(records_seen=len(signals)),
-        )
+        with closing(SignalWriter(StoreFiles.of(folder).signals, recipe)) as writer:
+            writer.append(signals)
+            writer.seal()
+        described = provenance or Provenance(records_seen=len(signals))
+        write_description(folder, cohort=cohort, profile=recipe, table=table, provenance=described)
         publish(folder, target, overwrite=overwrite)
     return open_store(target)
 

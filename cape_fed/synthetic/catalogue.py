@@ -26,7 +26,7 @@ _C = Device(
     muscle=3, floor=5, floor_colour=0.6, gain=0.75, gain_spread=0.04, adc_step=19.5,
 )  # fmt: skip
 _D = Device(
-    "Physio 1000", fs=1000, highpass=0.05, lowpass=120, hum=18, wander=140, wander_hz=0.15, muscle=14, floor=4,
+    "Physio 1000", fs=1000, highpass=0.05, lowpass=120, hum=10, wander=140, wander_hz=0.15, muscle=14, floor=4,
     gain=1.0, adc_step=1, augmented="avr",
 )  # fmt: skip
 _E = Device(
@@ -35,7 +35,7 @@ _E = Device(
 )  # fmt: skip
 _F = Device(
     "Polyline 360", fs=360, seconds=12, pad_before=0.5, highpass=0.3, highpass_order=2, lowpass=25, lowpass_order=2,
-    mains=60, hum=20, wander=110, wander_hz=0.4, muscle=11, floor=2.5, floor_colour=0.5, gain=0.6, adc_step=7.5,
+    mains=60, hum=14, wander=110, wander_hz=0.4, muscle=11, floor=2.5, floor_colour=0.5, gain=0.6, adc_step=7.5,
     augmented="AVR",
 )  # fmt: skip
 

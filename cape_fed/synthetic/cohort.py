@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -24,7 +24,7 @@ from cape_fed.synthetic.vcg import render
 from cape_fed.synthetic.waves import Kernels, draw_kernels
 
 BLOCK = 64
-"""Patients drawn from one seed. A cohort is cut from whole blocks, so that more patients leave the first ones as they are."""
+"""Patients drawn from one seed. Cohorts are cut from whole blocks, so more patients leave the first as they are."""
 
 Signal = NDArray[np.int16]
 
@@ -39,7 +39,7 @@ class CohortSpec:
     devices: tuple[Device, ...]
     shares: tuple[float, ...] = (1.0,)
     """Share of the records made by each device."""
-    flaws: FlawRates = FlawRates()
+    flaws: FlawRates = field(default_factory=FlawRates)
 
 
 @dataclass(frozen=True)

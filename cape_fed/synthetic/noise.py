@@ -18,7 +18,7 @@ ELECTRODES_TO_LEADS[2:, :3] = -1 / 3
 ELECTRODES_TO_LEADS[2:, 3:] = np.eye(6)
 
 _DRIFT_HZ = 0.25
-"""Half the width of a mains line: its amplitude drifts within seconds."""
+"""Half the width of a mains line: its amplitude and phase drift within seconds."""
 
 
 def draw_noise(device: Device, levels: Floats, samples: int, rng: np.random.Generator) -> Spectra:
@@ -60,7 +60,7 @@ def _add_mains(
         if frequency > 0.48 * device.fs:
             continue
         band = np.flatnonzero(np.abs(hz - frequency) <= _DRIFT_HZ)
-        near = np.exp(-0.5 * ((hz[band] - frequency) / 0.08) ** 2)
-        line = near * rng.standard_normal((2, count, len(band)))
-        scale = share * level / 1000 * samples / 2 / np.sqrt(np.sum(near**2))
-        leads[:, :, band] += coupling * (scale[:, None] * (line[0] + 1j * line[1])).astype(np.complex64)[:, None, :]
+        line = 0.3 * rng.standard_normal((count, len(band))) + 0.3j * rng.standard_normal((count, len(band)))
+        line[:, len(band) // 2] += np.exp(2j * np.pi * rng.random(count))
+        line *= (share * level / 1000 * samples / np.sqrt(2))[:, None]
+        leads[:, :, band] += coupling * line.astype(np.complex64)[:, None, :]

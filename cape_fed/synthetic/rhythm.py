@@ -51,11 +51,17 @@ def draw_beats(visits: Visits, span: float, rng: np.random.Generator) -> Beats:
 
 
 def fibrillatory_waves(count: int, samples: int, fs: float, rng: np.random.Generator) -> Floats:
-    """Fibrillatory waves of ``count`` records, ``[count, samples]``, about ±1: 4.5 to 8 Hz, never quite regular."""
+    """Fibrillatory waves of ``count`` records in mV, ``[count, samples]``: 4.5 to 8 Hz, never quite regular."""
     t = np.arange(samples, dtype=np.float32) / fs
-    draw = rng.random((6, count, 1)).astype(np.float32)
-    wander = 0.9 * np.sin(2 * np.pi * (0.3 + 0.4 * draw[1]) * t + 6.28 * draw[2])
-    wander += 0.5 * np.sin(2 * np.pi * (1.1 + 0.6 * draw[3]) * t + 6.28 * draw[4])
-    phase = 2 * np.pi * (4.5 + 3.5 * draw[0]) * t + wander
-    swell = 1 + 0.4 * np.sin(2 * np.pi * (0.2 + 0.5 * draw[5]) * t + 6.28 * draw[1])
-    return np.asarray(swell * (np.sin(phase) + 0.3 * np.sin(2 * phase + 1.0) + 0.1 * np.sin(3 * phase)), np.float32)
+    phase = 2 * np.pi * (4.5 + 3.5 * rng.random((count, 1))) * t + 1.3 * _meander(count, t, 0.3, 2.0, rng)
+    swell = np.exp(0.45 * _meander(count, t, 0.2, 1.5, rng))
+    peak = 0.02 + 0.06 * rng.random((count, 1))
+    wave = np.sin(phase) + 0.35 * np.sin(2 * phase + _meander(count, t, 0.2, 1.0, rng))
+    return np.asarray(peak * swell * wave, np.float32)
+
+
+def _meander(count: int, t: Floats, low: float, high: float, rng: np.random.Generator) -> Floats:
+    """``count`` slow random functions of time, about ±1: three sines each, from ``low`` to ``high`` Hz."""
+    hz = rng.uniform(low, high, (3, count, 1)).astype(np.float32)
+    start = rng.uniform(0, 2 * np.pi, (3, count, 1)).astype(np.float32)
+    return np.asarray(np.sin(2 * np.pi * hz * t + start).sum(axis=0) / np.float32(np.sqrt(1.5)), np.float32)

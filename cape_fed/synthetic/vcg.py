@@ -12,8 +12,8 @@ from cape_fed.synthetic.waves import ST, Kernels, T
 REACH = 4.0
 """Kernels are evaluated up to so many standard deviations from their centre, where they are below 1 µV."""
 
-_FIBRILLATION = np.array([0.25, 0.55, -0.8], np.float32)
-"""Direction of fibrillatory waves: largest in V1, next in II, III and aVF."""
+_FIBRILLATION = np.array([0.12, 0.5, 1.0, 0.6, 0.3, 0.15, 0.12, 0.12], np.float32)
+"""Fibrillatory waves in the recorded leads: V1 lies over the right atrium, nearer than a dipole would have it."""
 
 
 def render(
@@ -23,13 +23,12 @@ def render(
     beats = draw_beats(visits, samples / fs, rng)
     activity = _activity(beats, kernels, len(leads), fs, samples)
     dipole = kernels.dipole.transpose(0, 2, 1) @ activity
+    _breathe(dipole, visits, fs, rng)
+    ecg = leads @ dipole
     af = np.flatnonzero(visits.af)
     if len(af):
-        size = (0.03 + 0.07 * rng.random((len(af), 1))).astype(np.float32)
-        waves = size * fibrillatory_waves(len(af), samples, fs, rng)
-        dipole[af] += _FIBRILLATION[:, None] * waves[:, None]
-    _breathe(dipole, visits, fs, rng)
-    return leads @ dipole, beats
+        ecg[af] += _FIBRILLATION[:, None] * fibrillatory_waves(len(af), samples, fs, rng)[:, None]
+    return ecg, beats
 
 
 def _activity(beats: Beats, kernels: Kernels, count: int, fs: float, samples: int) -> Floats:

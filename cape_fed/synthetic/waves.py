@@ -14,13 +14,13 @@ QRS = slice(2, 6)
 ST, T = KERNELS.index("ST"), KERNELS.index("T")
 
 _P_CENTRE, _P_WIDTH = np.array([0.36, 0.64]), np.array([0.165, 0.165])
-_QRS_CENTRE, _QRS_WIDTH = np.array([0.17, 0.37, 0.53, 0.74]), np.array([0.07, 0.085, 0.095, 0.09])
-_LBBB_CENTRE, _LBBB_WIDTH = np.array([0.14, 0.33, 0.64, 0.83]), np.array([0.06, 0.105, 0.115, 0.075])
+_QRS_CENTRE, _QRS_WIDTH = np.array([0.18, 0.39, 0.52, 0.69]), np.array([0.062, 0.068, 0.076, 0.086])
+_LBBB_CENTRE, _LBBB_WIDTH = np.array([0.13, 0.34, 0.61, 0.79]), np.array([0.05, 0.110, 0.120, 0.085])
 """Kernel centres and widths within the P wave and the QRS complex, as shares of their duration."""
 
 _P_DIPOLES = [[0.060, 0.085, -0.050], [0.075, 0.060, 0.055]]
-_QRS_DIPOLES = [[-0.10, -0.03, -0.28], [0.68, 0.52, -0.16], [0.72, 0.50, 0.42], [-0.10, -0.12, 0.36]]
-_LBBB_DIPOLES = [[0.08, 0.04, -0.05], [0.58, 0.25, 0.40], [0.78, 0.12, 0.72], [0.20, -0.05, 0.30]]
+_QRS_DIPOLES = [[-0.11, -0.02, -0.34], [0.92, 0.60, -0.12], [0.90, 0.54, 0.58], [-0.10, -0.06, 0.62]]
+_LBBB_DIPOLES = [[0.08, 0.04, -0.20], [0.60, 0.30, 0.85], [0.78, 0.18, 1.55], [0.25, -0.05, 0.65]]
 _T_DIPOLE = [0.30, 0.30, -0.24]
 
 
@@ -86,7 +86,7 @@ def _dipoles(patients: Patients, visits: Visits) -> Floats:
     _hypertrophy(dipole, severity["lvh"])
     _scar(dipole, severity["mi"], patients.mi_territory[visits.patient])
     dipole[:, T] *= at.t_amplitude[:, None]
-    _discordant(dipole, severity["lbbb"], 0.36, 0.14)
+    _discordant(dipole, severity["lbbb"], 0.32, 0.12)
     dipole[:, :2] *= (at.p_amplitude * ~visits.af)[:, None, None]
     dipole[:, QRS.start :] *= at.amplitude[:, None, None]
     return dipole
@@ -96,12 +96,12 @@ def _hypertrophy(dipole: Floats, severity: Floats) -> None:
     """LVH: more voltage to the left and back, and strain in the worse half."""
     ill = severity > 0
     growth = np.where(ill, 0.25 + 0.55 * severity, 0)[:, None]
-    dipole[:, 4] += growth * np.array([0.75, 0.15, 0.75], np.float32)
+    dipole[:, 4] += growth * np.array([0.8, 0.15, 0.9], np.float32)
     dipole[:, 3] *= 1 + 0.4 * growth
     _discordant(dipole, np.clip(severity * 1.8 - 0.55, 0, 1), 0.20, 0.07)
 
 
-def _scar(dipole: Floats, severity: Floats, territory: Floats) -> None:
+def _scar(dipole: Floats, severity: Floats, territory: NDArray[np.int64]) -> None:
     """Old infarction: forces point away from the scar early in QRS, R is lost over it, T turns away from it.
 
     Inferior scars take from y (down), anterior ones from -z (forward), lateral ones from x (left).
@@ -113,8 +113,8 @@ def _scar(dipole: Floats, severity: Floats, territory: Floats) -> None:
     dipole[rows, 2, axis] -= towards * severity * early
     dipole[rows, 3, axis] -= towards * severity * np.array([0.45, 0.55, 0.55], np.float32)[territory]
     dipole[rows, 4, axis] -= towards * severity * 0.15
-    dipole[rows, T, axis] -= towards * severity * np.array([0.55, 0.55, 0.5], np.float32)[territory]
-    dipole[rows, 3, 0] *= 1 - 0.35 * severity * (territory == 1)
+    dipole[rows, T, axis] -= towards * severity * np.array([0.6, 0.6, 0.55], np.float32)[territory]
+    dipole[rows, 3, 0] *= 1 - 0.5 * severity * (territory == 1)
 
 
 def _discordant(dipole: Floats, severity: Floats, t_share: float, st_share: float) -> None:
@@ -138,7 +138,7 @@ def _turn(dipole: Floats, frontal: Floats, horizontal: Floats) -> Floats:
 
 def _turn_to_axis(dipole: Floats, axis: Floats, rotation: Floats) -> Floats:
     """Turn QRS vectors ``[n, 4, 3]`` so that their sum lies at ``axis`` in the frontal plane."""
-    return _turn(dipole, vector_angle(axis) - 38.0, rotation)
+    return _turn(dipole, vector_angle(axis) - 36.0, rotation)
 
 
 def vector_angle(axis: Floats) -> Floats:

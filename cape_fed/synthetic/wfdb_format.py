@@ -32,5 +32,9 @@ def header(name: str, counts: NDArray[np.int16], device: Device, comments: dict[
 
 def lead_names(device: Device) -> list[str]:
     """The twelve leads as ``device`` spells them."""
-    spell = {"aVR": str, "AVR": str.upper, "avr": str.lower}[device.augmented]
-    return [spell(lead) if lead.startswith("a") else lead for lead in LEADS]
+    spelling = {lead: lead for lead in LEADS}
+    for lead in ("aVR", "aVL", "aVF"):
+        spelling[lead] = (
+            lead.upper() if device.augmented == "AVR" else lead.lower() if device.augmented == "avr" else lead
+        )
+    return list(spelling.values())

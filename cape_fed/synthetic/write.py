@@ -26,7 +26,7 @@ Progress = Callable[[int], None]
 def write_cohorts(
     out: Path, cohorts: Sequence[CohortSpec], patients: int, seed: int, progress: Progress | None = None
 ) -> list[dict[str, Any]]:
-    """Write ``out/<cohort>/`` (WFDB), ``out/truth/<cohort>.csv`` and ``out/cohorts.json``; return the last one's content.
+    """Write ``out/<cohort>/`` (WFDB), ``out/truth/<cohort>.csv`` and ``out/cohorts.json``; return that list.
 
     Everything is written beside ``out`` and renamed, so ``out`` is whole or absent. ``progress`` is told how many
     patients are done after each batch. Raises InputError where ``out`` is a file or a folder that is not empty.
@@ -56,7 +56,8 @@ def _check_free(out: Path) -> None:
 
 def _write_cohort(out: Path, spec: CohortSpec, patients: int, seed: int, progress: Progress | None) -> dict[str, Any]:
     """Write one cohort; return its entry in ``cohorts.json``."""
-    tables, paths = [], []
+    tables: list[pd.DataFrame] = []
+    paths: list[str] = []
     done = 0
     for batch in make_cohort(spec, patients, seed):
         paths += _write_batch(out / spec.name, batch, len(paths))

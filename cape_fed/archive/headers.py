@@ -1,0 +1,146 @@
+"""WFDB header files: a fast parser for the fields an ECG archive needs.
+
+Format: header(5) of the WFDB applications guide. Several times faster than ``wfdb.rdheader``, and lenient where
+archives are: any bytes in comments, ``.mat`` in the record name, dates in any style.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from cape_fed.archive.base import RecordError
+
+DEFAULT_GAIN = 200.0
+DEFAULT_FS = 250.0
+FS_RANGE = (50.0, 20000.0)
+"""Sampling rates outside cannot be a diagnostic ECG and would make resampling meaningless."""
+MAX_HEADER_BYTES = 1 << 20
+MAX_SIGNALS = 256
+
+_SIGNAL = re.compile(
+    r"""(?P<file>\S+)\s+(?P<format>\d{1,3})(?:x(?P<frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?
+    (?:\s+(?P<gain>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<unit>\S+))?
+    (?:\s+(?P<resolution>\d+)(?:\s+(?P<zero>-?\d+)(?:\s+(?P<initial>-?\d+)(?:\s+(?P<checksum>-?\d+)
+    (?:\s+(?P<block>-?\d+))?)?)?)?)?)?(?:\s+(?P<name>.*))?$""",
+    re.VERBOSE,
+)
+_INTEGERS = ("frame", "skew", "offset", "baseline", "resolution", "zero", "checksum")
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSpec:
+    """One signal line."""
+
+    file: str
+    format: str
+    frame: int
+    """Samples a frame; 1 unless the signal is sampled faster than the record."""
+    skew: int
+    offset: int
+    """Bytes before the first sample."""
+    gain: float
+    """ADC units a physical unit, as written; 0 means not calibrated."""
+    baseline: int
+    """ADC value of 0 physical units."""
+    unit: str
+    resolution: int
+    """Bits of the ADC, 0 where unknown."""
+    zero: int
+    """ADC value in the middle of its range."""
+    checksum: int | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What one ``.hea`` file says."""
+
+    segments: int
+    """0 for an ordinary record."""
+    signal_count: int
+    fs: float
+    samples: int | None
+    signals: tuple[SignalSpec, ...]
+    comments: tuple[str, ...]
+    """Comment lines without their ``#``."""
+    notes: tuple[str, ...]
+
+
+def read_header(path: Path) -> Header:
+    """Read and parse a header file; raises RecordError where it is missing or malformed."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_HEADER_BYTES + 1)
+    except FileNotFoundError as error:
+        raise RecordError("MISSING_FILE", "there is no header file") from error
+    except OSError as error:
+        raise RecordError("UNREADABLE", f"the header cannot be read: {error.strerror}") from error
+    if len(raw) > MAX_HEADER_BYTES:
+        raise RecordError("BAD_HEADER", "the header is larger than 1 MiB")
+    try:
+        return parse_header(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return parse_header(raw.decode("latin-1"), ("NON_UTF8",))
+
+
+def parse_header(text: str, notes: tuple[str, ...] = ()) -> Header:
+    """Parse a header's text; ``notes`` are passed through. Raises RecordError where it is malformed."""
+    lines = [line.strip() for line in text.splitlines()]
+    comments = tuple(line.lstrip("# \t") for line in lines if line.startswith("#"))
+    content = [line for line in lines if line and not line.startswith("#")]
+    if not content:
+        raise RecordError("BAD_HEADER", "the header is empty")
+    segments, count, fs, samples = _record_line(content[0])
+    if segments:
+        return Header(segments, count, fs, samples, (), comments, notes)
+    if not 0 < count <= MAX_SIGNALS:
+        raise RecordError("BAD_HEADER", f"the header declares {count} signals")
+    if len(content) - 1 != count:
+        raise RecordError("BAD_HEADER", f"the header declares {count} signals and lists {len(content) - 1}")
+    return Header(0, count, fs, samples, tuple(map(_signal_line, content[1:])), comments, notes)
+
+
+def _record_line(line: str) -> tuple[int, int, float, int | None]:
+    """``name[/segments] signals [fs[/counter...] [samples ...]]`` → segments, signals, fs, samples."""
+    fields = line.split()
+    _, _, segments = fields[0].partition("/")
+    try:
+        counts = int(segments or 0), int(fields[1])
+        fs = float(fields[2].partition("/")[0].partition("(")[0]) if len(fields) > 2 else DEFAULT_FS
+        samples = int(fields[3]) if len(fields) > 3 else 0
+    except (IndexError, ValueError) as error:
+        raise RecordError("BAD_HEADER", "the record line is malformed") from error
+    if not math.isfinite(fs) or not FS_RANGE[0] <= fs <= FS_RANGE[1]:
+        raise RecordError("BAD_RATE", f"a sampling rate of {fs:g} Hz cannot be an ECG")
+    if min(*counts, samples) < 0:
+        raise RecordError("BAD_HEADER", "the record line has negative counts")
+    return *counts, fs, samples or None
+
+
+def _signal_line(line: str) -> SignalSpec:
+    match = _SIGNAL.match(line)
+    if match is None:
+        raise RecordError("BAD_HEADER", "a signal line is malformed")
+    field = match.groupdict()
+    try:
+        number = {key: int(field[key] or 0) for key in _INTEGERS}
+        gain = float(field["gain"] or 0.0)
+    except ValueError as error:  # more digits than Python converts
+        raise RecordError("BAD_HEADER", "a signal line has an impossible number") from error
+    return SignalSpec(
+        file=field["file"],
+        format=field["format"],
+        frame=number["frame"] if field["frame"] else 1,
+        skew=number["skew"],
+        offset=number["offset"],
+        gain=gain,
+        baseline=number["baseline"] if field["baseline"] else number["zero"],
+        unit=field["unit"] or "mV",
+        resolution=number["resolution"],
+        zero=number["zero"],
+        checksum=number["checksum"] if field["checksum"] else None,
+        name=(field["name"] or "").strip(),
+    )

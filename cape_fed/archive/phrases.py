@@ -1,0 +1,96 @@
+"""Diagnosis statements in English prose: ECG machines' reports and annotators' remarks.
+
+Conservative: what follows a word of doubt, negation or cause ("possible", "cannot rule out", "may be due to") makes
+its labels unclear and never positive. Wording: the report columns of MIMIC-IV-ECG and the comments of LUDB.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from cape_fed.archive.labels import Meaning, combine, expressible
+
+_RULES: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
+    (re.compile(pattern), meaning)
+    for pattern, meaning in (
+        (r"^(normal ecg|within normal limits)\W*$", Meaning(("NORM",))),
+        (r"(otherwise normal|normal ecg except|normal ecg based)", Meaning(unclear=("NORM",))),
+        (r"atrial fib(?!\w*[ /](or |and |/)?flutter)", Meaning(("AF",), excludes_sinus=True)),
+        (r"atrial flutter", Meaning(("AFL",), excludes_sinus=True)),
+        (r"atrial fib\w*[ /](or |and )?flutter", Meaning(unclear=("AF", "AFL"), excludes_sinus=True)),
+        (r"sinus rhythm", Meaning(("SINUS",))),
+        (r"sinus arr?hythmia", Meaning(("SARRH",))),
+        (r"sinus brady", Meaning(("SBRAD",))),
+        (r"sinus tachy", Meaning(("STACH",))),
+        (
+            r"junctional (rhythm|tachy|brady)|supraventricular tachy|atrial (rhythm|tachy)|idioventricular"
+            r"|ventricular (rhythm|tachy|fibrillation)|wandering",
+            Meaning(excludes_sinus=True),
+        ),
+        (r"(1st|first|\bi)[ -]degree", Meaning(("AVB1",))),
+        (r"(prolonged|long) pr\b", Meaning(unclear=("AVB1",))),
+        (r"(?<!incomplete )(right bundle[ -]branch block|rbbb)", Meaning(("RBBB",))),
+        (r"incomplete (right bundle[ -]branch block|rbbb)", Meaning(("IRBBB",))),
+        (r"(?<!incomplete )(left bundle[ -]branch block|lbbb)", Meaning(("LBBB",))),
+        (r"left anterior (fascicular|hemi)|\blafb\b", Meaning(("LAFB",))),
+        (r"\bpacs?\b|atrial (premature|extrasyst)|premature (atrial|supraventricular)|supraventr\w* (premature|extrasyst)",
+         Meaning(("PAC",))),
+        (r"\bpvcs?\b(?!\(s\) or)(?! or)|(?<!supra)ventricular (premature|extrasyst)|premature ventricular",
+         Meaning(("PVC",))),
+        (r"\bpvcs?(\(s\))? or", Meaning(unclear=("PVC",))),
+        (r"\bpac(ed|ing|emaker)\b", Meaning(("PACE",), excludes_sinus=True)),
+        (r"infarct|\bn?stemi\b|scar formation", Meaning(("MI",))),
+        (r"st elevation mi\b", Meaning(unclear=("MI",))),
+        (r"left ventricular hypertrophy|\blvh\b", Meaning(("LVH",))),
+        (r"(?<!left )(?<!right )ventricular hypertrophy", Meaning(unclear=("LVH",))),
+        (r"\bst (segment )?dep", Meaning(("STD",))),
+        (r"\bst (segment )?elev(?!ation mi)", Meaning(("STE",))),
+        (r"\bst changes|st-t changes", Meaning(unclear=("STD", "STE"))),
+        (r"st-t changes|repolari[sz]ation", Meaning(unclear=("TWA",))),
+        (r"(?<!-)\bt (wave )?(changes|abn\w*|inversions?)|inverted t", Meaning(("TWA",))),
+        (r"low (qrs )?voltage", Meaning(("LQRSV",))),
+        (r"(prolonged|long) qt|qt prolong", Meaning(("LQT",))),
+    )
+)
+_DOUBT = re.compile(
+    r"\b(possibl[ey]|probabl[ey]|consider|cannot|can not|rule out|may be|suggest\w*|suspect\w*|borderline|questionable"
+    r"|undefined|undetermined rhythm|due to|no|not|without|absence|versus)\b"
+)
+_NOT_READ = re.compile(r"analysis error|no further analysis|not performed|unsuitable for analysis|uninterpretable")
+
+LABELS = expressible(meaning for _, meaning in _RULES)
+"""Labels that prose can express."""
+
+
+@lru_cache(maxsize=65536)
+def meaning_of(statement: str) -> Meaning | None:
+    """What one line of prose means, None where it names nothing of the vocabulary."""
+    text = " ".join(statement.lower().split())
+    doubt = _DOUBT.search(text)
+    split = doubt.start() if doubt else len(text)
+    certain = _matching(text[:split])
+    doubtful = _matching(text[split:])
+    if not certain and not doubtful:
+        return None
+    return Meaning(
+        positive=tuple(label for meaning in certain for label in meaning.positive),
+        unclear=tuple(
+            [label for meaning in doubtful for label in (*meaning.positive, *meaning.unclear)]
+            + [label for meaning in certain for label in meaning.unclear]
+        ),
+        excludes_sinus=any(meaning.excludes_sinus for meaning in certain),
+    )
+
+
+def annotate_prose(statements: Iterable[str]) -> dict[str, bool]:
+    """Labels of one record from the lines of its report; empty where there is none or the machine gave up."""
+    lines = [line for line in statements if line.strip()]
+    if not lines or any(_NOT_READ.search(line.lower()) for line in lines):
+        return {}
+    return combine(LABELS, filter(None, map(meaning_of, lines)))
+
+
+def _matching(text: str) -> list[Meaning]:
+    return [meaning for pattern, meaning in _RULES if pattern.search(text)]

@@ -1,0 +1,107 @@
+"""The listing of an archive, cut into chunks that are ingested one by one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import pickle
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from cape_fed.archive.base import Entry, Reader
+from cape_fed.errors import InputError
+from cape_fed.signal.profile import Profile
+from cape_fed.store.format import FORMAT_VERSION
+from cape_fed.store.keys import salt_check
+
+INGEST_VERSION = 1
+"""Raised when ingest makes other rows from the same archive."""
+CHUNK_RECORDS = 256
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything besides the archive's records that shapes the rows of a store."""
+
+    root: Path
+    reader: Reader
+    cohort: str
+    namespace: str
+    """Within which patient ids mean the same patient."""
+    profile: Profile
+    salt: bytes = field(repr=False)
+
+    @property
+    def identity(self) -> str:
+        """Text that changes with anything that would change the rows."""
+        described = {
+            "root": str(self.root.resolve()),
+            "format": self.reader.name,
+            "cohort": self.cohort,
+            "namespace": self.namespace,
+            "profile": self.profile.hash,
+            "salt": salt_check(self.salt),
+            "versions": [FORMAT_VERSION, INGEST_VERSION],
+        }
+        return json.dumps(described)
+
+
+class Chunk(NamedTuple):
+    """Some consecutive entries of the listing, packed: the listing of millions of records is held in memory."""
+
+    number: int
+    records: int
+    fingerprint: str
+    packed: bytes
+
+    def entries(self) -> list[Entry]:
+        """Unpack the entries."""
+        listed: list[Entry] = pickle.loads(zlib.decompress(self.packed))
+        return listed
+
+
+class Plan(NamedTuple):
+    """All chunks of an archive."""
+
+    chunks: list[Chunk]
+    records: int
+    repeated: list[str]
+    """Names that the archive lists more than once; the first one counts."""
+    fingerprint: str
+
+
+def make_plan(recipe: Recipe, chunk_records: int = CHUNK_RECORDS) -> Plan:
+    """List the archive; raises InputError where there is none, it is empty or of another format."""
+    if not recipe.root.exists():
+        raise InputError(f"no archive at {recipe.root}: check the path")
+    repeated: list[str] = []
+    unique = _first_ones(recipe.reader.entries(recipe.root), repeated)
+    chunks: list[Chunk] = []
+    while listed := list(islice(unique, chunk_records)):
+        chunks.append(_pack(recipe.identity, len(chunks), listed))
+    if not chunks:
+        raise InputError(f"{recipe.root} holds no record of the format {recipe.reader.name}: check path and --format")
+    state = hashlib.blake2b(digest_size=16)
+    for chunk in chunks:
+        state.update(chunk.fingerprint.encode())
+    return Plan(chunks, sum(chunk.records for chunk in chunks), repeated, state.hexdigest())
+
+
+def _first_ones(entries: Iterable[Entry], repeated: list[str]) -> Iterator[Entry]:
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.record in seen:
+            repeated.append(entry.record)
+        else:
+            seen.add(entry.record)
+            yield entry
+
+
+def _pack(identity: str, number: int, entries: list[Entry]) -> Chunk:
+    listing = json.dumps([[entry.record, dict(entry.locator)] for entry in entries], default=str, sort_keys=True)
+    fingerprint = hashlib.blake2b(f"{identity}\n{listing}".encode("utf-8", "surrogatepass"), digest_size=16)
+    return Chunk(number, len(entries), fingerprint.hexdigest(), zlib.compress(pickle.dumps(entries), 1))

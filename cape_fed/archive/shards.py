@@ -1,0 +1,161 @@
+"""One chunk of an archive as rows of the store to be."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pydantic import BaseModel, ValidationError
+
+from cape_fed.archive.base import Entry, RawRecord, RecordError
+from cape_fed.archive.labels import VOCABULARY
+from cape_fed.archive.plan import Chunk, Recipe
+from cape_fed.signal.profile import MARGIN_SECONDS, MICROVOLTS_PER_MV, apply_profile
+from cape_fed.signal.quality import DROP, FLAT_MV, REMEDY, Quality, assess
+from cape_fed.store.fingerprint import signal_digests
+from cape_fed.store.format import COLUMNS, Finding, row_shape
+from cape_fed.store.keys import patient_key, unknown_patient_key
+
+SCHEMA = pa.schema([*COLUMNS.items(), *((label, pa.bool_()) for label in VOCABULARY)])
+EXAMPLES = 3
+REASON_LENGTH = 160
+_SUMMARY = b"summary"
+
+
+class ShardSummary(BaseModel):
+    """What became of the records of a chunk."""
+
+    fingerprint: str
+    seen: int = 0
+    dropped: dict[str, int] = {}
+    findings: dict[str, Finding] = {}
+
+    def find(self, code: str, example: str) -> None:
+        """Count a finding and keep the first few examples."""
+        finding = self.findings.setdefault(code, Finding())
+        finding.count += 1
+        if len(finding.examples) < EXAMPLES:
+            finding.examples.append(example)
+
+    def drop(self, code: str, record: str, reason: str) -> None:
+        """Count a record that stays out of the store."""
+        self.dropped[code] = self.dropped.get(code, 0) + 1
+        self.find(code, f"{record}: {reason}"[:REASON_LENGTH])
+
+
+class Shard(NamedTuple):
+    """A chunk that has been read: its rows are in ``signals_path`` until they are part of the store's signals."""
+
+    summary: ShardSummary
+    table: pa.Table
+    signals_path: Path
+
+    @property
+    def has_signals(self) -> bool:
+        """Whether the rows are still to be appended to the store's signals."""
+        return self.signals_path.is_file()
+
+
+def make_shard(recipe: Recipe, chunk: Chunk, folder: Path) -> None:
+    """Read the chunk's records and write the shard into ``folder``, the table last: what has a table is complete.
+
+    No record ends an ingest: those that cannot be read are counted by class, whatever the exception.
+    """
+    summary = ShardSummary(fingerprint=chunk.fingerprint, seen=chunk.records)
+    signals = np.zeros((chunk.records, *row_shape(recipe.profile)), np.int16)
+    rows: list[dict[str, Any]] = []
+    for entry in chunk.entries():
+        try:
+            rows.append(_convert(recipe, entry, signals[len(rows)], summary))
+        except RecordError as error:
+            summary.drop(error.code, entry.record, error.reason)
+        except Exception as error:
+            summary.drop(type(error).__name__, entry.record, str(error))
+    signals = signals[: len(rows)]
+    columns = {name: [row.get(name) for row in rows] for name in SCHEMA.names}
+    columns["digest"] = signal_digests(signals).tolist()
+    _write(folder, chunk, signals, pa.table(columns, SCHEMA), summary)
+
+
+def load_shard(folder: Path, chunk: Chunk) -> Shard | None:
+    """Find the shard of a chunk, None where there is none or it was made from another listing or recipe."""
+    signals_path, table_path = _paths(folder, chunk)
+    try:
+        with pa.OSFile(str(table_path)) as file:
+            table = pa.ipc.open_file(file).read_all()
+        summary = ShardSummary.model_validate_json(table.schema.metadata[_SUMMARY])
+    except (OSError, pa.ArrowException, ValidationError, KeyError, TypeError):
+        return None
+    table = table.replace_schema_metadata()
+    return Shard(summary, table, signals_path) if summary.fingerprint == chunk.fingerprint else None
+
+
+def _convert(recipe: Recipe, entry: Entry, out: NDArray[np.int16], summary: ShardSummary) -> dict[str, Any]:
+    raw = recipe.reader.read(recipe.root, entry, recipe.profile.seconds + MARGIN_SECONDS)
+    flags = assess(raw.signal_mv, raw.fs, raw.saturated_leads)
+    for flag in Quality(flags & DROP):
+        raise RecordError(str(flag.name), REMEDY[flag])
+    out[:], valid = apply_profile(raw.signal_mv, raw.fs, recipe.profile)
+    if flags & Quality.FLAT_LEAD:
+        _blank_flat_leads(out[:, :valid], recipe.profile.fs)
+    for code in raw.notes:
+        summary.find(code, entry.record)
+    return _described(recipe, raw) | {"quality": int(flags), "valid": valid, **raw.labels}
+
+
+def _blank_flat_leads(row: NDArray[np.int16], fs: int) -> None:
+    """Set leads to 0 that show no QRS complex, so that no encoder learns the noise of an open input."""
+    seconds = row[:, : row.shape[1] // fs * fs].reshape(len(row), -1, fs)
+    swing = np.median(np.ptp(seconds.astype(np.int32), axis=2), axis=1)
+    row[swing <= FLAT_MV * MICROVOLTS_PER_MV] = 0
+
+
+def _described(recipe: Recipe, raw: RawRecord) -> dict[str, Any]:
+    known = raw.patient is not None
+    make_key = patient_key if known else unknown_patient_key
+    return {
+        "record": raw.record,
+        "patient": make_key(recipe.salt, recipe.namespace, raw.patient or raw.record),
+        "patient_known": known,
+        "age": raw.age,
+        "sex": raw.sex,
+        "source_fs": raw.fs,
+        "source_samples": raw.declared_samples or raw.signal_mv.shape[1],
+    }
+
+
+def _write(folder: Path, chunk: Chunk, signals: NDArray[np.int16], table: pa.Table, summary: ShardSummary) -> None:
+    signals_path, table_path = _paths(folder, chunk)
+    beside = folder / f"{chunk.number}.{os.getpid()}.tmp"
+    with beside.open("wb") as file:
+        np.save(file, signals)
+    beside.replace(signals_path)
+    described = table.replace_schema_metadata({_SUMMARY: json.dumps(summary.model_dump())})
+    with pa.OSFile(str(beside), "wb") as sink, pa.ipc.new_file(sink, described.schema) as writer:
+        writer.write_table(described)
+    beside.replace(table_path)
+
+
+def _paths(folder: Path, chunk: Chunk) -> tuple[Path, Path]:
+    name = f"{chunk.number:06d}"
+    return folder / f"{name}.npy", folder / f"{name}.arrow"
+
+
+def merge_summaries(summaries: Iterable[ShardSummary]) -> ShardSummary:
+    """Add up the counts; examples are those of the first shards."""
+    total = ShardSummary(fingerprint="")
+    for summary in summaries:
+        total.seen += summary.seen
+        for code, count in summary.dropped.items():
+            total.dropped[code] = total.dropped.get(code, 0) + count
+        for code, finding in summary.findings.items():
+            merged = total.findings.setdefault(code, Finding())
+            merged.count += finding.count
+            merged.examples = (merged.examples + finding.examples)[:EXAMPLES]
+    return total

@@ -1,0 +1,94 @@
+"""``cape-fed ingest``."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cape_fed.archive.ingest import Ingested, Report, ingest_archive
+from cape_fed.archive.plan import Recipe
+from cape_fed.archive.registry import get_reader
+from cape_fed.signal.profile import get_profile
+from cape_fed.store.keys import site_salt
+
+
+def ingest(
+    archive: Annotated[Path, typer.Argument(help="Folder or file of the archive; it is only read.")],
+    store: Annotated[Path, typer.Argument(help="Folder to make; an unfinished one lies in STORE.partial.")],
+    format: Annotated[str, typer.Option(help="wfdb, ptbxl, code15, mimic-iv-ecg or manifest.")],
+    cohort: Annotated[str, typer.Option(help="Name of the cohort: one hospital, one family of devices.")],
+    profile: Annotated[str, typer.Option(help="Preprocessing: compact100, canonical500 or cape400.")] = "compact100",
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes that read; default one a core.")] = None,
+    patient_namespace: Annotated[
+        str | None, typer.Option(help="Cohorts with the same namespace share patient ids; default the cohort.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store that is there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Read an archive into a store: one profile, salted patient keys, exact repeats left out.
+
+    An ingest that was interrupted resumes when the same command is run again. Records that cannot be used are left
+    out and counted by reason.
+
+    Example: cape-fed ingest ptb-xl stores/ptbxl --format ptbxl --cohort ptbxl --workers 8
+    """
+    recipe = Recipe(archive, get_reader(format), cohort, patient_namespace or cohort, get_profile(profile), site_salt())
+    try:
+        with _bar() as report:
+            done = ingest_archive(
+                recipe, store, workers=workers or os.cpu_count() or 1, overwrite=overwrite, report=report
+            )
+    except KeyboardInterrupt:
+        typer.echo(f"cape-fed: stopped, {store} is not made: run the same command again to resume", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(json.dumps(_values(done)) if as_json else _summary(done))
+
+
+@contextmanager
+def _bar() -> Iterator[Report]:
+    console = Console(stderr=True)
+    columns = (TextColumn("records"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("records", total=None, rate="")
+
+        def report(done: int, total: int) -> None:
+            speed = bar.tasks[task].speed
+            bar.update(task, completed=done, total=total, rate=f"{speed:.0f} records/s" if speed else "")
+
+        yield report
+
+
+def _values(done: Ingested) -> dict[str, object]:
+    described = done.meta.model_dump(mode="json", exclude={"findings"})
+    return described | {
+        "store": str(done.store),
+        "bytes": done.size,
+        "seconds": round(done.seconds, 3),
+        "records_read": done.records_read,
+    }
+
+
+def _summary(done: Ingested) -> str:
+    meta = done.meta
+    if done.was_there:
+        return f"{done.store} holds this archive already: {meta.records} records of {meta.patients} patients"
+    speed = done.records_read / done.seconds
+    lines = [
+        f"{done.store}: {meta.records} records of {meta.patients} patients, {done.size / 1e6:.1f} MB, "
+        f"{done.seconds:.1f} s, {speed:.0f} records/s",
+        f"  without a patient id: {meta.patients_without_id}",
+        f"  left out of {meta.records_seen}: {sum(meta.dropped.values())} unusable, {meta.duplicates} exact repeats",
+    ]
+    for code, count in sorted(meta.dropped.items(), key=lambda item: -item[1]):
+        lines.append(f"    {code}: {count}, e.g. {meta.findings[code].examples[0]}")
+    if meta.shared_signals:
+        lines.append(f"  same signal under several patients: {meta.shared_signals} records, kept on one side of splits")
+    return "\n".join(lines)

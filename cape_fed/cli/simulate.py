@@ -1,0 +1,28 @@
+"""``cape-fed simulate``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from cape_fed.cli.compose import compose_config
+from cape_fed.cli.progress import training_bar
+
+
+def simulate(
+    overrides: Annotated[list[str], typer.Argument(help="key=value, e.g. experiment=small data.train=[A,B] out=DIR")],
+) -> None:
+    """Run a federation on this machine: one site a store, or a list of stores within the list for a site with several.
+
+    engine=local keeps it in this process, engine=flower uses Flower's simulation engine on Ray; the weights are the
+    same. Sites of data.evaluate never train; they measure the aggregated encoder.
+
+    Example: cape-fed simulate experiment=small data.train=[a,[b,c]] data.evaluate=[d] out=runs/fed
+    """
+    from cape_fed.cli.engines import simulate_federation
+
+    config = compose_config(overrides)
+    with training_bar("rounds") as report:
+        simulate_federation(config, report)
+    print(config.out / "bundle")

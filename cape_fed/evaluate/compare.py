@@ -1,0 +1,97 @@
+"""Comparison of evaluated runs, record by record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cape_fed.errors import InputError
+from cape_fed.evaluate import differences
+from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.predict import Prediction
+from cape_fed.evaluate.predictions import PREDICTIONS_FILE, read_predictions
+from cape_fed.evaluate.report.document import report_comparison
+from cape_fed.evaluate.results import RESULTS_FILE, Comparison, MethodResults, Results, read_results, write_json
+from cape_fed.evaluate.scores import make_resamples, score
+
+Runs = Mapping[str, tuple[Path, Results]]
+"""By the name of the method, as it is shown."""
+
+
+def compare_runs(dirs: Sequence[Path], out: Path, *, options: EvaluateOptions | None = None) -> Comparison:
+    """Set the methods of several evaluations beside each other, the first directory's being the reference.
+
+    Baselines are those of the first directory. Every method is compared with the reference and with every baseline,
+    on the same resamples, drawn as ``options`` say (by default as for the first directory). Raises InputError where a
+    directory holds no evaluation or the runs were not evaluated on the same records.
+    """
+    if len(dirs) < 2:
+        raise InputError("a comparison needs at least two directories written by cape-fed evaluate")
+    runs = _by_method({run: read_results(run) for run in dirs})
+    _check_same_records([(run, results) for run, results in runs.values()])
+    first = runs[next(iter(runs))][1]
+    baselines = {name: table for name, table in first.baselines.items() if name not in runs}
+    comparison = Comparison(
+        reference=next(iter(runs)),
+        methods={name: _table(results) for name, (_, results) in runs.items()} | baselines,
+        cohorts=first.cohorts,
+        differences=_differences(runs, list(baselines), options or first.options),
+        options=options or first.options,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    report_comparison(comparison, {name: run for name, (run, _) in runs.items()}, out)
+    write_json(comparison, out / RESULTS_FILE)
+    return comparison
+
+
+def _by_method(runs: Mapping[Path, Results]) -> Runs:
+    """Name each run by its method, with the directory where two have the same."""
+    methods = [results.method for results in runs.values()]
+    named = {}
+    for run, results in runs.items():
+        unique = methods.count(results.method) == 1
+        named[results.method if unique else f"{results.method} ({run.name})"] = (run, results)
+    if len(named) < len(runs):
+        raise InputError("two directories hold the same method under the same name: rename one of them")
+    return named
+
+
+def _check_same_records(runs: Sequence[tuple[Path, Results]]) -> None:
+    (first, reference), *others = runs
+    for run, results in others:
+        if results.options.min_patients != reference.options.min_patients:
+            raise InputError(f"{run} and {first} were evaluated with another min_patients: evaluate both with the same")
+        seen, expected = (
+            {name: (info.role, info.fingerprint) for name, info in r.cohorts.items()} for r in (results, reference)
+        )
+        different = sorted(name for name in seen.keys() | expected.keys() if seen.get(name) != expected.get(name))
+        if different:
+            raise InputError(
+                f"{run} and {first} were not evaluated on the same records ({', '.join(different)} differ): "
+                "evaluate both with the same data.train, data.evaluate and seed"
+            )
+
+
+def _table(results: Results) -> MethodResults:
+    return MethodResults(**{name: getattr(results, name) for name in MethodResults.model_fields})
+
+
+def _differences(
+    runs: Runs, baselines: Sequence[str], options: EvaluateOptions
+) -> list[differences.Difference]:
+    predictions = dict(_predictions(runs, baselines))
+    resamples = make_resamples((block for blocks in predictions.values() for block in blocks), options)
+    scored = {name: score(blocks, resamples, options) for name, blocks in predictions.items()}
+    reference, *others = runs
+    pairs = [(name, reference) for name in others] + [(name, baseline) for name in runs for baseline in baselines]
+    roles = {name: info.role for name, info in runs[reference][1].cohorts.items()}
+    return differences.compare(scored, pairs, roles, options.level)
+
+
+def _predictions(runs: Runs, baselines: Sequence[str]) -> Iterable[tuple[str, list[Prediction]]]:
+    for index, (name, (run, results)) in enumerate(runs.items()):
+        blocks = read_predictions(run / PREDICTIONS_FILE)
+        yield name, [replace(block, method=name) for block in blocks if block.method == results.method]
+        for baseline in baselines if index == 0 else ():
+            yield baseline, [block for block in blocks if block.method == baseline]

@@ -1,0 +1,59 @@
+"""Paired differences between methods scored on the same resamples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from cape_fed.evaluate.aggregate import Scope, aggregate, mean_over_cohorts, transfer_values
+from cape_fed.evaluate.bootstrap import Sampled
+from cape_fed.evaluate.cohorts import Role
+from cape_fed.evaluate.metrics import HIGHER_IS_BETTER
+from cape_fed.evaluate.results import Difference
+from cape_fed.evaluate.scores import Key, Scored
+from cape_fed.evaluate.tasks import metrics_of
+
+MEAN = "mean"
+"""Stands for a task where a difference is one of summaries."""
+
+Scores = Mapping[Key, Scored]
+
+
+def compare(
+    scored: Mapping[str, Scores], pairs: Sequence[tuple[str, str]], roles: Mapping[str, Role], level: float
+) -> list[Difference]:
+    """Method minus reference for each pair of names: summaries first, then each task over ID and OOD cohorts."""
+    values = {name: _values(scores, roles) for name, scores in scored.items()}
+    return [
+        _difference(method, reference, place, values[method][place] - values[reference][place], level)
+        for method, reference in pairs
+        for place in values[method]
+        if place in values[reference]
+    ]
+
+
+def _difference(
+    method: str, reference: str, place: tuple[str, str, Scope], sampled: Sampled, level: float
+) -> Difference:
+    task, metric, scope = place
+    p = sampled.p_value()
+    return Difference.of(metric, sampled, level, method=method, reference=reference, task=task, scope=scope, p=p)
+
+
+def _values(scores: Scores, roles: Mapping[str, Role]) -> dict[tuple[str, str, Scope], Sampled]:
+    return {**dict(_summaries(scores, roles)), **dict(_tasks(scores, roles))}
+
+
+def _summaries(scores: Scores, roles: Mapping[str, Role]) -> Iterator[tuple[tuple[str, str, Scope], Sampled]]:
+    for metric in HIGHER_IS_BETTER:
+        for scope, entry in aggregate(transfer_values(scores, metric), roles, metric).items():
+            yield (MEAN, metric, scope), entry.sampled
+
+
+def _tasks(scores: Scores, roles: Mapping[str, Role]) -> Iterator[tuple[tuple[str, str, Scope], Sampled]]:
+    sides: tuple[Role, ...] = ("id", "ood")
+    for metric in HIGHER_IS_BETTER:
+        for task, values in transfer_values(scores, metric).items():
+            for role in sides:
+                entry = mean_over_cohorts(values, roles, role)
+                if entry and metric == metrics_of(task)[0]:
+                    yield (task, metric, role), entry.sampled

@@ -1,0 +1,1 @@
+"""The report: figures, tables and plain words in one HTML file."""

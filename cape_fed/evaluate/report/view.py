@@ -1,0 +1,50 @@
+"""What a report shows, the same for one evaluation and for a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.results import CohortInfo, Difference, MethodResults
+
+Curves = Sequence[Mapping[str, Any]]
+"""Lines of a ``metrics.jsonl``."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An SVG or PNG file made during an evaluation."""
+
+    caption: str
+    mime: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class View:
+    """Contents of a report. Methods are in the order in which they are shown, the baselines last."""
+
+    title: str
+    methods: Sequence[str]
+    baselines: Sequence[str]
+    results: Mapping[str, MethodResults]
+    """Of methods and baselines."""
+    cohorts: Mapping[str, CohortInfo]
+    differences: Sequence[Difference]
+    options: EvaluateOptions
+    curves: Mapping[str, Curves]
+    """By method; methods without any are left out."""
+    maps: Sequence[Picture]
+    examples: Sequence[Picture]
+
+    @property
+    def names(self) -> list[str]:
+        """Methods, then baselines."""
+        return [*self.methods, *self.baselines]
+
+    @property
+    def tasks(self) -> list[str]:
+        """Tasks with a number, in the order of the results."""
+        return list(dict.fromkeys(task for name in self.names for task in self.results[name].tasks))

@@ -1,0 +1,156 @@
+"""Evaluation of one encoder beside its baselines: from stores to results, predictions and a report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cape_fed.errors import InputError
+from cape_fed.evaluate.artefact import probe_artefacts
+from cape_fed.evaluate.cohorts import Cohort, make_cohorts
+from cape_fed.evaluate.differences import compare
+from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.predict import Features, Prediction, predict
+from cape_fed.evaluate.predictions import PREDICTIONS_FILE, write_predictions
+from cape_fed.evaluate.report.document import report_evaluation
+from cape_fed.evaluate.report.examples import draw_examples
+from cape_fed.evaluate.report.maps import draw_map
+from cape_fed.evaluate.representation import DEMOGRAPHICS, Embed, Representation
+from cape_fed.evaluate.results import (
+    RESULTS_FILE,
+    ArtefactProbe,
+    BundleInfo,
+    CohortInfo,
+    Estimate,
+    MethodResults,
+    Results,
+    write_json,
+)
+from cape_fed.evaluate.scores import Key, Scored, make_resamples, score
+from cape_fed.evaluate.tables import method_results
+from cape_fed.evaluate.tasks import task_names
+from cape_fed.files import atomic_file
+from cape_fed.store import Store
+from cape_fed.store.split import Split, split_patients
+
+CURVES_FILE = "curves.jsonl"
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What one method gives before it is scored."""
+
+    predictions: list[Prediction]
+    artefact_probe: ArtefactProbe
+
+
+def evaluate_bundle(
+    bundle: Path,
+    train: Sequence[Store],
+    evaluate: Sequence[Store],
+    out: Path,
+    *,
+    method: str,
+    embed: Embed,
+    baselines: Mapping[str, Embed],
+    splits: Mapping[str, Split] | None = None,
+    curves: Iterable[Mapping[str, Any]] = (),
+    options: EvaluateOptions | None = None,
+) -> Results:
+    """Evaluate an encoder on the cohorts it was trained on (ID) and on others (OOD), and write all of it to ``out``.
+
+    ``embed`` and ``baselines`` (by name) turn a store into features ``[N, D]``; demographics are always among the
+    baselines. ``splits`` by cohort are those of the training run; a cohort without one is split by the seed.
+    ``curves`` are the lines of the run's ``metrics.jsonl``. Raises InputError for patients on both sides, for no
+    training cohort and for features that are not finite.
+    """
+    options = options or EvaluateOptions()
+    if method in {DEMOGRAPHICS.name, *baselines}:
+        raise InputError(f"the method cannot be called '{method}': a baseline has that name, give another")
+    stores = [*train, *evaluate]
+    split = {store.cohort: (splits or {}).get(store.cohort) or split_patients(store, options.seed) for store in stores}
+    cohorts = make_cohorts(train, evaluate, split, task_names(stores))
+    methods = [Representation(method, embed), *(Representation(*item) for item in baselines.items()), DEMOGRAPHICS]
+    out.mkdir(parents=True, exist_ok=True)
+    outcomes = {}
+    for index, representation in enumerate(methods):
+        features = {cohort.name: representation.features(cohort.store) for cohort in cohorts}
+        outcomes[representation.name] = _evaluate(representation, cohorts, features, options)
+        if index == 0:
+            draw_map(cohorts, features, out, options)
+    results = _results(outcomes, cohorts, method, _identify(bundle), options)
+    draw_examples(cohorts, out, options)
+    write_predictions((block for outcome in outcomes.values() for block in outcome.predictions), out / PREDICTIONS_FILE)
+    with atomic_file(out / CURVES_FILE) as partial:
+        partial.write_text("".join(json.dumps(dict(line)) + "\n" for line in curves), encoding="utf-8")
+    report_evaluation(results, out)
+    write_json(results, out / RESULTS_FILE)
+    return results
+
+
+def _evaluate(
+    method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions
+) -> _Outcome:
+    return _Outcome(list(predict(method, cohorts, features, options)), probe_artefacts(cohorts, features, options))
+
+
+def _results(
+    outcomes: Mapping[str, _Outcome],
+    cohorts: Sequence[Cohort],
+    method: str,
+    bundle: BundleInfo,
+    options: EvaluateOptions,
+) -> Results:
+    resamples = make_resamples((block for outcome in outcomes.values() for block in outcome.predictions), options)
+    scored = {name: score(outcome.predictions, resamples, options) for name, outcome in outcomes.items()}
+    beside = outcomes[DEMOGRAPHICS.name].artefact_probe
+    tables = {name: _table(scored[name], cohorts, outcomes[name], beside, options) for name in outcomes}
+    baselines = [name for name in outcomes if name != method]
+    return Results(
+        **dict(tables[method]),
+        method=method,
+        bundle=bundle,
+        seed=options.seed,
+        cohorts={cohort.name: _describe(cohort) for cohort in cohorts},
+        baselines={name: tables[name] for name in baselines},
+        differences=compare(
+            scored,
+            [(method, name) for name in baselines],
+            {cohort.name: cohort.role for cohort in cohorts},
+            options.level,
+        ),
+        options=options,
+    )
+
+
+def _table(
+    scored: Mapping[Key, Scored],
+    cohorts: Sequence[Cohort],
+    outcome: _Outcome,
+    demographics: ArtefactProbe,
+    options: EvaluateOptions,
+) -> MethodResults:
+    beside = Estimate(**{name: getattr(demographics, name) for name in Estimate.model_fields})
+    probe = outcome.artefact_probe.model_copy(update={"demographics": beside})
+    return method_results(scored, cohorts, probe, options.level)
+
+
+def _describe(cohort: Cohort) -> CohortInfo:
+    return CohortInfo(
+        role=cohort.role,
+        records=len(cohort.store),
+        patients=len(cohort.store.patient_keys),
+        evaluated={probe: len(rows) for probe, rows in cohort.tested.items()},
+        left_out=cohort.left_out,
+        fingerprint=cohort.fingerprint(),
+    )
+
+
+def _identify(bundle: Path) -> BundleInfo:
+    weights = bundle / "model.safetensors"
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
+    return BundleInfo(name="/".join(bundle.parts[-2:]), sha256=digest)

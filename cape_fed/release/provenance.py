@@ -1,0 +1,20 @@
+"""What a bundle says about how it came about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cape_fed.config import RunConfig
+
+_LOCAL = {"data", "out", "device", "threads", "resume", "evaluation"}
+"""Configuration that is about the machine or the evaluation and would carry paths out of it."""
+
+
+def describe_run(config: RunConfig, method: str, cohorts: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """Method, training cohorts with their counts and the configuration that decided the weights; no paths."""
+    return {
+        "method": config.method or method,
+        "cohorts": {name: dict(counts) for name, counts in cohorts.items()},
+        "config": config.model_dump(mode="json", exclude=_LOCAL),
+    }

@@ -1,0 +1,39 @@
+"""One writer at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cape_fed.errors import InputError
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold ``path`` as a lock file, made where there is none; the system frees it when the process dies.
+
+    Raises InputError where another process holds it.
+    """
+    handle = _acquire(path)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _acquire(path: Path) -> int:
+    while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise InputError(f"another process is writing to {path.parent}: wait for it or end it") from None
+        # the previous holder may have removed the file between the two calls
+        if path.exists() and path.stat().st_ino == os.fstat(handle).st_ino:
+            return handle
+        os.close(handle)

@@ -1,0 +1,296 @@
+"""Ingest: what ends up in the store, whatever happens on the way."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from cape_fed.archive import assemble, ingest
+from cape_fed.archive import shards as shards_module
+from cape_fed.archive.ingest import ingest_archive
+from cape_fed.errors import InputError
+from cape_fed.signal.profile import apply_profile, get_profile
+from cape_fed.signal.quality import Quality
+from cape_fed.store.format import StoreFiles, partial_path
+from cape_fed.store.keys import patient_key
+from cape_fed.store.split import split_patients
+from cape_fed.store.store import Store, open_store
+from tests.archive.fake import FS, SALT, FakeReader, ecg, recipe
+
+DIRTY = FakeReader(
+    60,
+    (
+        ("r0003", "unreadable"),
+        ("r0007", "crash"),
+        ("r0011", "copy-of-10"),  # the same patient
+        ("r0021", "copy-of-10"),  # another patient
+        ("r0030", "flat"),
+        ("r0031", "no-id"),
+        ("r0033", "flat-lead"),
+        ("r0050", "copy-of-21"),
+    ),
+)
+
+
+def bytes_of(store: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in StoreFiles.of(store)}
+
+
+@pytest.fixture
+def dirty(tmp_path: Path) -> Store:
+    ingest_archive(recipe(tmp_path / "archive", DIRTY), tmp_path / "store", chunk_records=7)
+    return open_store(tmp_path / "store", profile="compact100")
+
+
+def test_rows_are_what_the_profile_makes_of_the_records(dirty: Store) -> None:
+    row = dirty.row_of("r0020")
+    expected, valid = apply_profile(ecg(20, FS[20 % 3])[:, : int(10.5 * FS[20 % 3])], FS[20 % 3], dirty.profile)
+    np.testing.assert_array_equal(dirty.gather([row])[0], expected)
+    assert dirty.valid[row] == valid
+    assert dirty.label("age")[row] != dirty.label("age")[row]
+    assert dirty.label("AF")[row] == 1
+    assert dirty.patient_keys[dirty.patients[row]] == patient_key(SALT, "fake", "p10")
+
+
+def test_every_record_is_accounted_for(dirty: Store) -> None:
+    meta = dirty.meta
+    assert meta.dropped == {"TRUNCATED": 1, "ZeroDivisionError": 1, "NO_SIGNAL": 1}
+    assert meta.duplicates == 1
+    assert meta.records_seen == 60 == meta.records + sum(meta.dropped.values()) + meta.duplicates
+    assert meta.findings["ZeroDivisionError"].examples == ["r0007: in the middle of a header"]
+    assert meta.findings["ODD"].count == 5
+    assert meta.rates == {"257": 20, "100": 18, "500": 18}
+    assert list(dirty.records) == sorted(dirty.records)
+    assert not partial_path(dirty.path).exists()
+
+
+def test_repeats_are_kept_once_a_patient_and_stay_on_one_side(dirty: Store) -> None:
+    assert "r0010" in dirty.records
+    assert "r0011" not in dirty.records
+    assert dirty.meta.shared_signals == 2
+    copies = [dirty.row_of("r0010"), dirty.row_of("r0021")]
+    for seed in range(10):
+        assert any(set(copies) <= set(part) for part in split_patients(dirty, seed))
+
+
+def test_record_without_id_is_its_own_patient(dirty: Store) -> None:
+    assert dirty.meta.patients_without_id == 1
+    row = dirty.row_of("r0031")
+    assert (dirty.patients == dirty.patients[row]).sum() == 1
+
+
+def test_labels_without_a_positive_are_not_annotated(dirty: Store) -> None:
+    assert dirty.label_names == ("AF", "CHAGAS")
+    assert np.isnan(dirty.label("LVH")).all()
+    assert (dirty.label("CHAGAS") == 0).all()
+
+
+def test_flat_leads_are_zero_and_flagged(dirty: Store) -> None:
+    row = dirty.row_of("r0033")
+    assert not dirty.signals[row, 4].any()
+    assert dirty.signals[row, 3].any()
+    assert dirty.quality[row] & Quality.FLAT_LEAD
+
+
+def test_no_source_id_and_no_path_leaves_in_the_table(dirty: Store) -> None:
+    table = pq.read_table(StoreFiles.of(dirty.path).records)
+    assert all(len(key) == 16 and set(key) <= set("0123456789abcdef") for key in table["patient"].to_pylist())
+    assert str(dirty.path.parent).encode() not in b"".join(bytes_of(dirty.path).values())
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_same_bytes_with_any_number_of_workers(dirty: Store, tmp_path: Path, workers: int) -> None:
+    ingest_archive(recipe(tmp_path / "archive", DIRTY), tmp_path / "again", workers=workers, chunk_records=7)
+    assert bytes_of(tmp_path / "again") == bytes_of(dirty.path)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("appended", [0, 1, 4, 8])
+def test_same_bytes_after_an_interruption(
+    dirty: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, appended: int
+) -> None:
+    store, plan = tmp_path / "again", recipe(tmp_path / "archive", DIRTY)
+    append, calls = assemble.Assembly.append, []
+
+    def interrupted(self: assemble.Assembly, chunk: object) -> None:
+        if len(calls) == appended:
+            raise KeyboardInterrupt
+        calls.append(chunk)
+        append(self, chunk)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(assemble.Assembly, "append", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        ingest_archive(plan, store, workers=workers, chunk_records=7)
+    assert not store.exists()
+    with pytest.raises(InputError, match="resume"):
+        open_store(store)
+    monkeypatch.undo()
+    done = ingest_archive(plan, store, workers=workers, chunk_records=7)
+    assert done.records_read < 60
+    assert bytes_of(store) == bytes_of(dirty.path)
+
+
+def test_interruption_within_an_append_and_a_shard_torn_by_a_power_cut(dirty: Store, tmp_path: Path) -> None:
+    store, plan = tmp_path / "again", recipe(tmp_path / "archive", DIRTY)
+    partial = partial_path(store)
+    interrupt_after(plan, store, 3)
+    with (partial / "store" / "signals.npy").open("ab") as file:
+        file.write(b"torn" * 1000)
+    next((partial / "shards").glob("*2.arrow")).write_bytes(b"")
+    ingest_archive(plan, store, chunk_records=7)
+    assert bytes_of(store) == bytes_of(dirty.path)
+
+
+def test_lost_signals_are_read_again(dirty: Store, tmp_path: Path) -> None:
+    store, plan = tmp_path / "again", recipe(tmp_path / "archive", DIRTY)
+    interrupt_after(plan, store, 3)
+    os.truncate(partial_path(store) / "store" / "signals.npy", 5000)
+    assert ingest_archive(plan, store, chunk_records=7).records_read == 60
+    assert bytes_of(store) == bytes_of(dirty.path)
+
+
+def test_other_recipe_starts_over_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store = tmp_path / "store"
+    interrupt_after(recipe(tmp_path / "archive", DIRTY), store, 3)
+    other = recipe(tmp_path / "archive", DIRTY, profile=get_profile("canonical500"))
+    assert ingest_archive(other, store, chunk_records=7).records_read == 60
+    assert "starting over" in caplog.text
+    assert open_store(store).profile.fs == 500
+
+
+def test_changed_listing_reads_only_what_changed(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    interrupt_after(recipe(tmp_path / "archive", FakeReader(60)), store, 5)
+    grown = recipe(tmp_path / "archive", FakeReader(64))
+    assert ingest_archive(grown, store, chunk_records=7).records_read == 64 - 35
+    assert len(open_store(store)) == 64
+
+
+def test_same_archive_again_is_left_alone(dirty: Store, tmp_path: Path) -> None:
+    before = bytes_of(dirty.path)
+    done = ingest_archive(recipe(tmp_path / "archive", DIRTY), dirty.path, chunk_records=7)
+    assert done.was_there
+    assert bytes_of(dirty.path) == before
+
+
+def test_other_archive_is_refused_unless_overwritten(dirty: Store, tmp_path: Path) -> None:
+    other = recipe(tmp_path / "archive", FakeReader(8))
+    with pytest.raises(InputError, match="--overwrite"):
+        ingest_archive(other, dirty.path)
+    assert len(open_store(dirty.path)) == 56
+    ingest_archive(other, dirty.path, overwrite=True)
+    assert len(open_store(dirty.path)) == 8
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["archive", "store"]
+
+
+def test_foreign_folder_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "thesis.tex").touch()
+    for overwrite in (False, True):
+        with pytest.raises(InputError, match="not a store"):
+            ingest_archive(recipe(tmp_path / "archive", DIRTY), tmp_path / "store", overwrite=overwrite)
+    assert (tmp_path / "store" / "thesis.tex").exists()
+
+
+def test_repeated_names_count_once(tmp_path: Path) -> None:
+    class Repeating(FakeReader):
+        def entries(self, root: Path):  # type: ignore[no-untyped-def]
+            yield from super().entries(root)
+            yield from super().entries(root)
+
+    ingest_archive(recipe(tmp_path / "archive", Repeating(8)), tmp_path / "store")
+    meta = open_store(tmp_path / "store").meta
+    assert (meta.records, meta.records_seen, meta.dropped) == (8, 16, {"REPEATED_RECORD": 8})
+
+
+def test_missing_empty_and_useless_archives(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    gone = recipe(tmp_path / "archive", DIRTY)
+    (tmp_path / "archive").rmdir()
+    with pytest.raises(InputError, match="no archive"):
+        ingest_archive(gone, store)
+    with pytest.raises(InputError, match="no record of the format fake"):
+        ingest_archive(recipe(tmp_path / "archive", FakeReader(0)), store)
+    useless = FakeReader(5, tuple((f"r{number:04d}", "unreadable") for number in range(5)))
+    with pytest.raises(InputError, match="TRUNCATED: 5, e.g. r0000: signal file ends early"):
+        ingest_archive(recipe(tmp_path / "archive", useless), store)
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]
+
+
+def test_killed_worker_is_one_clear_error_and_resumes(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    killing = FakeReader(40, (("r0030", "killed"),))
+    with pytest.raises(InputError, match="worker process was killed"):
+        ingest_archive(recipe(tmp_path / "archive", killing), store, workers=2, chunk_records=5)
+    assert not store.exists()
+    done = ingest_archive(recipe(tmp_path / "archive", FakeReader(40)), store, workers=2, chunk_records=5)
+    assert 5 <= done.records_read < 40
+
+
+def test_ctrl_c_while_reading_resumes(tmp_path: Path) -> None:
+    plan = recipe(tmp_path / "archive", FakeReader(40, (("r0030", "interrupted-once"),)))
+    with pytest.raises(KeyboardInterrupt):
+        ingest_archive(plan, tmp_path / "store", chunk_records=5)
+    assert ingest_archive(plan, tmp_path / "store", chunk_records=5).records_read == 10
+
+
+def test_full_disk_is_one_line_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan, save = recipe(tmp_path / "archive", FakeReader(40)), np.save
+
+    def full(file: object, block: np.ndarray) -> None:
+        if len(list(partial_path(tmp_path / "store").glob("shards/*.arrow"))) == 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(file, block)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(shards_module.np, "save", full)
+    with pytest.raises(InputError, match="no space left"):
+        ingest_archive(plan, tmp_path / "store", chunk_records=5)
+    assert not (tmp_path / "store").exists()
+    monkeypatch.undo()
+    assert ingest_archive(plan, tmp_path / "store", chunk_records=5).records_read == 20
+
+
+def test_too_small_a_disk_is_refused_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=40 * 24000 - 1)
+    monkeypatch.setattr(ingest.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(InputError, match="40 records need"):
+        ingest_archive(recipe(tmp_path / "archive", FakeReader(40)), tmp_path / "store")
+
+
+def test_second_ingest_of_the_same_store_is_refused(tmp_path: Path) -> None:
+    partial = partial_path(tmp_path / "store")
+    partial.mkdir()
+    with (partial / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match="another process"):
+            ingest_archive(recipe(tmp_path / "archive", FakeReader(40)), tmp_path / "store")
+    ingest_archive(recipe(tmp_path / "archive", FakeReader(40)), tmp_path / "store")
+
+
+def test_plan_follows_salt_and_namespace(tmp_path: Path) -> None:
+    plans = set()
+    for options in ({}, {"salt": b"s" * 32}, {"namespace": "region"}, {"cohort": "other"}):
+        ingest_archive(recipe(tmp_path / "archive", FakeReader(6), **options), tmp_path / "store", overwrite=True)
+        plans.add(json.loads(StoreFiles.of(tmp_path / "store").meta.read_text())["plan"])
+    assert len(plans) == 4
+
+
+def interrupt_after(plan: object, store: Path, appended: int) -> None:
+    calls: list[int] = []
+
+    def report(done: int, total: int) -> None:
+        calls.append(done)
+        if len(calls) == appended:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest_archive(plan, store, chunk_records=7, report=report)  # type: ignore[arg-type]
+
