@@ -46,3 +46,12 @@ class RunConfig(PretrainConfig):
     def pretraining(self) -> PretrainConfig:
         """The part that decides what a learner does."""
         return PretrainConfig(**{name: getattr(self, name) for name in PretrainConfig.model_fields})
+
+    def saved(self) -> dict[str, Any]:
+        """What ``config.yaml`` holds: plain values, and not whether this was a resumption."""
+        return self.model_dump(mode="json", exclude={"resume"})
+
+
+def flat_paths(sites: Sequence[SitePaths]) -> list[Path]:
+    """The stores of all sites."""
+    return [path for site in sites for path in site]

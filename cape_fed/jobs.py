@@ -2,30 +2,50 @@
 
 from __future__ import annotations
 
-import torch
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 
-from cape_fed.config import RunConfig
+import torch
+import yaml
+
+from cape_fed.config import RunConfig, flat_paths
+from cape_fed.errors import InputError
+from cape_fed.evaluate.embed import embed_store
+from cape_fed.evaluate.results import Results
+from cape_fed.evaluate.run import evaluate_bundle
+from cape_fed.files import atomic_file
 from cape_fed.pretrain.central import Progress, pretrain
 from cape_fed.pretrain.cohorts import Cohort, open_cohorts, open_stores
+from cape_fed.pretrain.config import SplitConfig
 from cape_fed.pretrain.distributed import join_processes, leave_processes
-from cape_fed.pretrain.workbench import choose_device
-from cape_fed.release.bundle import write_bundle
+from cape_fed.pretrain.encoder import build_encoder
+from cape_fed.pretrain.workbench import check_batches, choose_device
+from cape_fed.release.bundle import load_encoder, write_bundle
+from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.provenance import describe_run
-from cape_fed.rundir import RunDirectory
+from cape_fed.rundir import RunDirectory, read_metrics
+from cape_fed.store.split import Split, load_split, split_patients
+from cape_fed.store.store import Store
+
+log = logging.getLogger(__name__)
+
+RANDOM_INIT = "random-init"
 
 
 def pretrain_centrally(config: RunConfig, progress: Progress) -> None:
     """Central pretraining into the run directory ``config.out``, alone or as one process of a torchrun group."""
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    paths = [path for site in config.data.train for path in site]
-    open_stores(paths)
+    paths = flat_paths(config.data.train)
+    check_batches(open_stores(paths), config.pretraining)
     device = choose_device(config.device)
     processes = join_processes(device)
     run = RunDirectory(config.out)
     try:
         if processes.is_first:
-            run.open(config.model_dump(mode="json"), resume=config.resume)
+            run.open(config.saved(), resume=config.resume)
             open_cohorts(paths, config.split, run.splits)
         processes.wait()
         cohorts = open_cohorts(paths, config.split, run.splits)
@@ -39,8 +59,55 @@ def pretrain_centrally(config: RunConfig, progress: Progress) -> None:
         leave_processes()
 
 
-def count_cohorts(cohorts: list[Cohort]) -> dict[str, dict[str, int]]:
+def evaluate(bundle: Path, config: RunConfig) -> Results:
+    """Evaluate a bundle in and out of distribution, beside a random encoder and demographics, into ``config.out``."""
+    device = choose_device(config.device)
+    encoder = load_encoder(bundle, str(device))
+    train = open_stores(flat_paths(config.data.train))
+    others = open_stores(flat_paths(config.data.evaluate)) if config.data.evaluate else []
+    untrained = build_encoder(encoder.encoder.config, config.seed).to(device)
+    run = RunDirectory(config.out)
+    with atomic_file(config.out / "evaluation.yaml") as partial_file:
+        partial_file.write_text(yaml.safe_dump(config.saved(), sort_keys=False))
+    results = evaluate_bundle(
+        bundle,
+        train,
+        others,
+        config.out,
+        method=config.method or str(encoder.provenance.get("method", bundle.name)),
+        embed=partial(embed_store, encoder),
+        baselines={RANDOM_INIT: partial(embed_store, PretrainedEncoder(untrained, encoder.profile, {}))},
+        splits={store.cohort: split_of_run(bundle, encoder, store) for store in (*train, *others)},
+        curves=read_metrics(bundle.parent / run.metrics.name),
+        options=config.evaluation,
+    )
+    return results
+
+
+def split_of_run(bundle: Path, encoder: PretrainedEncoder, store: Store) -> Split:
+    """How the run that made a bundle split a cohort: as saved beside the bundle, else made again from its seed.
+
+    InputError where the bundle was trained on the cohort and its store has changed since, no split being saved.
+    """
+    run = RunDirectory(bundle.parent)
+    for path in (run.splits, *sorted(run.path.glob(f"sites/*/{run.splits.name}"))):
+        if (path / f"{store.cohort}.parquet").exists():
+            return load_split(path / f"{store.cohort}.parquet", store)
+    trained = encoder.provenance.get("cohorts", {}).get(store.cohort)
+    if trained and trained != count_store(store):
+        raise InputError(
+            f"{store.path} changed since {bundle} was trained on it and no split was saved beside the bundle: "
+            "its test patients cannot be told from its train patients"
+        )
+    config = SplitConfig(**encoder.provenance.get("config", {}).get("split", {}))
+    return split_patients(store, config.seed, config.fractions)
+
+
+def count_cohorts(cohorts: Sequence[Cohort]) -> dict[str, dict[str, int]]:
     """Records and patients of each cohort."""
-    return {
-        cohort.name: {"records": len(cohort.store), "patients": cohort.store.meta.patients} for cohort in cohorts
-    }  # fmt: skip
+    return {cohort.name: count_store(cohort.store) for cohort in cohorts}
+
+
+def count_store(store: Store) -> dict[str, int]:
+    """Records and patients of a store."""
+    return {"records": len(store), "patients": store.meta.patients}

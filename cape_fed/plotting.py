@@ -27,7 +27,8 @@ ROW_MM = 25.0
 MARGIN_MM = 5.0
 PULSE_MM = 5.0
 """Width of the calibration pulse, 0.2 s; it is 1 mV high."""
-TOP_MM = 12.0
+TOP_MM = 17.0
+BOTTOM_MM = 8.0
 MINOR, MAJOR, TRACE = "#f6cfd0", "#e79b9e", "#15181c"
 MM_PER_INCH = 25.4
 
@@ -41,14 +42,15 @@ def draw_ecg(ecg_mv: NDArray[np.float32], fs: float, *, valid: int | None = None
     if ecg_mv.ndim != 2 or len(ecg_mv) != len(LEAD_INDEX):
         raise ValueError(f"an ECG is [12, n], got {ecg_mv.shape}")
     shown = ecg_mv[:, :valid][:, : round(4 * COLUMN_SECONDS * fs)]
-    axes = _paper(width=2 * MARGIN_MM + 2 * PULSE_MM + 4 * COLUMN_SECONDS * PAPER_SPEED, height=4 * ROW_MM + TOP_MM)
+    height = BOTTOM_MM + 4 * ROW_MM + TOP_MM
+    axes = _paper(width=2 * MARGIN_MM + 2 * PULSE_MM + 4 * COLUMN_SECONDS * PAPER_SPEED, height=height)
     for number, leads in enumerate((*ROWS, (RHYTHM_LEAD,))):
-        baseline = (3.5 - number) * ROW_MM
+        baseline = BOTTOM_MM + (3.5 - number) * ROW_MM
         _pulse(axes, baseline)
         for column, lead in enumerate(leads):
             _trace(axes, shown[LEAD_INDEX[lead]], fs, column, len(leads), baseline, lead)
     width = axes.get_xlim()[1]
-    axes.text(MARGIN_MM, 4 * ROW_MM + TOP_MM / 2, title, va="center", fontsize=9, color=TRACE)
+    axes.text(MARGIN_MM, height - TOP_MM / 2, title, va="center", fontsize=9, color=TRACE)
     axes.text(width - MARGIN_MM, 2, "25 mm/s   10 mm/mV", ha="right", va="bottom", fontsize=7, color=TRACE)
     figure = axes.figure
     assert isinstance(figure, Figure)
@@ -119,14 +121,18 @@ def _pulse(axes: Axes, baseline: float) -> None:
 def _trace(
     axes: Axes, lead_mv: NDArray[np.float32], fs: float, column: int, columns: int, baseline: float, name: str
 ) -> None:
-    """One lead in its column: 2.5 s at the column's own time where there are four, all of it where there is one."""
+    """One lead in its column: 2.5 s at the column's own time where there are four, all of it where there is one.
+
+    As on paper, the pen starts each strip on its own baseline: the strip's median.
+    """
     seconds = 4 * COLUMN_SECONDS / columns
     left = MARGIN_MM + 2 * PULSE_MM
     start, stop = round(column * seconds * fs), round((column + 1) * seconds * fs)
     part = lead_mv[start:stop]
-    x = left + (start + np.arange(len(part))) / fs * PAPER_SPEED
-    y = np.clip(baseline + GAIN * part, 0, 4 * ROW_MM + TOP_MM)
-    axes.plot(x, y, color=TRACE, linewidth=0.8, solid_joinstyle="round")
+    if len(part):
+        x = left + (start + np.arange(len(part))) / fs * PAPER_SPEED
+        y = baseline + GAIN * (part - np.median(part))
+        axes.plot(x, y, color=TRACE, linewidth=0.8, solid_joinstyle="round")
     edge = left + column * seconds * PAPER_SPEED
     if column:
         axes.plot((edge, edge), (baseline - 3, baseline + 3), color=TRACE, linewidth=0.8)

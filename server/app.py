@@ -19,6 +19,6 @@ def main(grid: Grid, context: Context) -> None:
 
     config = RunConfig.model_validate_json(str(context.run_config["cfg-json"]))
     run = RunDirectory(config.out)
-    run.open(config.model_dump(mode="json"), resume=config.resume)
+    run.open(config.saved(), resume=config.resume)
     roles = {site.name: site.role for site in simulated_sites(config)}
     lead_run(grid, config, run, roles, lambda done, total, line: None)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -37,7 +38,7 @@ def load_latest_round(directory: Path) -> tuple[str, int, dict[str, Tensor]] | N
     try:
         facts = json.loads((found[-1] / FACTS).read_text())
         return str(facts["run"]), int(facts["rounds_done"]), load_file(found[-1] / ARRAYS)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise InputError(f"cannot read checkpoint {found[-1]}: {error}; start again in a new directory") from error
 
 

@@ -31,7 +31,7 @@ SNOMED = Scheme(
         "314208002": _AF,  # rapid
         "164890007": _AFL,  # atrial flutter
         "195080001": Meaning(unclear=("AF", "AFL"), excludes_sinus=True),  # atrial fibrillation and flutter
-        "426783006": _is("SINUS"),  # sinus rhythm
+        "426783006": Meaning(("SINUS",), unclear=("NORM",)),  # sinus rhythm, which is also all that normal ECGs get
         "427393009": _is("SARRH"),  # sinus arrhythmia
         "426177001": _is("SBRAD"),  # sinus bradycardia
         "427084000": _is("STACH"),  # sinus tachycardia

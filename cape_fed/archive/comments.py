@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
-from cape_fed.archive.base import Sex
 from cape_fed.archive.codes import CPSC, SNOMED
 from cape_fed.archive.fields import parse_age, parse_patient, parse_sex, parse_truth, stated
 from cape_fed.archive.labels import VOCABULARY
 from cape_fed.archive.phrases import annotate_prose
+from cape_fed.archive.recording import Description
 
 _TAGGED = re.compile(r"<([^<>]{1,40})>:?([^<]*)")
 """INCART and LUDB: ``<age>: 65 <sex>: F <diagnoses> ...``, several on a line."""
@@ -24,24 +23,12 @@ _PTB_REASONS = {
 """PTB's "Reason for admission"; other reasons say nothing for or against either label."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remarks:
-    """What a header's comments say; ``notes`` are codes of doctor findings."""
-
-    patient: str | None = None
-    age: float | None = None
-    sex: Sex | None = None
-    labels: dict[str, bool] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-def read_remarks(comments: Sequence[str]) -> Remarks:
+def describe(comments: Sequence[str]) -> Description:
     """Interpret comment lines (without ``#``); anything that is not understood is passed over."""
-    fields = {key: value for key, value in _fields(comments)}
+    fields = dict(_fields(comments))
     age, impossible = parse_age(fields.get("age"))
-    notes = ["AGE_IMPLAUSIBLE"] if impossible else []
+    notes = ("AGE_IMPLAUSIBLE",) if impossible else ()
     labels, unmapped = _diagnoses(fields.get("dx"))
-    notes += [f"UNMAPPED_STATEMENT:{code}" for code in unmapped]
     labels |= _PTB_REASONS.get(fields.get("reason for admission", "").lower(), {})
     if "rhythm" in fields:
         labels |= annotate_prose(_statements(comments))
@@ -49,7 +36,7 @@ def read_remarks(comments: Sequence[str]) -> Remarks:
     if chagas is not None:
         labels["CHAGAS"] = chagas
     patient = next((found for key in _PATIENT_KEYS if (found := parse_patient(fields.get(key)))), None)
-    return Remarks(patient or _patient_line(comments), age, parse_sex(fields.get("sex")), labels, tuple(notes))
+    return Description(patient or _patient_line(comments), age, parse_sex(fields.get("sex")), labels, unmapped, notes)
 
 
 def _fields(comments: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -80,7 +67,8 @@ def _diagnoses(text: str | None) -> tuple[dict[str, bool], tuple[str, ...]]:
 
 def _statements(comments: Sequence[str]) -> list[str]:
     """LUDB's prose: every line that is not a tagged field, the rhythm without its key."""
-    return [line.partition(":")[2] if line.lower().startswith("rhythm") else line for line in comments if "<" not in line]
+    lines = [line for line in comments if "<" not in line]
+    return [line.partition(":")[2] if line.lower().startswith("rhythm") else line for line in lines]
 
 
 def _patient_line(comments: Sequence[str]) -> str | None:

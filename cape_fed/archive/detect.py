@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from itertools import islice
 from pathlib import Path
 
 from cape_fed.errors import InputError
@@ -18,7 +19,8 @@ _TABLES = {
     CODE15_TABLE: "code15",
     MANIFEST: "manifest",
 }
-_SEARCH_DEPTH = 4
+_FOLDERS = 1000
+"""How many folders to look into for a WFDB header before giving up."""
 
 
 def wrong_format(root: Path, name: str, expected: str) -> InputError:
@@ -40,13 +42,5 @@ def guess_format(root: Path) -> str | None:
     for table, name in _TABLES.items():
         if (root / table).is_file():
             return name
-    return "wfdb" if any(_headers(root, _SEARCH_DEPTH)) else None
-
-
-def _headers(folder: Path, depth: int) -> Iterator[Path]:
-    """WFDB headers, looking only so deep and taking the first folders first."""
-    yield from folder.glob("*.hea")
-    if depth:
-        for child in sorted(folder.iterdir()):
-            if child.is_dir():
-                yield from _headers(child, depth - 1)
+    folders = islice(os.walk(root), _FOLDERS)
+    return "wfdb" if any(file.endswith(".hea") for _, _, files in folders for file in files) else None

@@ -71,11 +71,11 @@ class Header:
 
 def read_header(path: Path) -> Header:
     """Read and parse a header file; raises RecordError where it is missing or malformed."""
+    if not path.is_file():
+        raise RecordError("MISSING_FILE", "there is no header file")
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_HEADER_BYTES + 1)
-    except FileNotFoundError as error:
-        raise RecordError("MISSING_FILE", "there is no header file") from error
     except OSError as error:
         raise RecordError("UNREADABLE", f"the header cannot be read: {error.strerror}") from error
     if len(raw) > MAX_HEADER_BYTES:

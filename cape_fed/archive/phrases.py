@@ -35,10 +35,15 @@ _RULES: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
         (r"incomplete (right bundle[ -]branch block|rbbb)", Meaning(("IRBBB",))),
         (r"(?<!incomplete )(left bundle[ -]branch block|lbbb)", Meaning(("LBBB",))),
         (r"left anterior (fascicular|hemi)|\blafb\b", Meaning(("LAFB",))),
-        (r"\bpacs?\b|atrial (premature|extrasyst)|premature (atrial|supraventricular)|supraventr\w* (premature|extrasyst)",
-         Meaning(("PAC",))),
-        (r"\bpvcs?\b(?!\(s\) or)(?! or)|(?<!supra)ventricular (premature|extrasyst)|premature ventricular",
-         Meaning(("PVC",))),
+        (
+            r"\bpacs?\b|atrial (premature|extrasyst)|supraventricular (premature|extrasyst)"
+            r"|premature (atrial|supraventricular)",
+            Meaning(("PAC",)),
+        ),
+        (
+            r"\bpvcs?\b(?!\(s\) or)(?! or)|(?<!supra)ventricular (premature|extrasyst)|premature ventricular",
+            Meaning(("PVC",)),
+        ),
         (r"\bpvcs?(\(s\))? or", Meaning(unclear=("PVC",))),
         (r"\bpac(ed|ing|emaker)\b", Meaning(("PACE",), excludes_sinus=True)),
         (r"infarct|\bn?stemi\b|scar formation", Meaning(("MI",))),

@@ -80,15 +80,17 @@ def make_plan(recipe: Recipe, chunk_records: int = CHUNK_RECORDS) -> Plan:
         raise InputError(f"no archive at {recipe.root}: check the path")
     repeated: list[str] = []
     unique = _first_ones(recipe.reader.entries(recipe.root), repeated)
+    identity = recipe.identity.encode()
+    whole = hashlib.blake2b(identity, digest_size=16)
     chunks: list[Chunk] = []
     while listed := list(islice(unique, chunk_records)):
-        chunks.append(_pack(recipe.identity, len(chunks), listed))
+        text = "\n".join(json.dumps([entry.record, dict(entry.locator)], default=str) for entry in listed).encode()
+        whole.update(b"\n" + text)
+        fingerprint = hashlib.blake2b(identity + b"\n" + text, digest_size=16).hexdigest()
+        chunks.append(Chunk(len(chunks), len(listed), fingerprint, zlib.compress(pickle.dumps(listed), 1)))
     if not chunks:
         raise InputError(f"{recipe.root} holds no record of the format {recipe.reader.name}: check path and --format")
-    state = hashlib.blake2b(digest_size=16)
-    for chunk in chunks:
-        state.update(chunk.fingerprint.encode())
-    return Plan(chunks, sum(chunk.records for chunk in chunks), repeated, state.hexdigest())
+    return Plan(chunks, sum(chunk.records for chunk in chunks), repeated, whole.hexdigest())
 
 
 def _first_ones(entries: Iterable[Entry], repeated: list[str]) -> Iterator[Entry]:
@@ -99,9 +101,3 @@ def _first_ones(entries: Iterable[Entry], repeated: list[str]) -> Iterator[Entry
         else:
             seen.add(entry.record)
             yield entry
-
-
-def _pack(identity: str, number: int, entries: list[Entry]) -> Chunk:
-    listing = json.dumps([[entry.record, dict(entry.locator)] for entry in entries], default=str, sort_keys=True)
-    fingerprint = hashlib.blake2b(f"{identity}\n{listing}".encode("utf-8", "surrogatepass"), digest_size=16)
-    return Chunk(number, len(entries), fingerprint.hexdigest(), zlib.compress(pickle.dumps(entries), 1))

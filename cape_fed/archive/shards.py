@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from cape_fed.archive.base import Entry, RawRecord, RecordError
 from cape_fed.archive.labels import VOCABULARY
@@ -25,7 +25,6 @@ from cape_fed.store.keys import patient_key, unknown_patient_key
 SCHEMA = pa.schema([*COLUMNS.items(), *((label, pa.bool_()) for label in VOCABULARY)])
 EXAMPLES = 3
 REASON_LENGTH = 160
-_SUMMARY = b"summary"
 
 
 class ShardSummary(BaseModel):
@@ -80,20 +79,20 @@ def make_shard(recipe: Recipe, chunk: Chunk, folder: Path) -> None:
     signals = signals[: len(rows)]
     columns = {name: [row.get(name) for row in rows] for name in SCHEMA.names}
     columns["digest"] = signal_digests(signals).tolist()
-    _write(folder, chunk, signals, pa.table(columns, SCHEMA), summary)
+    _write(folder, chunk, signals, {"summary": summary.model_dump(), "columns": columns})
 
 
 def load_shard(folder: Path, chunk: Chunk) -> Shard | None:
     """Find the shard of a chunk, None where there is none or it was made from another listing or recipe."""
     signals_path, table_path = _paths(folder, chunk)
     try:
-        with pa.OSFile(str(table_path)) as file:
-            table = pa.ipc.open_file(file).read_all()
-        summary = ShardSummary.model_validate_json(table.schema.metadata[_SUMMARY])
-    except (OSError, pa.ArrowException, ValidationError, KeyError, TypeError):
+        held = json.loads(table_path.read_bytes())
+        summary = ShardSummary.model_validate(held["summary"])
+        if summary.fingerprint != chunk.fingerprint:
+            return None
+        return Shard(summary, pa.table(held["columns"], SCHEMA), signals_path)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    table = table.replace_schema_metadata()
-    return Shard(summary, table, signals_path) if summary.fingerprint == chunk.fingerprint else None
 
 
 def _convert(recipe: Recipe, entry: Entry, out: NDArray[np.int16], summary: ShardSummary) -> dict[str, Any]:
@@ -106,7 +105,8 @@ def _convert(recipe: Recipe, entry: Entry, out: NDArray[np.int16], summary: Shar
         _blank_flat_leads(out[:, :valid], recipe.profile.fs)
     for code in raw.notes:
         summary.find(code, entry.record)
-    return _described(recipe, raw) | {"quality": int(flags), "valid": valid, **raw.labels}
+    labels = {label: bool(stated) for label, stated in raw.labels.items()}
+    return _described(recipe, entry, raw) | {"quality": int(flags), "valid": valid} | labels
 
 
 def _blank_flat_leads(row: NDArray[np.int16], fs: int) -> None:
@@ -116,35 +116,34 @@ def _blank_flat_leads(row: NDArray[np.int16], fs: int) -> None:
     row[swing <= FLAT_MV * MICROVOLTS_PER_MV] = 0
 
 
-def _described(recipe: Recipe, raw: RawRecord) -> dict[str, Any]:
-    known = raw.patient is not None
-    make_key = patient_key if known else unknown_patient_key
+def _described(recipe: Recipe, entry: Entry, raw: RawRecord) -> dict[str, Any]:
     return {
-        "record": raw.record,
-        "patient": make_key(recipe.salt, recipe.namespace, raw.patient or raw.record),
-        "patient_known": known,
-        "age": raw.age,
+        "record": entry.record,
+        "patient": unknown_patient_key(recipe.salt, recipe.namespace, entry.record)
+        if raw.patient is None
+        else patient_key(recipe.salt, recipe.namespace, raw.patient),
+        "patient_known": raw.patient is not None,
+        "age": None if raw.age is None else float(raw.age),
         "sex": raw.sex,
-        "source_fs": raw.fs,
+        "source_fs": float(raw.fs),
         "source_samples": raw.declared_samples or raw.signal_mv.shape[1],
     }
 
 
-def _write(folder: Path, chunk: Chunk, signals: NDArray[np.int16], table: pa.Table, summary: ShardSummary) -> None:
+def _write(folder: Path, chunk: Chunk, signals: NDArray[np.int16], table: dict[str, Any]) -> None:
     signals_path, table_path = _paths(folder, chunk)
     beside = folder / f"{chunk.number}.{os.getpid()}.tmp"
     with beside.open("wb") as file:
         np.save(file, signals)
     beside.replace(signals_path)
-    described = table.replace_schema_metadata({_SUMMARY: json.dumps(summary.model_dump())})
-    with pa.OSFile(str(beside), "wb") as sink, pa.ipc.new_file(sink, described.schema) as writer:
-        writer.write_table(described)
+    # JSON, since pyarrow makes every worker import pandas at its first array
+    beside.write_text(json.dumps(table), encoding="utf-8")
     beside.replace(table_path)
 
 
 def _paths(folder: Path, chunk: Chunk) -> tuple[Path, Path]:
     name = f"{chunk.number:06d}"
-    return folder / f"{name}.npy", folder / f"{name}.arrow"
+    return folder / f"{name}.npy", folder / f"{name}.json"
 
 
 def merge_summaries(summaries: Iterable[ShardSummary]) -> ShardSummary:

@@ -10,7 +10,6 @@ import math
 import stat
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -19,34 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.archive.base import RecordError
-from cape_fed.archive.headers import DEFAULT_GAIN, Header, SignalSpec, read_header
+from cape_fed.archive.calibration import scale_of, stuck_at_rail, to_millivolts
+from cape_fed.archive.headers import Header, SignalSpec, read_header
+from cape_fed.archive.recording import Recording
 from cape_fed.signal.leads import LEAD_INDEX, LEADS, canonical_lead
-from cape_fed.signal.units import millivolts_per
 
 MAX_SAMPLES = 1 << 26
 """Samples of all signals together that one read may take: 90 minutes of 12 leads at 1 kHz."""
-GAIN_RANGE = (1e-3, 1e9)
-"""ADC units per mV outside are a typing error, and would overflow."""
-INVALID_16 = -(1 << 15)
-"""The value that stands for "no sample" in format 16."""
-RAIL_RUN = 5
-"""A lead is saturated when it stays at an end of the ADC's range for this many samples in a row."""
 
 _BYTES_PER_SAMPLE = {"8": 1.0, "16": 2.0, "24": 3.0, "32": 4.0, "61": 2.0, "80": 1.0, "160": 2.0, "212": 1.5}
 _BYTES_PER_SAMPLE |= {"310": 4 / 3, "311": 4 / 3}
 _COMPRESSED = ("508", "516", "524")
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """Signal and header of one record; the fields are those of ``RawRecord``."""
-
-    signal_mv: NDArray[np.float32]
-    fs: float
-    comments: tuple[str, ...]
-    notes: tuple[str, ...]
-    declared_samples: int | None
-    saturated_leads: int
 
 
 class _Pick(NamedTuple):
@@ -54,14 +36,6 @@ class _Pick(NamedTuple):
 
     row_of: dict[int, int]
     """Index of the signal → row in the order of ``LEADS``."""
-    notes: frozenset[str]
-
-
-class _Scale(NamedTuple):
-    """How ADC values become mV: ``(value - baseline) / gain``, both ``[signals, 1]``."""
-
-    baseline: NDArray[np.float32]
-    gain: NDArray[np.float32]
     notes: frozenset[str]
 
 
@@ -118,31 +92,31 @@ def _format_16(
 ) -> Recording:
     specs = header.signals
     lengths = {
-        name: (_size(stem.parent, name) - specs[members[0]].offset) // (2 * len(members))
+        name: max(0, _size(stem.parent, name) - specs[members[0]].offset) // (2 * len(members))
         for name, members in files.items()
     }
     available = min(lengths.values(), default=0)
     declared = header.samples or available
     count = _wanted(declared, header.fs, seconds, header.signal_count)
     if available < count:
-        raise RecordError("TRUNCATED", f"{max(available, 0)} of {count} samples are there")
+        raise RecordError("TRUNCATED", f"{available} of {count} samples are there")
     notes = {*header.notes, *pick.notes}
     if any(length != declared for length in lengths.values()):
         notes.add("LENGTH_MISMATCH")
     signal = np.full((len(LEADS), count), np.nan, np.float32)
     saturated = 0
     for name, members in files.items():
-        values = count * len(members)
-        block = np.fromfile(stem.parent / name, "<i2", values, offset=specs[members[0]].offset).reshape(count, -1)
+        shape = (count, len(members))
+        block = np.fromfile(stem.parent / name, "<i2", math.prod(shape), offset=specs[members[0]].offset).reshape(shape)
         if verify and count == declared and _checksums_differ(block, [specs[index] for index in members]):
             notes.add("CHECKSUM")
         leads = [(column, pick.row_of[index]) for column, index in enumerate(members) if index in pick.row_of]
         columns, rows = (list(part) for part in zip(*leads, strict=True))
         digital = np.ascontiguousarray(block.T)[columns]
         chosen = [specs[members[column]] for column in columns]
-        scale = _scale(tuple((spec.gain, spec.baseline, spec.unit) for spec in chosen))
-        signal[rows] = _to_millivolts(digital, scale)
-        saturated |= sum(1 << row for row, stuck in zip(rows, _stuck(digital, chosen), strict=True) if stuck)
+        scale = scale_of(tuple((spec.gain, spec.baseline, spec.unit) for spec in chosen))
+        signal[rows] = to_millivolts(digital, scale)
+        saturated |= sum(1 << row for row, stuck in zip(rows, stuck_at_rail(digital, chosen), strict=True) if stuck)
         notes |= scale.notes
     differs = None if declared == count else declared
     return Recording(signal, header.fs, header.comments, tuple(sorted(notes)), differs, saturated)
@@ -164,71 +138,11 @@ def _size(folder: Path, name: str) -> int:
 def _wanted(declared: int, fs: float, seconds: float | None, signals: int) -> int:
     """Samples to read; bounded, so that a header cannot make the reader allocate what it likes."""
     count = declared if seconds is None else min(declared, math.ceil(seconds * fs))
+    if count == 0:
+        raise RecordError("NO_SIGNAL", "it holds no samples")
     if count * signals > MAX_SAMPLES:
         raise RecordError("TOO_LONG", f"{declared} samples are declared")
     return count
-
-
-@lru_cache(maxsize=1024)
-def _scale(calibrations: tuple[tuple[float, int, str], ...]) -> _Scale:
-    """Scale of signals given as ``(gain, baseline, unit)``."""
-    notes = set()
-    gains = []
-    for gain, _, unit in calibrations:
-        millivolts = millivolts_per(unit)
-        if unit != "mV":
-            notes.add("UNIT_SPELLING" if millivolts is not None else "UNIT_UNKNOWN")
-        if gain == 0:
-            notes.add("GAIN_MISSING")
-        gains.append((gain or DEFAULT_GAIN) / (millivolts or 1.0))
-    if not all(GAIN_RANGE[0] <= abs(gain) <= GAIN_RANGE[1] for gain in gains):
-        raise RecordError("BAD_GAIN", "the gain in the header is impossible")
-    if min(gains) < 0:
-        notes.add("GAIN_NEGATIVE")
-    baselines = [float(baseline) for _, baseline, _ in calibrations]
-    if max(map(abs, baselines)) > 1 << 31:
-        raise RecordError("BAD_GAIN", "the baseline in the header is impossible")
-    return _Scale(_column(baselines), _column(gains), frozenset(notes))
-
-
-def _column(values: Sequence[float]) -> NDArray[np.float32]:
-    return np.array(values, np.float32)[:, None]
-
-
-def _to_millivolts(digital: NDArray[np.int16], scale: _Scale) -> NDArray[np.float32]:
-    signal = digital.astype(np.float32)
-    if scale.baseline.any():
-        signal -= scale.baseline
-    signal /= scale.gain
-    invalid = digital == INVALID_16
-    if invalid.any():
-        signal[invalid] = np.nan
-    return signal
-
-
-def _stuck(digital: NDArray[np.int16], specs: Sequence[SignalSpec]) -> list[bool]:
-    """Whether each signal stays at an end of its ADC's range."""
-    stuck = []
-    for values, low, high, spec in zip(digital, digital.min(axis=1), digital.max(axis=1), specs, strict=True):
-        floor, ceiling = _rails(spec)
-        stuck.append(
-            (high == ceiling and _longest_run(values == high) >= RAIL_RUN)
-            or (low in (floor, floor + 1) and _longest_run(values == low) >= RAIL_RUN)
-        )
-    return stuck
-
-
-def _rails(spec: SignalSpec) -> tuple[int, int]:
-    bits = spec.resolution if 8 <= spec.resolution <= 16 else 16
-    half = 1 << (bits - 1)
-    middle = spec.zero if bits < 16 else 0
-    return middle - half, middle + half - 1
-
-
-def _longest_run(mask: NDArray[np.bool_]) -> int:
-    """Length of the longest stretch of True."""
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
-    return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
 def _checksums_differ(block: NDArray[np.int16], specs: Sequence[SignalSpec]) -> bool:
@@ -247,16 +161,18 @@ def _through_wfdb(stem: Path, header: Header, seconds: float | None) -> Recordin
     declared = header.samples
     if declared is None:
         raise RecordError("BAD_HEADER", "the header states no number of samples")
-    count = _wanted(declared, header.fs, seconds, max(1, sum(spec.frame for spec in header.signals)))
+    count = _wanted(declared, header.fs, seconds, max(header.signal_count, sum(spec.frame for spec in header.signals)))
     _check_sizes(stem.parent, header, count)
     try:
-        record = wfdb.rdrecord(str(stem.absolute()), sampto=count)
+        with np.errstate(all="ignore"):
+            record = wfdb.rdrecord(str(stem.absolute()), sampto=count)
     except Exception as error:  # wfdb raises whatever its parsing runs into
         raise RecordError("UNREADABLE", f"the WFDB library cannot read it ({type(error).__name__})") from error
     pick = _pick_leads(tuple(record.sig_name))
-    scale = _scale(tuple((1.0, 0, unit) for unit in record.units))
-    physical = np.asarray(record.p_signal, np.float32).T / scale.gain
+    scale = scale_of(tuple((1.0, 0, unit) for unit in record.units))
     signal = np.full((len(LEADS), count), np.nan, np.float32)
+    with np.errstate(over="ignore"):
+        physical = np.asarray(record.p_signal, np.float32).T / scale.gain
     for index, row in pick.row_of.items():
         signal[row] = np.where(np.isfinite(physical[index]), physical[index], np.nan)
     notes = {*header.notes, *pick.notes, *scale.notes}

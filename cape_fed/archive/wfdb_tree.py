@@ -6,13 +6,17 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 
 from cape_fed.archive.base import Entry, RawRecord, RecordError
-from cape_fed.archive.comments import read_remarks
+from cape_fed.archive.comments import describe
 from cape_fed.archive.detect import wrong_format
 from cape_fed.archive.headers import read_header
+from cape_fed.archive.recording import Description, join
 from cape_fed.archive.wfdb_record import read_recording
+from cape_fed.errors import InputError
 
 _SEGMENT = re.compile(r"(.+)_(?:\d+|layout)")
 """How the segments of a multi-segment record are named after it."""
@@ -34,49 +38,35 @@ class WfdbTree:
 
     def entries(self, root: Path) -> Iterator[Entry]:
         """List the records below ``root``, folder by folder in the order of their names."""
-        empty = True
-        for path in find_records(root):
-            empty = False
-            yield Entry(printable(path), {"path": path})
-        if empty:
+        paths = find_records(root) if root.is_dir() else iter(())
+        first = next(paths, None)
+        if first is None:
             raise wrong_format(root, self.name, "WFDB headers (*.hea)")
+        for path in chain([first], paths):
+            yield Entry(printable(path), {"path": path})
 
     def read(self, root: Path, entry: Entry, seconds: float | None = None) -> RawRecord:
         """Read one record; patient, age, sex and labels come from its header comments, the patient also by folder."""
         path = entry.locator["path"]
         recording = read_recording(root / path, seconds, self.verify)
-        remarks = read_remarks(recording.comments)
-        return RawRecord(
-            record=entry.record,
-            patient=remarks.patient or patient_of_folder(path),
-            age=remarks.age,
-            sex=remarks.sex,
-            labels=remarks.labels,
-            signal_mv=recording.signal_mv,
-            fs=recording.fs,
-            notes=recording.notes + remarks.notes,
-            declared_samples=recording.declared_samples,
-            saturated_leads=recording.saturated_leads,
-        )
+        folder = Description(patient=patient_of_folder(path))
+        return join(entry.record, recording, describe(recording.comments).filled_from(folder))
 
 
-def find_records(root: Path, below: str = "") -> Iterator[str]:
-    """Paths of all records below ``root``, relative, with ``/`` and without ``.hea``; links to folders are not followed.
+def find_records(root: Path) -> Iterator[str]:
+    """Paths of all records below ``root``, relative, with ``/`` and without ``.hea``.
 
-    Raises nothing where a folder cannot be listed within the tree: its records are not there for this user.
+    Folders whose name begins with a dot and links to folders are passed over. Raises InputError where a folder cannot
+    be listed.
     """
-    try:
-        with os.scandir(root / below) as scan:
-            items = [(item.name, item.is_dir(follow_symlinks=False), item.is_file()) for item in scan]
-    except OSError:
-        return
-    stems = sorted(name[:-4] for name, _, is_file in items if is_file and name.endswith(".hea"))
-    known = frozenset(stems)
-    for stem in stems:
-        if not _is_segment(root / below, stem, known):
-            yield below + stem
-    for name in sorted(name for name, is_dir, _ in items if is_dir and not name.startswith(".")):
-        yield from find_records(root, f"{below}{name}/")
+    for folder, folders, files in os.walk(root, onerror=_refuse):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        stems = sorted(name.removesuffix(".hea") for name in files if name.endswith(".hea"))
+        known = frozenset(stems)
+        below = Path(folder).relative_to(root)
+        for stem in stems:
+            if not _is_segment(root / below, stem, known):
+                yield (below / stem).as_posix()
 
 
 def printable(path: str) -> str:
@@ -91,6 +81,10 @@ def patient_of_folder(path: str) -> str | None:
         if match and not _MIMIC_GROUP.fullmatch(part):
             return match.group(1) or match.group(2)
     return None
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise InputError(f"'{error.filename}' cannot be listed: {error.strerror}") from error
 
 
 def _is_segment(folder: Path, stem: str, known: frozenset[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,9 +12,11 @@ from flwr.app import Context
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 
-from cape_fed.config import RunConfig
+from cape_fed.config import RunConfig, flat_paths
+from cape_fed.errors import InputError
 from cape_fed.federation.local_grid import LocalGrid
 from cape_fed.pretrain.cohorts import open_stores
+from cape_fed.pretrain.workbench import check_batches
 from cape_fed.rundir import RunDirectory
 from cape_fed.store.split import check_disjoint
 from client.app import make_client_app
@@ -27,10 +30,11 @@ Lead = Callable[[Grid], None]
 
 def simulate_federation(config: RunConfig, progress: Progress) -> None:
     """Run the federation that ``config`` describes on this machine, into the run directory ``config.out``."""
+    _keep_flower_quiet()
     _check_stores(config)
     sites = simulated_sites(config)
     run = RunDirectory(config.out)
-    run.open(config.model_dump(mode="json"), resume=config.resume)
+    run.open(config.saved(), resume=config.resume)
     roles = {site.name: site.role for site in sites}
     workers = 1 if torch.cuda.is_available() else max(1, (os.cpu_count() or 1) // (config.threads or 1))
     engine = {"local": run_local, "flower": run_flower}[config.engine]
@@ -39,10 +43,13 @@ def simulate_federation(config: RunConfig, progress: Progress) -> None:
 
 def _check_stores(config: RunConfig) -> None:
     """InputError for stores that cannot be in one federation, before anything is written."""
-    train = [path for site in config.data.train for path in site]
-    evaluate = [path for site in config.data.evaluate for path in site]
-    stores = open_stores([*train, *evaluate]) if train else open_stores([])
-    check_disjoint(stores[: len(train)], stores[len(train) :])
+    train, evaluate = flat_paths(config.data.train), flat_paths(config.data.evaluate)
+    open_stores([*train, *evaluate])
+    if not train:
+        raise InputError("a federation needs at least one training site: data.train=[STORE,...]")
+    check_disjoint(open_stores(train), open_stores(evaluate) if evaluate else [])
+    for paths in config.data.train:
+        check_batches(open_stores(paths), config.pretraining)
 
 
 def run_local(lead: Lead, sites: Sequence[SiteConfig], workers: int) -> None:
@@ -86,12 +93,13 @@ def _client_app(sites: Sequence[SiteConfig]) -> ClientApp:
 
 
 def _keep_flower_quiet() -> None:
-    """No telemetry, no look-ups of newer versions, no state outside the machine."""
-    for name, value in {
+    """No telemetry, no look-ups of newer versions, no log lines of Flower's own on the terminal; workers find us."""
+    logging.getLogger("flwr").setLevel(logging.ERROR)
+    root = str(Path(__file__).resolve().parents[2])
+    os.environ |= {
         "FLWR_TELEMETRY_ENABLED": "0",
         "FLWR_DISABLE_UPDATE_CHECK": "1",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]),
-    }.items():
-        os.environ[name] = value
+        "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")])),
+    }

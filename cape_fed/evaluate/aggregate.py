@@ -56,8 +56,9 @@ def shared_tasks(values: Values, roles: Mapping[str, Role]) -> list[str]:
 def aggregate(values: Values, roles: Mapping[str, Role], metric: str) -> dict[Scope, Aggregate]:
     """Mean over the shared tasks: of the means over ID cohorts, of those over OOD cohorts, and in the worst cohort.
 
-    The worst cohort is the one with the worst mean on the data as they are; its interval is that cohort's and does not
-    know that it was picked. A cohort's mean is over those of the shared tasks for which it has a number.
+    The worst cohort is the one with the worst mean on the data as they are, among those with a number for at least
+    half of the shared tasks: one with a single hard task is not worse for that. Its interval is that cohort's and does
+    not know that it was picked.
     """
     tasks = shared_tasks(values, roles)
     means: dict[Scope, Aggregate] = {}
@@ -67,16 +68,18 @@ def aggregate(values: Values, roles: Mapping[str, Role], metric: str) -> dict[Sc
         if found:
             cohorts = {name for task in tasks for name in values[task] if roles[name] == role}
             means[role] = Aggregate(mean([entry.sampled for entry in found]), label_of(cohorts), len(found))
-    if means:
-        means["worst"] = _worst({task: values[task] for task in tasks}, metric)
+    if worst := _worst({task: values[task] for task in tasks}, metric):
+        means["worst"] = worst
     return means
 
 
-def _worst(values: Values, metric: str) -> Aggregate:
+def _worst(values: Values, metric: str) -> Aggregate | None:
     by_cohort: dict[str, list[Sampled]] = {}
     for cohorts in values.values():
         for cohort, value in cohorts.items():
             by_cohort.setdefault(cohort, []).append(value)
-    means = [Aggregate(mean(values), cohort, len(values)) for cohort, values in by_cohort.items()]
+    means = [
+        Aggregate(mean(found), cohort, len(found)) for cohort, found in by_cohort.items() if 2 * len(found) >= len(values)
+    ]
     pick = min if HIGHER_IS_BETTER[metric] else max
-    return pick(means, key=lambda entry: entry.sampled.point)
+    return pick(means, key=lambda entry: entry.sampled.point, default=None)

@@ -16,7 +16,7 @@ from cape_fed.evaluate.differences import compare
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Features, Prediction, predict
 from cape_fed.evaluate.predictions import PREDICTIONS_FILE, write_predictions
-from cape_fed.evaluate.report.document import report_evaluation
+from cape_fed.evaluate.report.document import CURVES_FILE, report_evaluation
 from cape_fed.evaluate.report.examples import draw_examples
 from cape_fed.evaluate.report.maps import draw_map
 from cape_fed.evaluate.representation import DEMOGRAPHICS, Embed, Representation
@@ -37,7 +37,7 @@ from cape_fed.files import atomic_file
 from cape_fed.store import Store
 from cape_fed.store.split import Split, split_patients
 
-CURVES_FILE = "curves.jsonl"
+
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -52,7 +53,7 @@ def load_state(path: Path, learner: Learner) -> dict[str, Any]:
     try:
         load_learner_tensors(learner, load_file(path / TENSORS))
         facts: dict[str, Any] = json.loads((path / FACTS).read_text())
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(f"cannot resume from {path.name}: {error}; start again in a new directory") from error
     return facts
 

@@ -14,6 +14,8 @@ from cape_fed.pretrain.distributed import Processes
 from cape_fed.pretrain.feed import Feed
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.monitor import Monitor
+from cape_fed.store.split import split_patients
+from cape_fed.store.store import Store
 
 
 class Workbench:
@@ -55,6 +57,13 @@ class Workbench:
     def pair_kinds(self) -> dict[str, float]:
         """For every cohort, the share of pairs made of two records of a patient; the rest are two views of one."""
         return {pairs.name: pairs.share_with_several for pairs in self.pairs}
+
+
+def check_batches(stores: Sequence[Store], config: PretrainConfig) -> None:
+    """InputError where the training patients of stores that batch together do not fill a batch; writes nothing."""
+    splits = [split_patients(store, config.split.seed, config.split.fractions) for store in stores]
+    pairs = [Cohort(store, split).pairs(config.seed) for store, split in zip(stores, splits, strict=True)]
+    make_batching(config.batching, pairs, config.train.pairs, 1, config.seed)
 
 
 def choose_device(name: str) -> torch.device:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from cape_fed.errors import InputError
@@ -73,7 +74,7 @@ def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
     encoder = Encoder(config.encoder)
     try:
         encoder.load_state_dict(load_file(root / MODEL))
-    except (RuntimeError, OSError, ValueError) as error:
+    except (RuntimeError, OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{root / MODEL} does not fit {CONFIG}: {' '.join(str(error).split())[:160]}") from error
     loaded = PretrainedEncoder(encoder.to(device), profile, config.provenance)
     _check_reference(root, loaded)

@@ -28,10 +28,13 @@ RAIL_MV = 1.0
 """A rail is at least this far from the lead's mean ..."""
 RAIL_SECONDS = 0.03
 RAIL_SAMPLES = 8
-"""... and the lead's extreme is met exactly for this long in total; clean R peaks in real cohorts reach 4 samples."""
+"""... and the lead meets its extreme exactly for this long in total; R peaks in real cohorts reach 4 samples ..."""
+RAIL_MARGIN = 0.05
+RAIL_RATIO = 2.0
+"""... mostly in a row, with twice as many samples on it as within 5 % below, which no peak has on a coarse ADC."""
 HOLD_MV = 2.0
-HOLD_STRIDES = 10
-"""A lead that repeats a value this far from its mean for so many strides is stuck, be it at its extreme or not."""
+HOLD_STRIDES = 5
+"""A lead that keeps a value this far from its mean over so many strides is stuck, be it at its extreme or not."""
 INT16_MV = 32.767
 """Largest amplitude that a store holds (int16 at 1 µV)."""
 
@@ -92,21 +95,18 @@ def assess(signal_mv: NDArray[np.float32], fs: float, saturated_leads: int = 0) 
     ``saturated_leads`` is the reader's bit mask of leads that stay at an end of the ADC's range. DUPLICATE is not
     set here: it takes more than one record to see one.
     """
-    leads, samples = signal_mv.shape
+    samples = signal_mv.shape[1]
     finite = np.isfinite(signal_mv)
-    if finite.all():
-        present, flags = np.ones(leads, bool), Quality(0)
-    else:
-        present = finite.any(axis=1)
+    present = np.asarray(finite.any(axis=1))
+    flags = Quality(0)
+    if not finite.all():
         flags = _completeness(finite, present)
         signal_mv = _fill(signal_mv, finite)
     if samples < MIN_SECONDS * fs:
         flags |= Quality.SHORT
     if samples == 0 or not present.any():
         return flags | Quality.NO_SIGNAL
-    stride = max(1, round(STRIDE_SECONDS * fs))
-    strided_mv = signal_mv[:, ::stride]
-    swing = _swing(strided_mv, round(fs / stride))
+    swing = _swing(signal_mv, fs)
     alive = present & (swing > FLAT_MV)
     if (present & ~alive).any():
         flags |= Quality.FLAT_LEAD
@@ -114,9 +114,16 @@ def assess(signal_mv: NDArray[np.float32], fs: float, saturated_leads: int = 0) 
         return flags | Quality.NO_SIGNAL
     if not PLAUSIBLE_MV[0] <= float(np.median(swing[alive])) <= PLAUSIBLE_MV[1]:
         flags |= Quality.GAIN
-    if _identities_violated(signal_mv, fs, present):
+    if _identities_violated(signal_mv, fs, alive):
         flags |= Quality.LIMB_IDENTITY
-    return flags | _range_flags(signal_mv, strided_mv, fs, saturated_leads)
+    return flags | _range_flags(signal_mv, fs, saturated_leads)
+
+
+def amplitude(signal_mv: NDArray[np.float32], fs: float) -> float:
+    """Range within one second in mV, as the median over seconds and over leads that show a signal; NaN without any."""
+    swing = _swing(_fill(signal_mv, np.isfinite(signal_mv)), fs)
+    alive = swing[swing > FLAT_MV]
+    return float(np.median(alive)) if alive.size else float("nan")
 
 
 def _completeness(finite: NDArray[np.bool_], present: NDArray[np.bool_]) -> Quality:
@@ -141,16 +148,23 @@ def _fill(signal_mv: NDArray[np.float32], finite: NDArray[np.bool_]) -> NDArray[
     return np.where(finite, known, (known.sum(axis=1, keepdims=True, dtype=np.float64) / count).astype(np.float32))
 
 
-def _swing(strided_mv: NDArray[np.float32], per_second: int) -> NDArray[np.float32]:
+def _strided(signal_mv: NDArray[np.float32], fs: float) -> tuple[NDArray[np.float32], int]:
+    """Samples ``STRIDE_SECONDS`` apart, and how many of them make a second."""
+    stride = max(1, round(STRIDE_SECONDS * fs))
+    return signal_mv[:, ::stride], round(fs / stride)
+
+
+def _swing(signal_mv: NDArray[np.float32], fs: float) -> NDArray[np.float32]:
     """Range within one second, as the median over the seconds, ``[12]`` in mV.
 
     One second holds a QRS complex at any rate above 60/min and little of the baseline wander; the median forgives
     bursts of noise.
     """
-    leads, samples = strided_mv.shape
+    strided, per_second = _strided(signal_mv, fs)
+    leads, samples = strided.shape
     block = max(1, min(samples, per_second))
     count = samples // block
-    blocks = strided_mv[:, : count * block].reshape(leads, count, block)
+    blocks = strided[:, : count * block].reshape(leads, count, block)
     swing: NDArray[np.float32] = np.median(blocks.max(axis=2) - blocks.min(axis=2), axis=1)
     return swing
 
@@ -170,21 +184,36 @@ def _identities_violated(signal_mv: NDArray[np.float32], fs: float, present: NDA
     return bool((np.sqrt(power) > max(IDENTITY_MV, IDENTITY_RATIO * np.sqrt(scale))).any())
 
 
-def _range_flags(
-    signal_mv: NDArray[np.float32], strided_mv: NDArray[np.float32], fs: float, saturated_leads: int
-) -> Quality:
+def _range_flags(signal_mv: NDArray[np.float32], fs: float, saturated_leads: int) -> Quality:
     """SATURATED where a lead sits on a rail, CLIPPED where a store cannot hold the amplitude."""
     flags = Quality.SATURATED if saturated_leads else Quality(0)
     middle = signal_mv.mean(axis=1, keepdims=True)
-    held = (strided_mv[:, 1:] == strided_mv[:, :-1]) & (np.abs(strided_mv[:, 1:] - middle) >= HOLD_MV)
-    if (held.sum(axis=1) >= HOLD_STRIDES).any():
+    strided, _ = _strided(signal_mv, fs)
+    held = (strided[:, 1:] == strided[:, :-1]) & (np.abs(strided[:, 1:] - middle) >= HOLD_MV)
+    for _ in range(HOLD_STRIDES - 1):
+        held = held[:, 1:] & held[:, :-1]
+    if held.any():
         flags |= Quality.SATURATED
-    needed = max(RAIL_SAMPLES, RAIL_SECONDS * fs)
-    for extreme in (signal_mv.max(axis=1, keepdims=True), signal_mv.min(axis=1, keepdims=True)):
-        distance = np.abs(extreme - middle)[:, 0]
+    for extreme in (signal_mv.max(axis=1), signal_mv.min(axis=1)):
+        distance = np.abs(extreme - middle[:, 0])
         if (distance > INT16_MV).any():
             flags |= Quality.CLIPPED
         far = distance >= RAIL_MV
-        if far.any() and ((signal_mv[far] == extreme[far]).sum(axis=1) >= needed).any():
+        if far.any() and _on_rail(signal_mv[far], fs, extreme[far, None], distance[far]).any():
             flags |= Quality.SATURATED
     return flags
+
+
+def _on_rail(
+    signal_mv: NDArray[np.float32], fs: float, extreme: NDArray[np.float32], distance: NDArray[np.float32]
+) -> NDArray[np.bool_]:
+    """Whether each lead meets its extreme for long, and does so at a cut rather than at rounded peaks."""
+    at_extreme = signal_mv == extreme
+    count = at_extreme.sum(axis=1)
+    long = np.asarray(count >= max(RAIL_SAMPLES, RAIL_SECONDS * fs))
+    if not long.any():
+        return long
+    in_a_row = (at_extreme[:, 1:] & at_extreme[:, :-1]).sum(axis=1)
+    near = (np.abs(signal_mv - extreme) <= RAIL_MARGIN * distance[:, None]).sum(axis=1)
+    cut: NDArray[np.bool_] = long & (2 * in_a_row >= count) & (count >= RAIL_RATIO * (near - count))
+    return cut

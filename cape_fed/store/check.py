@@ -55,7 +55,7 @@ def check_fingerprint(folder: Path, signals: NDArray[np.int16]) -> None:
     if not files.records.is_file():
         raise InputError(f"{files.records} is missing: {AGAIN}")
     described = _read_json(folder)
-    if store_fingerprint(described, files.records, signals) != described["fingerprint"]:
+    if store_fingerprint(described, files.records, signals) != described.get("fingerprint"):
         raise InputError(f"{folder} was changed or damaged after it was written: {AGAIN}")
 
 

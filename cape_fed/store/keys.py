@@ -61,7 +61,7 @@ def salt_check(salt: bytes) -> str:
 
 
 def _key(salt: bytes, *parts: str) -> str:
-    message = "\0".join(parts).encode("utf-8", "surrogateescape")
+    message = "\0".join(parts).encode("utf-8", "surrogatepass")
     return hmac.new(salt, message, hashlib.sha256).hexdigest()[:KEY_DIGITS]
 
 

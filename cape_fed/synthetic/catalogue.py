@@ -15,26 +15,26 @@ from cape_fed.synthetic.population import RISKS, Population
 
 MOST_COHORTS = 500
 
-_A = Device("CS-12 500", fs=500, highpass=0.05, lowpass=150, wander=45, hum=4, floor=2, adc_step=5)
-_A2 = Device("CS-12 500 v2", fs=500, highpass=0.05, lowpass=100, wander=45, hum=2, floor=1.5, adc_step=2.5)
+_A = Device("Alder 500", fs=500, highpass=0.05, lowpass=150, wander=35, hum=4, floor=2, adc_step=5)
+_A2 = Device("Alder 500 v2", fs=500, highpass=0.05, lowpass=100, wander=35, hum=2, floor=1.5, adc_step=2.5)
 _B = Device(
-    "Cardiotel 400", fs=400, seconds=10.24, pad_before=1.47, pad_after=1.47, highpass=0.5, lowpass=35, lowpass_order=3,
+    "Birch 400", fs=400, seconds=10.24, pad_before=1.47, pad_after=1.47, highpass=0.5, lowpass=35, lowpass_order=3,
     mains=60, hum=14, wander=90, wander_hz=0.3, muscle=9, floor=3, gain=1.25, adc_step=4.88, augmented="AVR",
 )  # fmt: skip
 _C = Device(
-    "MedScript 250", fs=250, highpass=0.67, highpass_order=2, lowpass=40, lowpass_order=4, mains=60, hum=8, wander=25,
+    "Cedar 250", fs=250, highpass=0.5, highpass_order=2, lowpass=40, lowpass_order=4, mains=60, hum=8, wander=25,
     muscle=3, floor=5, floor_colour=0.6, gain=0.75, gain_spread=0.04, adc_step=19.5,
 )  # fmt: skip
 _D = Device(
-    "Physio 1000", fs=1000, highpass=0.05, lowpass=120, hum=10, wander=140, wander_hz=0.15, muscle=14, floor=4,
+    "Durmast 1000", fs=1000, highpass=0.05, lowpass=120, hum=10, wander=140, wander_hz=0.15, muscle=14, floor=4,
     gain=1.0, adc_step=1, augmented="avr",
 )  # fmt: skip
 _E = Device(
-    "Kardia 257", fs=257, highpass=0.15, lowpass=60, lowpass_order=3, mains=50, hum=10, wander=70, wander_hz=0.2,
+    "Elm 257", fs=257, highpass=0.15, lowpass=60, lowpass_order=3, mains=50, hum=10, wander=70, wander_hz=0.2,
     muscle=8, floor=6, floor_colour=0.3, gain=1.4, gain_spread=0.03, adc_step=10,
 )  # fmt: skip
 _F = Device(
-    "Polyline 360", fs=360, seconds=12, pad_before=0.5, highpass=0.3, highpass_order=2, lowpass=25, lowpass_order=2,
+    "Fir 360", fs=360, seconds=12, pad_before=0.5, highpass=0.3, highpass_order=2, lowpass=25, lowpass_order=2,
     mains=60, hum=14, wander=110, wander_hz=0.4, muscle=11, floor=2.5, floor_colour=0.5, gain=0.6, adc_step=7.5,
     augmented="AVR",
 )  # fmt: skip
@@ -51,9 +51,9 @@ SPECS = (
 
 
 def default_cohorts(count: int, seed: int) -> list[CohortSpec]:
-    """The first ``count`` cohorts: below six, training cohorts are left out first; above, specifications are drawn.
+    """``count`` cohorts: up to six by hand, of which half at most and two at most are for evaluation, more by drawing.
 
-    A cohort is the same however many are asked for. Raises InputError where ``count`` is not in 1 to 500.
+    A cohort of one name is the same however many are asked for. Raises InputError where ``count`` is not in 1 to 500.
     """
     if not 1 <= count <= MOST_COHORTS:
         raise InputError(f"cannot write {count} cohorts: ask for 1 to {MOST_COHORTS}")
@@ -70,9 +70,8 @@ def _draw_cohort(number: int, seed: int) -> CohortSpec:
     name = f"synth-{_letters(number)}"
     rng = derive_rng(seed, "synthetic", name, "specification")
     factor = {illness: float(np.exp(0.35 * rng.standard_normal())) for illness in RISKS}
-    population = Population(
-        float(rng.uniform(48, 72)), float(rng.uniform(11, 18)), float(rng.uniform(0.35, 0.65)), factor
-    )
+    age, spread, women = rng.uniform((48, 11, 0.35), (72, 18, 0.65)).tolist()
+    population = Population(age, spread, women, factor)
     role: Literal["train", "evaluate"] = "evaluate" if number % 3 == 2 else "train"
     return CohortSpec(name, role, population, (_draw_device(f"Device {name}", rng),))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,10 @@ from cape_fed.synthetic.device import Device
 from cape_fed.synthetic.flaws import FlawRates, draw_flaws
 from cape_fed.synthetic.physiology import Visits, draw_physiology, draw_visits
 from cape_fed.synthetic.population import Floats, Population, draw_patients
-from cape_fed.synthetic.recorder import Recording, record, span
+from cape_fed.synthetic.recorder import SETTLING, Recording, record, span
+from cape_fed.synthetic.rhythm import mean_rate
 from cape_fed.synthetic.torso import draw_torsos, place_electrodes
-from cape_fed.synthetic.truth import describe
+from cape_fed.synthetic.truth import MEASURED, describe
 from cape_fed.synthetic.vcg import render
 from cape_fed.synthetic.waves import Kernels, draw_kernels
 
@@ -89,24 +90,35 @@ def _make_block(spec: CohortSpec, rng: np.random.Generator) -> Batch:
     """Draw ``BLOCK`` patients and record their visits."""
     patients = draw_patients(spec.population, BLOCK, rng)
     visits = draw_visits(patients, draw_physiology(patients, rng), rng)
-    torsos = draw_torsos(BLOCK, patients.female.astype(np.float32), rng)
+    torsos = draw_torsos(patients.female, rng)
     leads = place_electrodes(torsos[visits.patient], rng)
     kernels = draw_kernels(patients, visits)
     machine = rng.choice(len(spec.devices), len(leads), p=spec.shares)
-    count = len(leads)
-    signals: list[Any] = [None] * count
-    measured = np.zeros((count, 6), np.float32)
-    for number, device in enumerate(spec.devices):
-        rows = np.flatnonzero(machine == number)
-        if len(rows):
-            recording, rate = _record(device, rows, visits, kernels, leads, rng)
-            measured[rows] = np.column_stack([rate, recording.gain, recording.levels])
-            for row, counts in zip(rows, recording.counts, strict=True):
-                signals[row] = counts
+    signals, measured = _record_all(spec.devices, machine, visits, kernels, leads, rng)
     devices = [spec.devices[number] for number in machine]
     truth = describe(patients, visits, kernels, leads, measured)
     truth["device"] = [device.name for device in devices]
     return _soil(Batch(truth, signals, devices), spec.flaws, rng)
+
+
+def _record_all(
+    devices: tuple[Device, ...],
+    machine: NDArray[np.int64],
+    visits: Visits,
+    kernels: Kernels,
+    leads: Floats,
+    rng: np.random.Generator,
+) -> tuple[list[Signal], Floats]:
+    """Record each visit on the device that ``machine`` names; also what was measured, ``[n, len(MEASURED)]``."""
+    signals: dict[int, Signal] = {}
+    measured = np.zeros((len(leads), len(MEASURED)), np.float32)
+    for number, device in enumerate(devices):
+        rows = np.flatnonzero(machine == number)
+        if len(rows):
+            recording, rate = _record(device, rows, visits, kernels, leads, rng)
+            measured[rows] = np.column_stack([rate, recording.gain, recording.levels])
+            signals.update(zip(rows.tolist(), recording.counts, strict=True))
+    return [signals[row] for row in range(len(leads))], measured
 
 
 def _record(
@@ -118,8 +130,10 @@ def _record(
     rng: np.random.Generator,
 ) -> tuple[Recording, Floats]:
     """Render and record the visits ``rows`` on one device; also the mean ventricular rate of each."""
-    ecg, beats = render(visits.take(rows), kernels.take(rows), leads[rows], device.fs, span(device), rng)
-    return record(device, ecg, rng), beats.mean_rate(len(rows))
+    visits = visits.take(rows)
+    ecg, beats = render(visits, kernels.take(rows), leads[rows], device.fs, span(device), rng)
+    rate = mean_rate(beats, visits, SETTLING, SETTLING + device.recorded_samples / device.fs)
+    return record(device, ecg, rng), rate
 
 
 def _soil(batch: Batch, rates: FlawRates, rng: np.random.Generator) -> Batch:

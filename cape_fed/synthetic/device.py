@@ -42,7 +42,6 @@ class Device:
     """Relative standard deviation between the amplifiers of one machine's leads."""
     adc_step: float = 5.0
     """µV a count, as the header says."""
-    adc_limit: int = 32767
     augmented: Literal["aVR", "AVR", "avr"] = "aVR"
     """How the header spells the augmented leads."""
 
@@ -50,6 +49,11 @@ class Device:
     def samples(self) -> int:
         """Samples a record."""
         return round(self.seconds * self.fs)
+
+    @property
+    def recorded_samples(self) -> int:
+        """Samples a record without its padding."""
+        return self.samples - sum(self.padding)
 
     @property
     def padding(self) -> tuple[int, int]:

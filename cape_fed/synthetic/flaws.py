@@ -17,11 +17,6 @@ class FlawRates:
     flat_lead: float = 0.01
     duplicate: float = 0.01
 
-    def scaled(self, factor: float) -> FlawRates:
-        """All shares multiplied, none above one half."""
-        rates = (self.no_age, self.no_patient, self.flat_lead, self.duplicate)
-        return FlawRates(*(min(rate * factor, 0.5) for rate in rates))
-
 
 @dataclass(frozen=True)
 class Flaws:

@@ -55,8 +55,9 @@ def _add_mains(
     """Add the mains line and its harmonics below half the sampling rate: one source, coupled to each lead by itself."""
     count = len(leads)
     coupling = ELECTRODES_TO_LEADS @ rng.standard_normal((count, 9, 1), dtype=np.float32)
+    grid = device.mains + rng.normal(0, 0.03)
     for harmonic, share in ((1, 1.0), (2, 0.15), (3, 0.3)):
-        frequency = harmonic * device.mains + rng.normal(0, 0.03)
+        frequency = harmonic * grid
         if frequency > 0.48 * device.fs:
             continue
         band = np.flatnonzero(np.abs(hz - frequency) <= _DRIFT_HZ)

@@ -90,6 +90,7 @@ def draw_physiology(patients: Patients, rng: np.random.Generator) -> Physiology:
     def spread(log_mean: float | Floats, sd: float) -> Floats:
         return np.exp(normal(log_mean, sd))
 
+    qrs = 0.092 - 0.005 * woman + 0.00005 * old + 0.008 * patients.lvh + 0.005 * scar
     pr = np.clip(normal(0.154 + 0.00022 * old - 0.003 * woman, 0.017), 0.11, 0.198)
     return Physiology(
         rate=np.clip(normal(67 + 4 * woman + 4 * scar, 8.5), 44, 108),
@@ -98,21 +99,18 @@ def draw_physiology(patients: Patients, rng: np.random.Generator) -> Physiology:
         breathing=np.clip(normal(0.24, 0.04), 0.14, 0.36),
         p_duration=np.clip(normal(0.105 + 0.00015 * old - 0.004 * woman, 0.008), 0.08, 0.135),
         pr=np.where(block, 0.212 + 0.075 * patients.avb1 + 0.008 * rng.random(count), pr).astype(np.float32),
-        qrs=np.clip(
-            normal(0.093 - 0.007 * woman + 0.00005 * old + 0.008 * patients.lvh + 0.005 * scar, 0.0065), 0.07, 0.118
-        )
-        + np.where(lbbb, 0.040 + 0.024 * patients.lbbb, 0).astype(np.float32),
-        qtc=np.clip(normal(0.406 + 0.012 * woman + 0.0002 * old + 0.01 * lvh + 0.03 * lbbb, 0.014), 0.36, 0.52),
+        qrs=np.clip(normal(qrs, 0.0065), 0.07, 0.118) + np.where(lbbb, 0.040 + 0.024 * patients.lbbb, 0),
+        qtc=np.clip(normal(0.406 + 0.011 * woman + 0.0002 * old + 0.01 * lvh + 0.03 * lbbb, 0.014), 0.36, 0.52),
         t_width=spread(np.log(0.036) + 0.003 * old, 0.1),
-        t_skew=np.clip(normal(1.65 - 0.15 * woman - 0.004 * old, 0.15), 1.05, 2.2),
-        axis=np.clip(normal(44 - 0.55 * old + 4 * woman - 15 * lvh - 25 * lbbb, 24), -75, 105),
+        t_skew=np.clip(normal(1.63 - 0.10 * woman - 0.004 * old, 0.15), 1.05, 2.2),
+        axis=np.clip(normal(50 - 0.55 * old + 4 * woman - 15 * lvh - 25 * lbbb, 21), -75, 105),
         rotation=normal(0.06 * old + 4 * woman, 11),
         t_angle=normal(-8 + 0.1 * old, 12),
-        amplitude=spread(0.03 - 0.12 * woman - 0.0030 * old, 0.2),
+        amplitude=spread(0.02 - 0.10 * woman - 0.0030 * old, 0.2),
         p_amplitude=spread(0.0, 0.24),
-        t_amplitude=spread(-0.2 * woman - 0.006 * old - 0.35 * scar, 0.24),
-        t_anterior=np.clip(normal(1.08 - 0.38 * woman - 0.004 * old, 0.26), 0.15, 2.0),
-        j_point=np.clip(normal(0.055 - 0.035 * woman - 0.001 * old, 0.025), -0.03, 0.16),
+        t_amplitude=spread(-0.16 * woman - 0.006 * old - 0.35 * scar, 0.24),
+        t_anterior=np.clip(normal(1.03 - 0.25 * woman - 0.004 * old, 0.26), 0.15, 2.0),
+        j_point=np.clip(normal(0.05 - 0.028 * woman - 0.001 * old, 0.025), -0.03, 0.16),
         swing=spread(np.log(4.0), 0.4),
         shape=np.asarray(rng.standard_normal((count, len(KERNELS), 3)) * _SHAPE_SD[:, None], np.float32),
         weight=np.asarray(np.exp(0.16 * rng.standard_normal((count, len(KERNELS)))), np.float32),

@@ -25,7 +25,7 @@ class Risk(NamedTuple):
 
 
 RISKS = {
-    "AF": Risk(0.13, 13.0, 0.8),
+    "AF": Risk(0.13, 17.0, 0.8),
     "LBBB": Risk(0.07, 18.0, 1.0),
     "LVH": Risk(0.16, 30.0, 0.9),
     "MI": Risk(0.17, 22.0, 0.6),
@@ -67,10 +67,9 @@ def draw_patients(population: Population, count: int, rng: np.random.Generator) 
     age = np.clip(rng.normal(population.age_mean, population.age_sd, count), YOUNGEST, OLDEST).astype(np.float32)
     female = rng.random(count) < population.women
     ill = {name: _ill(name, population, age, female, rng) for name in RISKS}
-    severity = {name: np.where(ill[name], rng.uniform(0.3, 1.0, count), 0.0).astype(np.float32) for name in RISKS}
-    conducting = ~ill[
-        "LBBB"
-    ]  # hypertrophy and scars cannot be read, and are not coded, behind a left bundle branch block
+    severity = {name: np.where(ill[name], rng.uniform(0.2, 1.0, count), 0.0).astype(np.float32) for name in RISKS}
+    # Hypertrophy and scars cannot be read, so are not coded, behind a left bundle branch block.
+    conducting = ~ill["LBBB"]
     paroxysmal = rng.random(count) < 0.45
     return Patients(
         age=age,

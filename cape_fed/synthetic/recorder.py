@@ -15,6 +15,9 @@ from cape_fed.synthetic.population import Floats
 SETTLING = 1.0
 """Seconds rendered before and after what is kept, where the filters meet the ends of the signal."""
 
+COUNT_LIMIT = 16383
+"""Largest count of a recorded lead: the leads derived from two of them still fit into 16 bits."""
+
 
 @dataclass(frozen=True)
 class Recording:
@@ -30,8 +33,7 @@ class Recording:
 
 def span(device: Device) -> int:
     """Samples to render for one record of ``device``."""
-    before, after = device.padding
-    return int(next_fast_len(device.samples - before - after + 2 * round(SETTLING * device.fs), real=True))
+    return int(next_fast_len(device.recorded_samples + 2 * round(SETTLING * device.fs), real=True))
 
 
 def record(device: Device, leads: Floats, rng: np.random.Generator) -> Recording:
@@ -52,13 +54,12 @@ def record(device: Device, leads: Floats, rng: np.random.Generator) -> Recording
 
 def _convert(device: Device, analogue: Floats) -> NDArray[np.int16]:
     """Counts of the eight leads rounded to integers, the other four derived from them, with padding in place."""
-    before, after = device.padding
+    before = device.padding[0]
     start = round(SETTLING * device.fs)
-    kept = analogue[:, :, start : start + device.samples - before - after]
-    limit = device.adc_limit // 2  # III and the augmented leads may be twice as large and still fit
-    digital = np.clip(np.rint(kept), -limit, limit).astype(np.int16)
+    kept = analogue[:, :, start : start + device.recorded_samples]
+    digital = np.clip(np.rint(kept), -COUNT_LIMIT, COUNT_LIMIT).astype(np.int16)
     counts = np.zeros((len(kept), device.samples, 12), np.int16)
-    body = counts[:, before : device.samples - after].transpose(0, 2, 1)
+    body = counts[:, before : before + device.recorded_samples].transpose(0, 2, 1)
     one, two = digital[:, 0], digital[:, 1]
     body[:, 0], body[:, 1], body[:, 2] = one, two, two - one
     body[:, 3] = -((one + two) >> 1)

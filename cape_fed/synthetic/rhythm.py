@@ -23,12 +23,6 @@ class Beats(NamedTuple):
     rr: Floats
     """RR interval before the beat, smoothed: what the QT interval has adapted to."""
 
-    def mean_rate(self, count: int) -> Floats:
-        """Mean rate of each of ``count`` records in beats a minute."""
-        beats = np.bincount(self.record, minlength=count)
-        ends = np.cumsum(beats)
-        return np.asarray(60 * (beats - 1) / (self.time[ends - 1] - self.time[ends - beats]), np.float32)
-
 
 def draw_beats(visits: Visits, span: float, rng: np.random.Generator) -> Beats:
     """Draw the beats that touch ``span`` seconds of each record."""
@@ -48,6 +42,22 @@ def draw_beats(visits: Visits, span: float, rng: np.random.Generator) -> Beats:
     memory = 0.5 * rr + 0.5 * mean
     record, slot = np.nonzero((time > -0.8) & (time < span + 0.5))
     return Beats(record, slot, time[record, slot].astype(np.float32), memory[record, slot].astype(np.float32))
+
+
+def mean_rate(beats: Beats, visits: Visits, start: float, stop: float) -> Floats:
+    """Mean rate of each record in beats a minute from the beats between ``start`` and ``stop`` seconds.
+
+    Where there are not two of them, the rate that they were drawn around.
+    """
+    inside = (beats.time >= start) & (beats.time < stop)
+    time = beats.time[inside]
+    number = np.bincount(beats.record[inside], minlength=len(visits.age))
+    after = np.cumsum(number)
+    several = number > 1
+    rate = visits.physiology.rate.copy()
+    elapsed = time[after[several] - 1] - time[(after - number)[several]]
+    rate[several] = 60 * (number[several] - 1) / elapsed
+    return rate
 
 
 def fibrillatory_waves(count: int, samples: int, fs: float, rng: np.random.Generator) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cape_fed.synthetic.population import Floats
+from cape_fed.synthetic.population import Bools, Floats
 
 RECORDED = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 """Leads that are measured; III and the augmented leads follow from I and II."""
@@ -34,8 +34,9 @@ TO_TWELVE = np.array(
 """Limb leads I, II, III, aVR, aVL, aVF from I and II (Einthoven, Goldberger)."""
 
 
-def draw_torsos(count: int, female: Floats, rng: np.random.Generator) -> Floats:
-    """Lead vectors of each patient's own chest, ``[count, 8, 3]``."""
+def draw_torsos(female: Bools, rng: np.random.Generator) -> Floats:
+    """Lead vectors of each patient's own chest, ``[len(female), 8, 3]``."""
+    count = len(female)
     own = 1 + 0.07 * rng.standard_normal((count, 8, 1)) + 0.04 * rng.standard_normal((count, 8, 3))
     torso = (DOWER * _NEARNESS[:, None] * own + 0.03 * rng.standard_normal((count, 8, 3))).astype(np.float32)
     # Breast tissue lies between the heart and V3 to V5.

@@ -22,9 +22,6 @@ SNOMED = {
 }
 """Codes by which the header of a record tells its labels."""
 
-SINUS_CODES = ("SBRAD", "STACH")
-"""Codes that say sinus rhythm themselves: the plain one is left out beside them, as in the Challenge's headers."""
-
 MEASURED = ("rate", "gain", "wander_uv", "muscle_uv", "floor_uv", "hum_uv")
 
 

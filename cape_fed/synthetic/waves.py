@@ -8,19 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.synthetic.physiology import KERNELS, Visits
-from cape_fed.synthetic.population import Floats, Patients
+from cape_fed.synthetic.population import TERRITORIES, Bools, Floats, Patients
 
-QRS = slice(2, 6)
-ST, T = KERNELS.index("ST"), KERNELS.index("T")
+SEPTAL, APICAL, LATERAL, ST, T = map(KERNELS.index, ("septal", "apical", "lateral", "ST", "T"))
+QRS = slice(SEPTAL, ST)
 
 _P_CENTRE, _P_WIDTH = np.array([0.36, 0.64]), np.array([0.165, 0.165])
-_QRS_CENTRE, _QRS_WIDTH = np.array([0.18, 0.39, 0.52, 0.69]), np.array([0.062, 0.068, 0.076, 0.086])
+_QRS_CENTRE, _QRS_WIDTH = np.array([0.20, 0.39, 0.52, 0.69]), np.array([0.070, 0.070, 0.076, 0.086])
 _LBBB_CENTRE, _LBBB_WIDTH = np.array([0.13, 0.34, 0.61, 0.79]), np.array([0.05, 0.110, 0.120, 0.085])
 """Kernel centres and widths within the P wave and the QRS complex, as shares of their duration."""
 
 _P_DIPOLES = [[0.060, 0.085, -0.050], [0.075, 0.060, 0.055]]
 _QRS_DIPOLES = [[-0.11, -0.02, -0.34], [0.92, 0.60, -0.12], [0.90, 0.54, 0.58], [-0.10, -0.06, 0.62]]
 _LBBB_DIPOLES = [[0.08, 0.04, -0.20], [0.60, 0.30, 0.85], [0.78, 0.18, 1.55], [0.25, -0.05, 0.65]]
+_QRS_ANGLE = 36.0
+"""Frontal angle of the QRS dipoles' sum before they are turned to a patient's axis."""
 _T_DIPOLE = [0.30, 0.30, -0.24]
 
 
@@ -80,13 +82,13 @@ def _dipoles(patients: Patients, visits: Visits) -> Floats:
     dipole[:, T, 2] *= at.t_anterior
     dipole[:, ST] = dipole[:, T]
     dipole = dipole * at.weight[..., None] + at.shape
-    dipole[:, QRS] = _turn_to_axis(dipole[:, QRS], at.axis, at.rotation)
+    dipole[:, QRS] = _turn(dipole[:, QRS], vector_angle(at.axis) - _QRS_ANGLE, at.rotation)
     dipole[:, T] = _turn(dipole[:, T], 0.5 * (at.axis - 45) + at.t_angle, 0.3 * at.rotation)
     dipole[:, ST] = dipole[:, T] * at.j_point[:, None] / 0.3
     _hypertrophy(dipole, severity["lvh"])
     _scar(dipole, severity["mi"], patients.mi_territory[visits.patient])
     dipole[:, T] *= at.t_amplitude[:, None]
-    _discordant(dipole, severity["lbbb"], 0.32, 0.12)
+    _discordant(dipole, severity["lbbb"] > 0, 0.32, 0.12)
     dipole[:, :2] *= (at.p_amplitude * ~visits.af)[:, None, None]
     dipole[:, QRS.start :] *= at.amplitude[:, None, None]
     return dipole
@@ -94,10 +96,9 @@ def _dipoles(patients: Patients, visits: Visits) -> Floats:
 
 def _hypertrophy(dipole: Floats, severity: Floats) -> None:
     """LVH: more voltage to the left and back, and strain in the worse half."""
-    ill = severity > 0
-    growth = np.where(ill, 0.25 + 0.55 * severity, 0)[:, None]
-    dipole[:, 4] += growth * np.array([0.8, 0.15, 0.9], np.float32)
-    dipole[:, 3] *= 1 + 0.4 * growth
+    growth = np.where(severity > 0, 0.25 + 0.55 * severity, 0)[:, None]
+    dipole[:, LATERAL] += growth * np.array([0.8, 0.15, 0.9], np.float32)
+    dipole[:, APICAL] *= 1 + 0.4 * growth
     _discordant(dipole, np.clip(severity * 1.8 - 0.55, 0, 1), 0.20, 0.07)
 
 
@@ -106,24 +107,21 @@ def _scar(dipole: Floats, severity: Floats, territory: NDArray[np.int64]) -> Non
 
     Inferior scars take from y (down), anterior ones from -z (forward), lateral ones from x (left).
     """
-    axis = np.array([1, 2, 0])[territory]
-    towards = np.array([1.0, -1.0, 1.0], np.float32)[territory]
     rows = np.arange(len(dipole))
-    early = np.array([0.50, 0.45, 0.45], np.float32)[territory]
-    dipole[rows, 2, axis] -= towards * severity * early
-    dipole[rows, 3, axis] -= towards * severity * np.array([0.45, 0.55, 0.55], np.float32)[territory]
-    dipole[rows, 4, axis] -= towards * severity * 0.15
-    dipole[rows, T, axis] -= towards * severity * np.array([0.6, 0.6, 0.55], np.float32)[territory]
-    dipole[rows, 3, 0] *= 1 - 0.5 * severity * (territory == 1)
+    axis = np.array([1, 2, 0])[territory]
+    away = severity * np.array([-1.0, 1.0, -1.0], np.float32)[territory]
+    for kernel, loss in ((SEPTAL, (0.50, 0.45, 0.45)), (APICAL, (0.45, 0.55, 0.55)), (T, (0.60, 0.60, 0.55))):
+        dipole[rows, kernel, axis] += away * np.array(loss, np.float32)[territory]
+    dipole[rows, LATERAL, axis] += away * 0.15
+    dipole[rows, APICAL, 0] *= 1 - 0.5 * severity * (territory == TERRITORIES.index("anterior"))
 
 
-def _discordant(dipole: Floats, severity: Floats, t_share: float, st_share: float) -> None:
-    """Repolarisation against the main QRS forces: T and ST move from where they are to ``-share`` of the QRS vector."""
-    main = dipole[:, 3] + dipole[:, 4]
-    part = severity[:, None]
-    full = (severity > 0)[:, None] if t_share > 0.3 else part
-    dipole[:, T] = (1 - full) * dipole[:, T] - full * t_share * main
-    dipole[:, ST] = (1 - full) * dipole[:, ST] - full * st_share * main
+def _discordant(dipole: Floats, degree: Floats | Bools, t_share: float, st_share: float) -> None:
+    """Turn repolarisation against QRS: by ``degree`` (0 to 1), T and ST become ``-share`` of the main QRS forces."""
+    main = dipole[:, APICAL] + dipole[:, LATERAL]
+    part = np.asarray(degree, np.float32)[:, None]
+    for kernel, share in ((T, t_share), (ST, st_share)):
+        dipole[:, kernel] = (1 - part) * dipole[:, kernel] - part * share * main
 
 
 def _turn(dipole: Floats, frontal: Floats, horizontal: Floats) -> Floats:
@@ -134,11 +132,6 @@ def _turn(dipole: Floats, frontal: Floats, horizontal: Floats) -> Floats:
     x, y = x * np.cos(a) - y * np.sin(a), x * np.sin(a) + y * np.cos(a)
     x, z = x * np.cos(b) - z * np.sin(b), x * np.sin(b) + z * np.cos(b)
     return np.stack([x, y, z], axis=-1).astype(np.float32)
-
-
-def _turn_to_axis(dipole: Floats, axis: Floats, rotation: Floats) -> Floats:
-    """Turn QRS vectors ``[n, 4, 3]`` so that their sum lies at ``axis`` in the frontal plane."""
-    return _turn(dipole, vector_angle(axis) - 36.0, rotation)
 
 
 def vector_angle(axis: Floats) -> Floats:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from cape_fed.errors import InputError
 from cape_fed.synthetic.cohort import Batch, CohortSpec, make_cohort
-from cape_fed.synthetic.truth import SINUS_CODES, SNOMED
+from cape_fed.synthetic.truth import SNOMED
 from cape_fed.synthetic.wfdb_format import write_record
 
 FOLDER_SIZE = 1000
@@ -31,6 +31,7 @@ def write_cohorts(
     Everything is written beside ``out`` and renamed, so ``out`` is whole or absent. ``progress`` is told how many
     patients are done after each batch. Raises InputError where ``out`` is a file or a folder that is not empty.
     """
+    out = out.absolute()
     _check_free(out)
     out.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -94,9 +95,11 @@ def _write_batch(folder: Path, batch: Batch, written: int) -> list[str]:
 
 
 def _comments(row: dict[Any, Any]) -> dict[str, str]:
-    """Header comments of one record, with the gaps that its flaws leave."""
-    implied = {"SINUS"} if any(row[label] for label in SINUS_CODES) else set()
-    codes = [code for label, code in SNOMED.items() if row[label] and label not in implied]
+    """Header comments of one record, with the gaps that its flaws leave.
+
+    Sinus rhythm at a usual rate is stated where there is nothing else to state, as in the Challenge's headers.
+    """
+    codes = [code for label, code in SNOMED.items() if row[label] and (label != "SINUS" or row["NORM"])]
     return {
         "Age": str(int(row["age"])) if row["age_known"] else "NaN",
         "Sex": "Female" if row["sex"] == "F" else "Male",

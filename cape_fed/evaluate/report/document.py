@@ -1,3 +1,129 @@
-"""stub"""
-def report_evaluation(*a): ...
-def report_comparison(*a): ...
+"""``report.html``: figures, tables and words put into the template."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+
+from cape_fed.evaluate.report import words
+from cape_fed.evaluate.report.curves import training_curves
+from cape_fed.evaluate.report.examples import example_path
+from cape_fed.evaluate.report.forest import (
+    artefact_forest,
+    difference_forest,
+    pair_label,
+    summary_forest,
+    task_forest,
+)
+from cape_fed.evaluate.report.maps import MAP_FILE
+from cape_fed.evaluate.report.view import Picture, View
+from cape_fed.evaluate.results import REASONS, Comparison, Difference, Results
+from cape_fed.files import atomic_file
+from cape_fed.rundir import read_metrics
+
+REPORT_FILE = "report.html"
+CURVES_FILE = "curves.jsonl"
+_SVG, _PNG = "image/svg+xml", "image/png"
+
+
+def report_evaluation(results: Results, out: Path) -> None:
+    """Write ``report.html`` of one evaluation into ``out``, where its figures and curves are."""
+    view = View(
+        title=f"{results.method}: inside and outside the training cohorts",
+        source=f"bundle {results.bundle.name}, sha256 {(results.bundle.sha256 or 'not known')[:12]}",
+        methods=[results.method],
+        baselines=list(results.baselines),
+        results=results.methods(),
+        cohorts=results.cohorts,
+        differences=results.differences,
+        options=results.options,
+        curves=_curves({results.method: out}),
+        maps=_maps({results.method: out}),
+        examples=_examples(out, list(results.cohorts)),
+    )
+    _write(view, out)
+
+
+def report_comparison(comparison: Comparison, runs: Mapping[str, Path], out: Path) -> None:
+    """Write ``report.html`` of a comparison into ``out``; ``runs`` are the evaluations' directories by method."""
+    view = View(
+        title=f"{', '.join(list(runs)[:-1])} and {list(runs)[-1]}: inside and outside the training cohorts",
+        source=f"{len(runs)} evaluations of the same records, set against {comparison.reference}",
+        methods=list(runs),
+        baselines=[name for name in comparison.methods if name not in runs],
+        results=comparison.methods,
+        cohorts=comparison.cohorts,
+        differences=comparison.differences,
+        options=comparison.options,
+        curves=_curves(runs),
+        maps=_maps(runs),
+        examples=_examples(next(iter(runs.values())), list(comparison.cohorts)),
+    )
+    _write(view, out)
+
+
+def render(view: View) -> str:
+    """The report as one HTML document that asks for nothing outside itself."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters.update(number=words.number, interval=words.interval, p=words.p_text, data_uri=data_uri)
+    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        view=view,
+        headline=words.headline(view),
+        metric_names=words.METRIC_NAMES,
+        scope_names=words.SCOPE_NAMES,
+        reasons=REASONS,
+        figures={name: Picture(name, _SVG, svg.encode()) for name, svg in _figures(view) if svg},
+        pairs=_pairs(view.differences),
+    )
+
+
+def data_uri(picture: Picture) -> str:
+    """A picture as the address of an ``img``, so that identifiers of one SVG never meet those of another."""
+    return f"data:{picture.mime};base64,{b64encode(picture.data).decode()}"
+
+
+def _figures(view: View) -> Iterator[tuple[str, str | None]]:
+    yield "auroc", summary_forest(view, "auroc")
+    yield "mae", summary_forest(view, "mae")
+    yield "difference", difference_forest(view, "auroc")
+    yield "tasks", task_forest(view)
+    yield "artefacts", artefact_forest(view)
+    yield "curves", training_curves(view)
+
+
+def _pairs(differences: Sequence[Difference]) -> dict[str, dict[tuple[str, str, str], Difference]]:
+    """Differences by pair of methods, then by task, metric and scope."""
+    pairs: dict[str, dict[tuple[str, str, str], Difference]] = {}
+    for entry in differences:
+        pairs.setdefault(pair_label(entry), {})[entry.task, entry.metric, entry.scope] = entry
+    return pairs
+
+
+def _curves(runs: Mapping[str, Path]) -> dict[str, list[dict[str, object]]]:
+    curves = {method: list(read_metrics(run / CURVES_FILE)) for method, run in runs.items()}
+    return {method: lines for method, lines in curves.items() if lines}
+
+
+def _maps(runs: Mapping[str, Path]) -> list[Picture]:
+    paths = {method: run / MAP_FILE for method, run in runs.items()}
+    return [Picture(method, _SVG, path.read_bytes()) for method, path in paths.items() if path.is_file()]
+
+
+def _examples(run: Path, cohorts: Sequence[str]) -> list[Picture]:
+    pictures = []
+    for index, cohort in enumerate(cohorts):
+        number = 0
+        while (path := example_path(run, index, number)).is_file():
+            pictures.append(Picture(cohort, _PNG, path.read_bytes()))
+            number += 1
+    return pictures
+
+
+def _write(view: View, out: Path) -> None:
+    with atomic_file(out / REPORT_FILE) as partial:
+        partial.write_text(render(view), encoding="utf-8")

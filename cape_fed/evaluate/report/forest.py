@@ -34,8 +34,12 @@ def summary_forest(view: View, metric: str) -> str | None:
 
 @mpl.rc_context(RC)
 def difference_forest(view: View, metric: str) -> str | None:
-    """Differences of the summaries with a line at no difference, a row a pair, as SVG."""
-    entries = [entry for entry in view.differences if entry.task == "mean" and entry.metric == metric]
+    """Differences of the summaries with a line at no difference, a row a pair, as SVG.
+
+    Between methods where there are several, whose differences would be dwarfed by those from the baselines.
+    """
+    references = view.methods if len(view.methods) > 1 else view.baselines
+    entries = [e for e in view.differences if (e.task, e.metric) == ("mean", metric) and e.reference in references]
     scopes = [scope for scope in SCOPES if any(entry.scope == scope for entry in entries)]
     if not scopes:
         return None
@@ -48,7 +52,7 @@ def difference_forest(view: View, metric: str) -> str | None:
         _rows(axes, {label: shown.get(label) for label in labels}, {k: colours[e.method] for k, e in shown.items()})
         axes.axvline(0, color=INK, linewidth=0.9)
         axes.set_title(SCOPE_NAMES[scope])
-        axes.set_xlabel(f"difference in {METRIC_NAMES[metric]}")
+        axes.set_xlabel(f"Difference in {METRIC_NAMES[metric]}")
     return to_svg(figure)
 
 
@@ -95,7 +99,7 @@ def artefact_forest(view: View) -> str | None:
     axes.axvline(chance, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
     axes.annotate("chance ", (chance, 1), xycoords=("data", "axes fraction"), ha="right", va="bottom", color=QUIET)
     axes.set_xlim(0, 1.02)
-    axes.set_xlabel("balanced accuracy of naming the cohort")
+    axes.set_xlabel("Balanced accuracy of naming the cohort")
     return to_svg(figure)
 
 

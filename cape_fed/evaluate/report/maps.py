@@ -16,13 +16,15 @@ from sklearn.manifold import TSNE
 from cape_fed.evaluate.cohorts import Cohort
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Features
-from cape_fed.evaluate.report.style import PALETTE, QUIET, RC, cohort_marks, new_figure, to_svg
+from cape_fed.evaluate.report.style import PALETTE, RC, cohort_marks, new_figure, to_svg
 from cape_fed.evaluate.tasks import AGE, SEX
 from cape_fed.files import atomic_file
 from cape_fed.seeds import derive_rng, derive_seed
 
 MAP_FILE = Path("figures") / "map.svg"
 _COMPONENTS = 30
+_SIZE = 5
+_UNKNOWN = "#e0e0e0"
 _LABELS = ("AF", "LBBB", "RBBB", "LVH", "MI", "AVB1")
 """Labels with a form of their own in the ECG; the one known for most positives is shown."""
 
@@ -82,19 +84,16 @@ def _draw(sample: _Sample, cohorts: Sequence[Cohort]) -> str:
     if np.isfinite(sample.targets[SEX]).any():
         panels["Sex"] = lambda axes: _by_class(axes, sample, SEX, ("male", "female"))
     if np.isfinite(sample.targets[AGE]).any():
-        panels["Age"] = lambda axes: _by_age(axes, sample)
-    rows = -(-len(panels) // 2)
-    figure = new_figure(7.6, 3.9 * rows)
-    for axes, (title, draw) in zip(figure.subplots(rows, 2, squeeze=False).flat, panels.items(), strict=False):
+        panels["Age, years"] = lambda axes: _by_age(axes, sample)
+    figure = new_figure(2.35 * len(panels), 2.5 + 0.19 * -(-len(cohorts) // 2))
+    for axes, (title, draw) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
         draw(axes)
         axes.set_title(title)
         axes.set_xticks([])
         axes.set_yticks([])
         axes.spines[:].set_visible(False)
         axes.set_box_aspect(1)
-    for axes in list(figure.axes)[len(panels) :]:
-        if not axes.has_data():
-            axes.remove()
+        axes.set_anchor("N")
     return to_svg(figure)
 
 
@@ -105,7 +104,7 @@ def _most_known(sample: _Sample) -> str | None:
 
 def _dots(axes: Axes, place: NDArray[np.float64], colour: str, label: str, marker: str = "o") -> None:
     axes.scatter(
-        place[:, 0], place[:, 1], s=9, c=colour, marker=marker, linewidths=0, alpha=0.75, label=label, rasterized=True
+        place[:, 0], place[:, 1], s=_SIZE, c=colour, marker=marker, linewidths=0, alpha=0.75, label=label, rasterized=True
     )
 
 
@@ -120,22 +119,25 @@ def _by_cohort(axes: Axes, sample: _Sample, cohorts: Sequence[Cohort]) -> None:
 
 def _by_class(axes: Axes, sample: _Sample, task: str, names: tuple[str, str]) -> None:
     target = sample.targets[task]
-    _dots(axes, sample.place[np.isnan(target)], "#e4e4e4", "not known")
+    if np.isnan(target).any():
+        _dots(axes, sample.place[np.isnan(target)], _UNKNOWN, "not known")
     _dots(axes, sample.place[target < 0.5], PALETTE[5], names[0])
     _dots(axes, sample.place[target > 0.5], PALETTE[1], names[1])
-    _legend(axes, columns=3)
+    _legend(axes, columns=2)
 
 
 def _by_age(axes: Axes, sample: _Sample) -> None:
     age = sample.targets[AGE]
     known = np.isfinite(age)
-    _dots(axes, sample.place[~known], "#e4e4e4", "not known")
+    _dots(axes, sample.place[~known], _UNKNOWN, "not known")
     x, y = sample.place[known].T
-    dots = axes.scatter(x, y, s=9, c=age[known], cmap="cividis", linewidths=0, rasterized=True)
-    bar = axes.figure.colorbar(dots, ax=axes, orientation="horizontal", shrink=0.7, pad=0.02, aspect=30)
-    bar.set_label("years", color=QUIET)
+    dots = axes.scatter(x, y, s=_SIZE, c=age[known], cmap="cividis", linewidths=0, rasterized=True)
+    bar = axes.figure.colorbar(dots, cax=axes.inset_axes((0.1, -0.1, 0.8, 0.03)), orientation="horizontal")
+    bar.ax.tick_params(labelsize=9, length=0)
     bar.outline.set_visible(False)
 
 
 def _legend(axes: Axes, columns: int) -> None:
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=columns, markerscale=2, handletextpad=0.1)
+    axes.legend(
+        loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=columns, markerscale=2,
+        handletextpad=0.1, columnspacing=0.8, borderpad=0.1, fontsize=9)

@@ -27,6 +27,8 @@ class View:
     """Contents of a report. Methods are in the order in which they are shown, the baselines last."""
 
     title: str
+    source: str
+    """Where the numbers come from, in a few words."""
     methods: Sequence[str]
     baselines: Sequence[str]
     results: Mapping[str, MethodResults]
@@ -37,6 +39,7 @@ class View:
     curves: Mapping[str, Curves]
     """By method; methods without any are left out."""
     maps: Sequence[Picture]
+    """One a method."""
     examples: Sequence[Picture]
 
     @property

@@ -1,0 +1,109 @@
+"""Own data: a CSV that names the recordings and says what is known about them.
+
+Headings, in any case and order: ``path`` (WFDB record with or without ``.hea``, or ``.npy``), ``patient_id``, ``age``
+in years, ``sex``, ``fs`` in Hz (for ``.npy``) and any label of the vocabulary. Paths are relative to the CSV. Label
+cells hold 1/0 or true/false; an empty cell is not annotated. A ``.npy`` file holds ``[12, n]`` or ``[n, 12]`` in mV,
+leads I II III aVR aVL aVF V1–V6.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cape_fed.archive.base import Entry, RawRecord, RecordError
+from cape_fed.archive.detect import MANIFEST, wrong_format
+from cape_fed.archive.fields import parse_age, parse_patient, parse_sex, parse_truth, stated
+from cape_fed.archive.headers import FS_RANGE
+from cape_fed.archive.labels import VOCABULARY
+from cape_fed.archive.recording import Description, Recording, join
+from cape_fed.archive.tables import Row, read_rows
+from cape_fed.archive.wfdb_record import read_recording
+from cape_fed.signal.leads import LEADS
+
+FIELDS = ("path", "patient_id", "age", "sex", "fs")
+_LABELS = {label.lower(): label for label in VOCABULARY}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Reader of format ``manifest``; the archive is the CSV itself or a folder that holds ``manifest.csv``."""
+
+    verify: bool = False
+    name = "manifest"
+    explicit_labels = frozenset(VOCABULARY)
+
+    def entries(self, root: Path) -> Iterator[Entry]:
+        """List the rows of the CSV in its order."""
+        table = root / MANIFEST if root.is_dir() else root
+        if not table.is_file():
+            raise wrong_format(root, self.name, f"{MANIFEST} or a CSV file with a column 'path'")
+        for number, row in enumerate(read_rows(table, "path"), start=2):
+            yield Entry(row["path"].strip() or f"row {number}", {key: cell for key, cell in row.items() if cell})
+
+    def read(self, root: Path, entry: Entry, seconds: float | None = None) -> RawRecord:
+        """Read one record; everything but the signal comes from the CSV, header comments are not used."""
+        row = dict(entry.locator)
+        name = row.get("path", "").strip()
+        if not name:
+            raise RecordError("MISSING_FILE", "its row has no path")
+        path = (root if root.is_dir() else root.parent) / name
+        if path.suffix.lower() == ".npy":
+            recording = _read_array(path, row.get("fs"), seconds)
+        else:
+            recording = read_recording(path.with_name(path.name.removesuffix(".hea")), seconds, self.verify)
+        return join(entry.record, recording, _describe(row))
+
+
+def _describe(row: Row) -> Description:
+    age, impossible = parse_age(row.get("age"))
+    notes = ["AGE_IMPLAUSIBLE"] if impossible else []
+    labels = {}
+    for column, label in _LABELS.items():
+        value = parse_truth(row.get(column))
+        if value is not None:
+            labels[label] = value
+        elif stated(row.get(column)) is not None:
+            notes.append("BAD_LABELS")
+    unknown = tuple(column for column in row if column not in FIELDS and column not in _LABELS)
+    if unknown:
+        notes.append("UNKNOWN_COLUMN")
+    return Description(
+        patient=parse_patient(row.get("patient_id")),
+        age=age,
+        sex=parse_sex(row.get("sex")),
+        labels=labels,
+        unmapped=tuple(f"column {column}" for column in unknown),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _read_array(path: Path, rate: str | None, seconds: float | None) -> Recording:
+    fs = _rate(rate)
+    try:
+        stored = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise RecordError("MISSING_FILE", "the array file is missing") from error
+    except Exception as error:  # a damaged header raises whatever its evaluation runs into
+        raise RecordError("UNREADABLE", f"not a readable .npy file ({type(error).__name__})") from error
+    if stored.dtype.kind not in "fiu" or stored.ndim != 2 or len(LEADS) not in stored.shape:
+        raise RecordError("NO_LEADS", f"an array {list(stored.shape)} of {stored.dtype} is not [12, n] in mV")
+    signal = stored if stored.shape[0] == len(LEADS) else stored.T
+    signal = signal[:, : None if seconds is None else math.ceil(seconds * fs)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.asarray(signal, np.float32)
+    return Recording(np.where(np.isfinite(values), values, np.float32(np.nan)), fs)
+
+
+def _rate(text: str | None) -> float:
+    try:
+        fs = float(text or "nan")
+    except ValueError:
+        fs = math.nan
+    if not FS_RANGE[0] <= fs <= FS_RANGE[1]:
+        raise RecordError("BAD_RATE", "a .npy file needs its sampling rate in Hz in the column fs")
+    return fs

@@ -1,0 +1,63 @@
+"""The two halves of a record: what was measured and what is said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cape_fed.archive.base import RawRecord, Sex
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """Signal of one record; fields of the same name are those of ``RawRecord``."""
+
+    signal_mv: NDArray[np.float32]
+    fs: float
+    comments: tuple[str, ...] = ()
+    """Comment lines of its header."""
+    notes: tuple[str, ...] = ()
+    declared_samples: int | None = None
+    saturated_leads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """Patient and labels of one record; fields are those of ``RawRecord``."""
+
+    patient: str | None = None
+    age: float | None = None
+    sex: Sex | None = None
+    labels: dict[str, bool] = field(default_factory=dict)
+    unmapped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def filled_from(self, other: Description) -> Description:
+        """This description, with what it leaves open taken from another source."""
+        return Description(
+            patient=self.patient or other.patient,
+            age=other.age if self.age is None else self.age,
+            sex=self.sex or other.sex,
+            labels=other.labels | self.labels,
+            unmapped=self.unmapped + other.unmapped,
+            notes=self.notes + other.notes,
+        )
+
+
+def join(record: str, recording: Recording, description: Description) -> RawRecord:
+    """Put the halves together."""
+    return RawRecord(
+        record=record,
+        patient=description.patient,
+        age=description.age,
+        sex=description.sex,
+        labels=description.labels,
+        signal_mv=recording.signal_mv,
+        fs=recording.fs,
+        notes=recording.notes + description.notes,
+        declared_samples=recording.declared_samples,
+        saturated_leads=recording.saturated_leads,
+        unmapped=description.unmapped,
+    )

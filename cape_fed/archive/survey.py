@@ -1,0 +1,174 @@
+"""Running counts over the records of an archive, in memory that does not grow with their signals."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+
+from cape_fed.archive.base import RawRecord
+from cape_fed.archive.findings import CATALOGUE, SEVERITIES, Severity
+from cape_fed.signal.electrodes import arms_look_exchanged
+from cape_fed.signal.quality import Quality, amplitude, assess
+
+EXAMPLES = 5
+MAX_STATEMENTS = 10_000
+"""Different unmapped statements that are counted; free text would otherwise fill the memory."""
+COHORT_MV = (0.35, 3.0)
+"""Bounds for the median amplitude of a cohort; public cohorts lie at 0.9 (PTB-XL, CPSC 2018) to 1.6 mV (CODE-15%)."""
+LONG_SECONDS = 60.0
+EDGE_SECONDS = 0.1
+_DECIBEL = 20.0
+
+
+@dataclass
+class Finding:
+    """One class of finding in one archive."""
+
+    code: str
+    severity: Severity
+    meaning: str
+    remedy: str
+    count: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+@dataclass
+class LabelCount:
+    """Coverage of one label."""
+
+    positive: int = 0
+    negative: int = 0
+
+
+@dataclass
+class Survey:
+    """Counts of everything the report shows; ``add`` takes one record, ``fail`` one that cannot be read."""
+
+    records: int = 0
+    unreadable: int = 0
+    rates: Counter[float] = field(default_factory=Counter)
+    lengths: Counter[float] = field(default_factory=Counter)
+    ages: Counter[int] = field(default_factory=Counter)
+    sexes: Counter[str] = field(default_factory=Counter)
+    labels: dict[str, LabelCount] = field(default_factory=dict)
+    statements: Counter[str] = field(default_factory=Counter)
+    findings: dict[str, Finding] = field(default_factory=dict)
+    without_patient: int = 0
+    _patients: set[int] = field(default_factory=set)
+    _signals: dict[bytes, int | None] = field(default_factory=dict)
+    _decibels: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def patients(self) -> int:
+        """Patients with an id."""
+        return len(self._patients)
+
+    def find(self, code: str, *examples: str, count: int = 1) -> None:
+        """Count a finding, keeping the first few examples."""
+        if code not in self.findings:
+            self.findings[code] = Finding(code, *CATALOGUE[code])
+        finding = self.findings[code]
+        finding.count += count
+        finding.examples += examples[: EXAMPLES - len(finding.examples)]
+
+    def fail(self, code: str, record: str) -> None:
+        """Count a record that cannot be read."""
+        self.records += 1
+        self.unreadable += 1
+        self.find(code, record)
+
+    def add(self, raw: RawRecord) -> None:
+        """Count one record."""
+        self.records += 1
+        for code in dict.fromkeys(raw.notes):
+            self.find(code, raw.record)
+        self._add_person(raw)
+        self._add_labels(raw)
+        self._add_signal(raw)
+
+    def close(self) -> list[Finding]:
+        """Add what only all records together show; return the findings, the gravest and most frequent first."""
+        if len(self.rates) > 1:
+            self.find("MIXED_RATES", *(f"{fs:g} Hz" for fs, _ in self.rates.most_common()), count=self.rates.total())
+        if len(self.lengths) > 1:
+            self.find("MIXED_LENGTHS", *(f"{s:g} s" for s, _ in self.lengths.most_common()), count=self.lengths.total())
+        if self.statements:
+            unmapped = (statement for statement, _ in self.statements.most_common(EXAMPLES))
+            self.find("UNMAPPED_STATEMENT", *unmapped, count=self.statements.total())
+        typical = self.amplitude_mv
+        if typical is not None and not COHORT_MV[0] <= typical <= COHORT_MV[1]:
+            self.find("GAIN_COHORT", f"{typical:.2g} mV", count=self._decibels.total())
+        return sorted(self.findings.values(), key=lambda found: (SEVERITIES.index(found.severity), -found.count))
+
+    @property
+    def amplitude_mv(self) -> float | None:
+        """Median over the records of the range within a second, to 6 %; None without any."""
+        middle = median(self._decibels)
+        return None if middle is None else float(10 ** (middle / _DECIBEL))
+
+    def _add_person(self, raw: RawRecord) -> None:
+        if raw.patient is None:
+            self.without_patient += 1
+            self.find("NO_PATIENT", raw.record)
+        else:
+            self._patients.add(hash(raw.patient))
+        if raw.age is not None:
+            self.ages[round(raw.age)] += 1
+        elif "AGE_IMPLAUSIBLE" not in raw.notes:
+            self.find("NO_AGE", raw.record)
+        if raw.sex is None:
+            self.find("NO_SEX", raw.record)
+        else:
+            self.sexes[raw.sex] += 1
+
+    def _add_labels(self, raw: RawRecord) -> None:
+        if not raw.labels:
+            self.find("NO_LABELS", raw.record)
+        for label, value in raw.labels.items():
+            count = self.labels.setdefault(label, LabelCount())
+            count.positive += value
+            count.negative += not value
+        for statement in raw.unmapped:
+            if statement in self.statements or len(self.statements) < MAX_STATEMENTS:
+                self.statements[statement] += 1
+
+    def _add_signal(self, raw: RawRecord) -> None:
+        seconds = (raw.declared_samples or raw.signal_mv.shape[1]) / raw.fs
+        self.rates[raw.fs] += 1
+        self.lengths[round(seconds, 1)] += 1
+        if seconds > LONG_SECONDS:
+            self.find("LONG", raw.record)
+        flags = assess(raw.signal_mv, raw.fs, raw.saturated_leads)
+        for flag in flags:
+            self.find(str(flag.name), raw.record)
+        if flags & Quality.NO_SIGNAL:
+            return
+        self._decibels[round(_DECIBEL * math.log10(amplitude(raw.signal_mv, raw.fs)))] += 1
+        edge = round(EDGE_SECONDS * raw.fs)
+        if not raw.signal_mv[:, :edge].any() or not raw.signal_mv[:, -edge:].any():
+            self.find("ZERO_EDGES", raw.record)
+        if arms_look_exchanged(raw.signal_mv, raw.fs):
+            self.find("ARMS_EXCHANGED", raw.record)
+        self._add_digest(raw)
+
+    def _add_digest(self, raw: RawRecord) -> None:
+        digest = hashlib.blake2b(raw.signal_mv.tobytes(), digest_size=8).digest()
+        patient = None if raw.patient is None else hash(raw.patient)
+        if digest not in self._signals:
+            self._signals[digest] = patient
+        elif patient is not None and self._signals[digest] == patient:
+            self.find("DUPLICATE", raw.record)
+        else:
+            self.find("DUPLICATE_ACROSS", raw.record)
+
+
+def median(counts: Counter[int]) -> int | None:
+    """Lower median of counted values, None without any."""
+    middle = (counts.total() + 1) // 2
+    for value in sorted(counts):
+        middle -= counts[value]
+        if middle <= 0:
+            return value
+    return None

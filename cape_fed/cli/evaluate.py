@@ -1,0 +1,33 @@
+"""``cape-fed evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cape_fed.cli.compose import compose_config
+
+
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="Bundle that a run wrote.")],
+    overrides: Annotated[list[str], typer.Argument(help="data.train=[...] data.evaluate=[...] out=DIR")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print results.json.")] = False,
+) -> None:
+    """Evaluate an encoder on the cohorts it was trained on (ID) and on others (OOD), beside its baselines.
+
+    Writes results.json, predictions.parquet and report.html to DIR. The run's own splits are used where they are
+    found beside the bundle.
+
+    Example: cape-fed evaluate runs/idb/bundle data.train=[stores/a,stores/b] data.evaluate=[stores/d] out=runs/idb
+    """
+    from cape_fed import jobs
+    from cape_fed.cli.tables import print_results
+
+    config = compose_config(overrides)
+    results = jobs.evaluate(bundle, config)
+    if as_json:
+        print(results.model_dump_json(indent=1))
+    else:
+        print_results(results.methods(), config.out)

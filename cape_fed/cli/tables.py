@@ -1,0 +1,39 @@
+"""Results as a table on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cape_fed.evaluate.results import Estimate, MethodResults
+
+SCOPES = ("id", "ood", "worst")
+
+
+def print_results(methods: Mapping[str, MethodResults], out: Path) -> None:
+    """ID, OOD and worst cohort of every method with 95 % intervals, and where the report is."""
+    table = Table("method", "ID AUROC", "OOD AUROC", "worst cohort", "OOD age MAE", "cohort probe", box=None)
+    for name, results in methods.items():
+        auroc, mae = results.summary.get("auroc"), results.summary.get("mae")
+        cells = [_cell(getattr(auroc, scope, None)) for scope in SCOPES]
+        table.add_row(name, *cells, _cell(getattr(mae, "ood", None)), _number(results.artefact_probe.point))
+    chance = next((results.artefact_probe.chance for results in methods.values()), None)
+    console = Console(width=None if Console().is_terminal else 140)
+    console.print(table)
+    console.print(f"AUROC: mean over sex and labels, transfer probe. Cohort probe: chance is {_number(chance)}.")
+    console.print(f"report: {out / 'report.html'}", soft_wrap=True)
+
+
+def _cell(estimate: Estimate | None) -> str:
+    if estimate is None or estimate.point is None:
+        return "–"
+    return f"{_number(estimate.point)} ({_number(estimate.low)}–{_number(estimate.high)})"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" if abs(value) < 2 else f"{value:.1f}"

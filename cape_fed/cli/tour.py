@@ -1,0 +1,63 @@
+"""The demo: the commands a user would type, one after another, on synthetic cohorts."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from time import perf_counter
+
+import typer
+
+from cape_fed.errors import InputError
+
+PATIENTS = 1000
+METHODS = {
+    "random": ["pretrain", "batching=random", "method='central random'"],
+    "idb": ["pretrain", "batching=idb", "method='central IDB'"],
+    "federated": ["simulate", "method=federated"],
+}
+
+
+def take_tour(out: Path, seed: int) -> None:
+    """Run every step into ``out``; the first that fails ends it with its own message and exit code."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"{out} is not empty: choose another directory with --out")
+    os.environ["CAPE_FED_SALT_FILE"] = str(out / "salt")
+    begin = perf_counter()
+    _step(["synth", f"{out}/archives", "--patients", str(PATIENTS), "--seed", str(seed)])
+    cohorts = json.loads((out / "archives" / "cohorts.json").read_text())
+    roles = {role: [cohort["name"] for cohort in cohorts if cohort["role"] == role] for role in ("train", "evaluate")}
+    for arguments in _commands(out, seed, roles["train"], roles["evaluate"]):
+        _step(arguments)
+    typer.echo(f"done in {perf_counter() - begin:.0f} s")
+    typer.echo(f"report: {(out / 'report' / 'report.html').resolve()}")
+
+
+def _commands(out: Path, seed: int, train: list[str], evaluate: list[str]) -> Iterator[list[str]]:
+    """Every command after ``synth``, as its arguments."""
+    yield ["doctor", f"{out}/archives/{train[1]}", "--format", "wfdb"]
+    for name in (*train, *evaluate):
+        yield ["ingest", f"{out}/archives/{name}", f"{out}/stores/{name}", "--format", "wfdb", "--cohort", name]
+    data = [f"data.{role}=[{','.join(f'{out}/stores/{name}' for name in names)}]"
+            for role, names in (("train", train), ("evaluate", evaluate))]  # fmt: skip
+    for method, (command, *overrides) in METHODS.items():
+        used = data[:1] if command == "pretrain" else data
+        yield [command, "experiment=demo", *overrides, *used, f"seed={seed}", f"out={out}/{method}"]
+    for method in METHODS:
+        yield ["evaluate", f"{out}/{method}/bundle", *data, f"out={out}/{method}"]
+    yield ["compare", *(f"{out}/{method}" for method in METHODS), "--out", f"{out}/report"]
+
+
+def _step(arguments: list[str]) -> None:
+    """Show a command, run it, and say how long it took."""
+    from cape_fed.cli.main import run
+
+    typer.echo(f"\n$ cape-fed {shlex.join(arguments)}")
+    begin = perf_counter()
+    code = run(arguments)
+    if code:
+        raise typer.Exit(code)
+    typer.echo(f"[{perf_counter() - begin:.0f} s]")

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from cape_fed.archive.fields import parse_age, parse_patient, parse_sex, parse_truth
+
+
+@pytest.mark.parametrize(
+    ("text", "age", "impossible"),
+    [
+        ("63", 63, False),
+        (" 63.0 ", 63, False),
+        (">89", 89, False),
+        ("63 years", 63, False),
+        ("063Y", 63, False),
+        ("0", 0, False),
+        ("NaN", None, False),
+        ("", None, False),
+        (None, None, False),
+        ("Unknown", None, False),
+        ("-1", None, False),
+        ("-5", None, True),
+        ("300", None, True),
+        ("1957-03-02", None, True),
+        ("old", None, True),
+        ("9" * 5000, None, True),
+    ],
+)
+def test_age(text: str | None, age: float | None, impossible: bool) -> None:
+    assert parse_age(text) == (age, impossible)
+
+
+@pytest.mark.parametrize(
+    ("text", "sex"),
+    [("F", "F"), ("female", "F"), (" Female ", "F"), ("M", "M"), ("MALE", "M"), ("Unknown", None), (None, None)],
+)
+def test_sex(text: str | None, sex: str | None) -> None:
+    assert parse_sex(text) == sex
+
+
+@pytest.mark.parametrize(
+    ("text", "patient"),
+    [("15709.0", "15709"), ("P-12", "P-12"), ("007", "007"), ("1.5", "1.5"), ("nan", None), ("", None), (None, None)],
+)
+def test_patient(text: str | None, patient: str | None) -> None:
+    assert parse_patient(text) == patient
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("1", True), ("True", True), ("0.0", False), ("FALSE", False), ("", None), ("maybe", None), (None, None)],
+)
+def test_truth(text: str | None, value: bool | None) -> None:
+    assert parse_truth(text) is value

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+
+from cape_fed.archive.phrases import annotate_prose, meaning_of
+
+
+@pytest.mark.parametrize(
+    ("statement", "positive", "unclear"),
+    [
+        ("Sinus rhythm", "SINUS", ""),
+        ("Sinus bradycardia", "SBRAD", ""),
+        ("Sinus rhythm with PAC(s).", "SINUS PAC", ""),
+        ("Sinus rhythm with PVCs", "SINUS PVC", ""),
+        ("Sinus rhythm with 1st degree A-V block", "SINUS AVB1", ""),
+        ("Sinus rhythm with borderline 1st degree A-V block", "SINUS", "AVB1"),
+        ("Atrial fibrillation with rapid ventricular response", "AF", ""),
+        ("Atrial fibrillation with PVC(s) or aberrant ventricular conduction.", "AF", "PVC"),
+        ("Atrial fibrillation or flutter", "", "AF AFL"),
+        ("A-V paced rhythm", "PACE", ""),
+        ("Right bundle branch block", "RBBB", ""),
+        ("Incomplete RBBB", "IRBBB", ""),
+        ("Incomplete left bundle branch block", "", ""),
+        ("RBBB with left anterior fascicular block", "RBBB LAFB", ""),
+        ("IVCD, consider atypical RBBB", "", "RBBB"),
+        ("Inferior infarct - age undetermined", "MI", ""),
+        ("Possible anterior infarct - age undetermined", "", "MI"),
+        ("*** CONSIDER ACUTE ST ELEVATION MI ***", "", "MI"),
+        ("Cannot rule out septal infarct", "", "MI"),
+        ("No evidence of infarct", "", "MI"),
+        ("Left ventricular hypertrophy", "LVH", ""),
+        ("Probable left ventricular hypertrophy", "", "LVH"),
+        ("Extensive T wave changes may be due to hypertrophy and/or ischemia", "TWA", ""),
+        ("Lateral ST-T changes are nonspecific", "", "STD STE TWA"),
+        ("Low QRS voltages in precordial leads", "LQRSV", ""),
+        ("Prolonged QT interval", "LQT", ""),
+        ("Normal ECG", "NORM", ""),
+        ("Normal ECG except for rate", "", "NORM"),
+        ("Scar formation: inferior wall.", "MI", ""),
+    ],
+)
+def test_statements(statement: str, positive: str, unclear: str) -> None:
+    meaning = meaning_of(statement)
+    found = (set(), set()) if meaning is None else (set(meaning.positive), set(meaning.unclear))
+    assert found == (set(positive.split()), set(unclear.split()))
+
+
+@pytest.mark.parametrize("statement", ["Abnormal ECG", "Left axis deviation", "Report made without knowing sex", ""])
+def test_statements_outside_the_vocabulary(statement: str) -> None:
+    assert meaning_of(statement) is None
+
+
+def test_a_report_denies_what_it_does_not_mention() -> None:
+    labels = annotate_prose(["Atrial fibrillation", "Possible inferior infarct", "Abnormal ECG"])
+    assert labels["AF"] is True
+    assert labels["SINUS"] is False
+    assert labels["LBBB"] is False
+    assert "MI" not in labels
+
+
+@pytest.mark.parametrize("report", [[], ["", " "], ["Sinus rhythm", "--- No further analysis made ---"]])
+def test_no_report_no_labels(report: list[str]) -> None:
+    assert annotate_prose(report) == {}

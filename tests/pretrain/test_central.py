@@ -1,0 +1,142 @@
+"""Central training: resumed equals uninterrupted, it learns, and its curve does not drift."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cape_fed.errors import InputError
+from cape_fed.pretrain.central import pretrain
+from cape_fed.pretrain.cohorts import Cohort, open_cohorts
+from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.pretrain.distributed import Processes
+from cape_fed.pretrain.workbench import Workbench, choose_device
+from cape_fed.rundir import RunDirectory, read_metrics
+from tests.conftest import TinyStore
+from tests.pretrain.patients import patient_signals
+
+TRAIN = {"steps": 14, "pairs": 12, "monitor_every": 4, "checkpoint_every": 5, "learning_rate": 5e-4}
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def cohorts(tiny_store: TinyStore, tmp_path: Path) -> list[Cohort]:
+    for index, name in enumerate("ab"):
+        signals, owner = patient_signals(patients=24, seed=index)
+        tiny_store(name, signals=signals, patient=[f"{name}{patient}" for patient in owner])
+    config = config_of()
+    return open_cohorts([tmp_path / "a", tmp_path / "b"], config.split, tmp_path / "splits")
+
+
+def config_of(**train: Any) -> PretrainConfig:
+    return PretrainConfig.model_validate({"model": "tiny", "train": {**TRAIN, **train}})
+
+
+def run_to(directory: Path, config: PretrainConfig, cohorts: list[Cohort], *, resume: bool = False) -> Workbench:
+    run = RunDirectory(directory)
+    run.open({"train": {}}, resume=resume)
+    return pretrain(config, cohorts, run, CPU, Processes(), resume=resume)
+
+
+class CrashError(Exception):
+    """Stands for a crash."""
+
+
+@pytest.mark.parametrize("crash", [3, 4, 9, 12])
+def test_resumed_equals_uninterrupted_bit_for_bit(
+    tmp_path: Path, cohorts: list[Cohort], crash: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_of()
+    whole = run_to(tmp_path / "whole", config, cohorts)
+    train = Workbench.train
+
+    def crashing(bench: Workbench, start: int, stop: int) -> Iterator[tuple[int, torch.Tensor]]:
+        for step, loss in train(bench, start, stop):
+            if step == crash:
+                raise CrashError
+            yield step, loss
+
+    monkeypatch.setattr(Workbench, "train", crashing)
+    with pytest.raises(CrashError):
+        run_to(tmp_path / "cut", config, cohorts)
+    monkeypatch.setattr(Workbench, "train", train)
+    resumed = run_to(tmp_path / "cut", config, cohorts, resume=True)
+    for name, value in whole.learner.encoder.state_dict().items():
+        assert torch.equal(value, resumed.learner.encoder.state_dict()[name]), name
+    lines = [list(read_metrics(tmp_path / name / "metrics.jsonl")) for name in ("whole", "cut")]
+    assert lines[0] == lines[1]
+
+
+def test_learns_to_tell_patients_apart(tmp_path: Path, cohorts: list[Cohort]) -> None:
+    run_to(tmp_path / "run", config_of(steps=60, monitor_every=10), cohorts)
+    lines = list(read_metrics(tmp_path / "run" / "metrics.jsonl"))
+    assert [line["step"] for line in lines] == [9, 19, 29, 39, 49, 59]
+    assert lines[0]["loss"] < np.log(23)  # the loss of embeddings that say nothing, 12 pairs
+    assert lines[-1]["loss"] < 0.8 * lines[0]["loss"]
+    assert lines[-1]["uniformity_within"] < lines[0]["uniformity_within"]
+    assert {"alignment", "rankme", "retrieval", "uniformity_between"} <= lines[-1].keys()
+
+
+def test_golden_curve(tmp_path: Path, cohorts: list[Cohort]) -> None:
+    """The losses of this seed as they were when they were recorded; a change of mathematics moves them."""
+    run_to(tmp_path / "run", config_of(monitor_every=2), cohorts)
+    losses = [line["loss"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")]
+    golden = json.loads((Path(__file__).parent / "golden_losses.json").read_text())
+    assert losses == pytest.approx(golden, rel=2e-3)
+
+
+def test_bfloat16_points_the_way_float32_does(cohorts: list[Cohort]) -> None:
+    gradients = []
+    for precision in ("float32", "bfloat16"):
+        config = config_of().model_copy(update={"precision": precision})
+        bench = Workbench(config, "central", cohorts, 10, CPU)
+        bench.learner.loss(bench.feed.load(0), 0).backward()  # type: ignore[no-untyped-call]
+        gradients.append(torch.cat([p.grad.flatten() for p in bench.learner.parameters() if p.grad is not None]))
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.99
+    assert not torch.equal(*gradients)
+
+
+def test_checkpoints_hold_no_pickle(tmp_path: Path, cohorts: list[Cohort]) -> None:
+    run_to(tmp_path / "run", config_of(), cohorts)
+    kept = sorted(path.name for path in (tmp_path / "run" / "checkpoints").iterdir())
+    assert kept == ["step-00000010", "step-00000014"]
+    files = {path.name for path in (tmp_path / "run" / "checkpoints").rglob("*") if path.is_file()}
+    assert files == {"state.safetensors", "state.json"}
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, cohorts: list[Cohort]) -> None:
+    run_to(tmp_path / "run", config_of(), cohorts)
+    (tmp_path / "run" / "checkpoints" / "step-00000014" / "state.safetensors").write_bytes(b"{}")
+    with pytest.raises(InputError, match="cannot resume from step-00000014"):
+        run_to(tmp_path / "run", config_of(), cohorts, resume=True)
+
+
+def test_a_run_is_not_mixed_with_another(tmp_path: Path, cohorts: list[Cohort]) -> None:
+    run_to(tmp_path / "run", config_of(), cohorts)
+    with pytest.raises(InputError, match="holds a run already"):
+        RunDirectory(tmp_path / "run").open({"train": {}}, resume=False)
+    with pytest.raises(InputError, match="train differ from"):
+        RunDirectory(tmp_path / "run").open({"train": {"pairs": 3}}, resume=True)
+    with pytest.raises(InputError, match="nothing to resume"):
+        RunDirectory(tmp_path / "nowhere").open({}, resume=True)
+
+
+def test_an_absent_device_is_named() -> None:
+    with pytest.raises(InputError, match="device=cuda:7 is not available"):
+        choose_device("cuda:7")
+    with pytest.raises(InputError, match="device=abacus"):
+        choose_device("abacus")

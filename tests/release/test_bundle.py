@@ -1,0 +1,145 @@
+"""Bundles load as they were written, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import cape_fed
+from cape_fed.errors import InputError
+from cape_fed.evaluate.embed import embed_store
+from cape_fed.pretrain.encoder import SIZES, build_encoder
+from cape_fed.release.bundle import load_encoder, write_bundle
+from cape_fed.signal.profile import get_profile
+from tests.conftest import TinyStore
+
+PROFILE = get_profile("compact100")
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    provenance = {"method": "test", "cohorts": {"a": {"records": 12, "patients": 9}}}
+    write_bundle(tmp_path / "bundle", build_encoder(SIZES["tiny"], 0), PROFILE, provenance)
+    return tmp_path / "bundle"
+
+
+def ecg(seconds: float = 10, fs: int = 500) -> np.ndarray:
+    return np.random.default_rng(0).normal(0, 0.3, (12, int(seconds * fs))).astype(np.float32)
+
+
+def test_holds_what_it_should_and_nothing_else(bundle: Path) -> None:
+    assert {path.name for path in bundle.iterdir()} == {
+        "model.safetensors", "config.json", "profile.json", "reference.npz", "README.md", "SHA256SUMS",
+    }  # fmt: skip
+    card = (bundle / "README.md").read_text()
+    assert "12 records of 9 patients" in card
+    assert "{" not in card.replace("{method}", "")
+
+
+def test_embeds_one_and_many(bundle: Path) -> None:
+    encoder = cape_fed.load_encoder(bundle)
+    one = encoder.embed(ecg(), 500)
+    many = encoder.embed(np.stack([ecg(), -ecg()]), 500)
+    assert one.shape == (encoder.dim,)
+    assert many.shape == (2, encoder.dim)
+    assert many.dtype == np.float32
+    assert np.allclose(one, many[0], atol=1e-5)
+    assert not np.allclose(many[0], many[1], atol=1e-3)
+
+
+@pytest.mark.parametrize("fs", [100, 250, 257, 360, 400, 1000])
+def test_the_rate_is_the_archives_business(bundle: Path, fs: int) -> None:
+    time = np.arange(10 * fs) / fs
+    wave = np.sin(2 * np.pi * np.outer(np.linspace(1, 6, 12), time)).astype(np.float32)
+    reference = np.sin(2 * np.pi * np.outer(np.linspace(1, 6, 12), np.arange(5000) / 500)).astype(np.float32)
+    encoder = load_encoder(bundle)
+    one, two = encoder.embed(wave, fs), encoder.embed(reference, 500)
+    assert np.linalg.norm(one - two) < 0.05 * np.linalg.norm(two)
+
+
+def test_a_store_row_and_its_recording_give_the_same_embedding(bundle: Path, tiny_store: TinyStore) -> None:
+    store = tiny_store("a")
+    encoder = load_encoder(bundle)
+    embedded = embed_store(encoder, store)
+    assert embedded.shape == (len(store), encoder.dim)
+    # The offset of a lead is removed on the way in; the stored signals here have none to speak of.
+    direct = encoder.embed(store.millivolts([3])[0], PROFILE.fs)
+    assert np.linalg.norm(embedded[3] - direct) < 0.02 * np.linalg.norm(direct)
+
+
+def test_a_store_of_another_profile_is_refused(bundle: Path, tiny_store: TinyStore) -> None:
+    with pytest.raises(InputError, match="ingest the archive with --profile compact100"):
+        embed_store(load_encoder(bundle), tiny_store("wide", profile="cape400"))
+
+
+@pytest.mark.parametrize(
+    ("array", "fs", "says"),
+    [
+        (np.zeros(5000), 500, "expected [12, n] or [B, 12, n]"),
+        (np.zeros((5000, 12)), 500, "transpose it"),
+        (np.zeros((8, 5000)), 500, "expected 12 leads"),
+        (np.zeros((12, 5000)), 0, "sampling rate"),
+        (np.zeros((12, 5000)), float("nan"), "sampling rate"),
+        (np.zeros((12, 100)), 500, "at least one second"),
+        (np.full((12, 5000), np.nan), 500, "no finite sample"),
+        (1000 * ecg(), 500, "microvolts or ADC counts"),
+    ],
+)
+def test_wrong_input_is_named(bundle: Path, array: np.ndarray, fs: float, says: str) -> None:
+    with pytest.raises(ValueError, match=says.replace("[", r"\[").replace("]", r"\]")):
+        load_encoder(bundle).embed(array, fs)
+
+
+def test_missing_samples_and_leads_are_allowed(bundle: Path) -> None:
+    signal = ecg()
+    signal[3] = np.nan
+    signal[:, 100:200] = np.nan
+    assert np.isfinite(load_encoder(bundle).embed(signal, 500)).all()
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(bytes(data))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "profile.json", "reference.npz", "README.md"])
+@pytest.mark.parametrize("harm", [_flip, Path.unlink])
+def test_an_altered_or_missing_file_is_named(bundle: Path, name: str, harm: Callable[[Path], None]) -> None:
+    harm(bundle / name)
+    with pytest.raises(InputError, match=name):
+        load_encoder(bundle)
+
+
+def _resum(bundle: Path) -> None:
+    from cape_fed.release.bundle import SUMS, _sums
+
+    (bundle / SUMS).write_text(_sums(bundle))
+
+
+def test_other_weights_under_right_checksums_do_not_pass_the_reference(bundle: Path) -> None:
+    weights = load_file(bundle / "model.safetensors")
+    save_file(
+        {name: value + 0.1 * torch.randn_like(value) for name, value in weights.items()}, bundle / "model.safetensors"
+    )
+    _resum(bundle)
+    with pytest.raises(InputError, match="another embedding than its reference"):
+        load_encoder(bundle)
+
+
+def test_extra_or_missing_tensors_are_refused(bundle: Path) -> None:
+    weights = load_file(bundle / "model.safetensors")
+    save_file({**weights, "head.0.weight": torch.zeros(2)}, bundle / "model.safetensors")
+    _resum(bundle)
+    with pytest.raises(InputError, match=r"does not fit config\.json"):
+        load_encoder(bundle)
+
+
+def test_not_a_bundle(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is not a bundle"):
+        load_encoder(tmp_path)
