@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 
 import numpy as np
@@ -22,6 +24,7 @@ from cape_fed.federation.messages import (
 )
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.cohorts import common_profile, open_cohorts, open_stores
+from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.encoder import SIZES, Encoder
 from cape_fed.pretrain.monitor import Monitor
 from cape_fed.pretrain.workbench import Workbench, choose_device
@@ -48,15 +51,19 @@ def train(message: Message, site: SiteConfig) -> Message:
     begin = perf_counter()
     task, encoder = read_task(message)
     _use_threads(site)
-    bench = _workbench(task, site)
+    resident = _resident(task.run, task.total_steps, task.config, site)
+    bench = resident.bench
     start = task.round * task.local_steps
-    load_local_state(site.state / task.run, bench.learner, task.round)
+    if resident.next_round != task.round:
+        load_local_state(site.state / task.run, bench.learner, task.round)
+    resident.next_round = -1  # until this round is saved, what is in memory is no round's beginning
     bench.learner.encoder.load_state_dict(encoder)
     metrics: dict[str, float | int] = dict(bench.measure()) if task.measure else {}
     losses = [loss for _, loss in bench.train(start, start + task.local_steps)]
     metrics["loss"] = float(torch.stack(losses).mean())
     metrics[PATIENTS] = sum(pairs.patients for pairs in bench.pairs)
     save_local_state(site.state / task.run, bench.learner, task.round + 1)
+    resident.next_round = task.round + 1
     metrics["seconds"] = perf_counter() - begin
     content = reply_content(_sender(task, site), metrics, bench.learner.encoder.state_dict())
     return Message(content, reply_to=message)
@@ -76,9 +83,19 @@ def evaluate(message: Message, site: SiteConfig) -> Message:
     return Message(reply_content(_sender(task, site), monitor.measure(encoder)), reply_to=message)
 
 
-def _workbench(task: Task, site: SiteConfig) -> Workbench:
-    cohorts = open_cohorts(site.stores, task.config.split, site.state / "splits")
-    return Workbench(task.config, site.name, cohorts, task.total_steps, choose_device(site.device))
+@dataclass
+class _Resident:
+    """A site's workbench between the messages that this process serves."""
+
+    bench: Workbench
+    next_round: int = -1
+    """The round before which the learner in memory stands; another round's state is read from the site's files."""
+
+
+@lru_cache(maxsize=16)
+def _resident(run: str, total_steps: int, config: PretrainConfig, site: SiteConfig) -> _Resident:
+    cohorts = open_cohorts(site.stores, config.split, site.state / "splits")
+    return _Resident(Workbench(config, site.name, cohorts, total_steps, choose_device(site.device)))
 
 
 def _sender(task: Task, site: SiteConfig) -> Sender:

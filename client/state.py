@@ -13,8 +13,8 @@ KEEP = 2
 
 
 def save_local_state(directory: Path, learner: Learner, round_number: int) -> None:
-    """Keep what the site needs when it begins ``round_number``."""
-    save_state(_path(directory, round_number), learner, {"round": round_number})
+    """Keep what the site needs when it begins ``round_number``; the encoder comes from the coordinator."""
+    save_state(_path(directory, round_number), learner, {"round": round_number}, encoder=False)
     for old in sorted(directory.glob("round-*"))[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)
 

@@ -25,7 +25,7 @@ from cape_fed.archive.codes import CODE15_COLUMNS
 from cape_fed.archive.comments import describe
 from cape_fed.archive.detect import CODE15_TABLE, wrong_format
 from cape_fed.archive.fields import parse_age, parse_patient, parse_truth
-from cape_fed.archive.recording import Description, Recording, join
+from cape_fed.archive.recording import Description, Recording, as_millivolts, join
 from cape_fed.archive.tables import Row, read_rows
 from cape_fed.archive.wfdb_record import read_recording
 from cape_fed.archive.wfdb_tree import find_records, printable
@@ -113,12 +113,11 @@ def _describe(row: Row) -> Description:
 
 def _tracing(part: Path, row: int, seconds: float | None) -> Recording:
     try:
-        samples = np.asarray(_tracings(part, os.getpid())[row], np.float32)
+        samples = as_millivolts(_tracings(part, os.getpid())[row])
     except (OSError, KeyError, IndexError, ValueError, TypeError) as error:
         raise RecordError("UNREADABLE", f"the HDF5 part is damaged ({type(error).__name__})") from error
     signal, padded = strip_zeros(samples.T)
-    signal = signal[:, : None if seconds is None else math.ceil(seconds * FS)]
-    signal = np.where(np.isfinite(signal), signal, np.float32(np.nan))
+    signal = np.ascontiguousarray(signal[:, : None if seconds is None else math.ceil(seconds * FS)])
     return Recording(signal, FS, notes=("ZERO_PADDED",) if padded else ())
 
 

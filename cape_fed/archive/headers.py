@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +70,17 @@ class Header:
     notes: tuple[str, ...]
 
 
+def is_plain_file(path: Path) -> bool:
+    """Whether there is a file to read: no pipe, and False for names that no file can have."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def read_header(path: Path) -> Header:
     """Read and parse a header file; raises RecordError where it is missing or malformed."""
-    if not path.is_file():
+    if not is_plain_file(path):
         raise RecordError("MISSING_FILE", "there is no header file")
     try:
         with path.open("rb") as file:

@@ -76,6 +76,7 @@ def ingest_archive(
     refuse_foreign(store, overwrite=overwrite)
     plan = make_plan(recipe, chunk_records)
     partial = partial_path(store)
+    _require_space(partial, recipe.profile, plan.records)
     try:
         with locked(partial / "lock"):
             read = _build(recipe, plan, partial, workers, report)
@@ -107,7 +108,6 @@ def _build(recipe: Recipe, plan: Plan, partial: Path, workers: int, report: Repo
         missing = [chunk for chunk in assembly.remaining if chunk.number not in ready]
         to_read = sum(chunk.records for chunk in missing)
         _start_or_resume(shards, plan.records - to_read)
-        _require_space(partial, recipe.profile, to_read)
         done = plan.records - sum(chunk.records for chunk in assembly.remaining)
         useful = max(1, min(workers, len(missing) // CHUNKS_WORTH_A_PROCESS))
         for chunk in read_chunks(recipe, assembly.remaining, shards, useful, ready):
@@ -151,10 +151,12 @@ def _start_or_resume(shards: Path, resumed: int) -> None:
 
 def _require_space(partial: Path, profile: Profile, records: int) -> None:
     leads, samples = row_shape(profile)
-    needed, free = records * leads * samples * 2, shutil.disk_usage(partial).free
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    held = sum(path.stat().st_size for path in partial.rglob("*.npy"))
+    needed, free = records * leads * samples * 2 - held, shutil.disk_usage(partial.parent).free
     if needed > free:
         raise InputError(
-            f"{partial.parent} has {free / 1e9:.1f} GB free, {records} records need {needed / 1e9:.1f} GB: "
+            f"{partial.parent} has {free / 1e6:.0f} MB free, {records} records need {needed / 1e6:.0f} MB: "
             "free some or choose another place"
         )
 

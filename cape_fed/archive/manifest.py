@@ -20,7 +20,7 @@ from cape_fed.archive.detect import MANIFEST, wrong_format
 from cape_fed.archive.fields import parse_age, parse_patient, parse_sex, parse_truth, stated
 from cape_fed.archive.headers import FS_RANGE
 from cape_fed.archive.labels import VOCABULARY
-from cape_fed.archive.recording import Description, Recording, join
+from cape_fed.archive.recording import Description, Recording, as_millivolts, join
 from cape_fed.archive.tables import Row, read_rows
 from cape_fed.archive.wfdb_record import read_recording
 from cape_fed.signal.leads import LEADS
@@ -51,11 +51,11 @@ class Manifest:
         name = row.get("path", "").strip()
         if not name:
             raise RecordError("MISSING_FILE", "its row has no path")
-        path = (root if root.is_dir() else root.parent) / name
-        if path.suffix.lower() == ".npy":
-            recording = _read_array(path, row.get("fs"), seconds)
+        folder = root if root.is_dir() else root.parent
+        if name.lower().endswith(".npy"):
+            recording = _read_array(folder / name, row.get("fs"), seconds)
         else:
-            recording = read_recording(path.with_name(path.name.removesuffix(".hea")), seconds, self.verify)
+            recording = read_recording(folder / name.removesuffix(".hea"), seconds, self.verify)
         return join(entry.record, recording, _describe(row))
 
 
@@ -93,10 +93,7 @@ def _read_array(path: Path, rate: str | None, seconds: float | None) -> Recordin
     if stored.dtype.kind not in "fiu" or stored.ndim != 2 or len(LEADS) not in stored.shape:
         raise RecordError("NO_LEADS", f"an array {list(stored.shape)} of {stored.dtype} is not [12, n] in mV")
     signal = stored if stored.shape[0] == len(LEADS) else stored.T
-    signal = signal[:, : None if seconds is None else math.ceil(seconds * fs)]
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = np.asarray(signal, np.float32)
-    return Recording(np.where(np.isfinite(values), values, np.float32(np.nan)), fs)
+    return Recording(as_millivolts(signal[:, : None if seconds is None else math.ceil(seconds * fs)]), fs)
 
 
 def _rate(text: str | None) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import pickle
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from cape_fed.store.keys import salt_check
 INGEST_VERSION = 1
 """Raised when ingest makes other rows from the same archive."""
 CHUNK_RECORDS = 256
+COHORT_NAME = re.compile(r"\w[\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class Recipe:
     """Within which patient ids mean the same patient."""
     profile: Profile
     salt: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not COHORT_NAME.fullmatch(self.cohort):
+            raise InputError(f"cohort name '{self.cohort}': use letters, digits, '-', '_' and '.'")
 
     @property
     def identity(self) -> str:

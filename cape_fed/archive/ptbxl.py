@@ -14,6 +14,7 @@ from cape_fed.archive.base import Entry, RawRecord, RecordError, Sex
 from cape_fed.archive.codes import SCP
 from cape_fed.archive.detect import PTBXL_TABLE, wrong_format
 from cape_fed.archive.fields import parse_age, parse_patient
+from cape_fed.archive.headers import is_plain_file
 from cape_fed.archive.labels import Meaning, combine
 from cape_fed.archive.recording import Description, join
 from cape_fed.archive.tables import Row, read_rows
@@ -60,7 +61,7 @@ class PtbXl:
 def _path(root: Path, row: Row) -> str:
     """The record's path without suffix, in 500 Hz where that file is there."""
     high, low = (row.get(key, "").strip().removesuffix(".hea") for key in ("filename_hr", "filename_lr"))
-    return high if high and (not low or (root / f"{high}.hea").is_file()) else low
+    return high if high and (not low or is_plain_file(root / f"{high}.hea")) else low
 
 
 def _describe(row: Row) -> Description:

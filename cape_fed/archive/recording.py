@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.archive.base import RawRecord, Sex
+
+LIMIT_MV = 1e9
+"""Beyond is no voltage but a damaged number; squares of it would overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +65,11 @@ def join(record: str, recording: Recording, description: Description) -> RawReco
         saturated_leads=recording.saturated_leads,
         unmapped=description.unmapped,
     )
+
+
+def as_millivolts(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Copy numbers of any type as float32, NaN where they are not finite or beyond ``LIMIT_MV``."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        signal = np.array(values, np.float32)
+        signal[~(np.abs(signal) <= LIMIT_MV)] = np.nan
+    return signal

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cape_fed.archive.base import RecordError
 from cape_fed.archive.calibration import scale_of, stuck_at_rail, to_millivolts
 from cape_fed.archive.headers import Header, SignalSpec, read_header
-from cape_fed.archive.recording import Recording
+from cape_fed.archive.recording import Recording, as_millivolts
 from cape_fed.signal.leads import LEAD_INDEX, LEADS, canonical_lead
 
 MAX_SAMPLES = 1 << 26
@@ -44,7 +44,7 @@ def read_recording(stem: Path, seconds: float | None = None, verify: bool = Fals
 
     ``verify`` also compares the header's checksums (format 16 only). Raises RecordError.
     """
-    header = read_header(stem.with_name(stem.name + ".hea"))
+    header = read_header(stem.parent / f"{stem.name}.hea")
     if header.segments:
         return _through_wfdb(stem, header, seconds)
     pick = _pick_leads(tuple(spec.name for spec in header.signals))
@@ -168,13 +168,13 @@ def _through_wfdb(stem: Path, header: Header, seconds: float | None) -> Recordin
             record = wfdb.rdrecord(str(stem.absolute()), sampto=count)
     except Exception as error:  # wfdb raises whatever its parsing runs into
         raise RecordError("UNREADABLE", f"the WFDB library cannot read it ({type(error).__name__})") from error
-    pick = _pick_leads(tuple(record.sig_name))
-    scale = scale_of(tuple((1.0, 0, unit) for unit in record.units))
+    if np.shape(record.p_signal) != (count, record.n_sig):
+        raise RecordError("UNREADABLE", "the WFDB library finds another shape than the header states")
+    pick = _pick_leads(tuple(name or "" for name in record.sig_name))
+    scale = scale_of(tuple((1.0, 0, unit or "mV") for unit in record.units))
     signal = np.full((len(LEADS), count), np.nan, np.float32)
-    with np.errstate(over="ignore"):
-        physical = np.asarray(record.p_signal, np.float32).T / scale.gain
     for index, row in pick.row_of.items():
-        signal[row] = np.where(np.isfinite(physical[index]), physical[index], np.nan)
+        signal[row] = as_millivolts(record.p_signal[:, index] / scale.gain[index])
     notes = {*header.notes, *pick.notes, *scale.notes}
     if any(spec.gain == 0 for spec in header.signals):
         notes.add("GAIN_MISSING")

@@ -47,7 +47,7 @@ def ingest(
                 recipe, store, workers=workers or os.cpu_count() or 1, overwrite=overwrite, report=report
             )
     except KeyboardInterrupt:
-        typer.echo(f"cape-fed: stopped, {store} is not made: run the same command again to resume", err=True)
+        typer.echo(f"cape-fed: stopped before {store} was complete: run the same command again to resume", err=True)
         raise typer.Exit(1) from None
     typer.echo(json.dumps(_values(done)) if as_json else _summary(done))
 
@@ -73,13 +73,15 @@ def _values(done: Ingested) -> dict[str, object]:
         "bytes": done.size,
         "seconds": round(done.seconds, 3),
         "records_read": done.records_read,
+        "was_there": done.was_there,
     }
 
 
 def _summary(done: Ingested) -> str:
     meta = done.meta
     if done.was_there:
-        return f"{done.store} holds this archive already: {meta.records} records of {meta.patients} patients"
+        held = f"{meta.records} records of {meta.patients} patients"
+        return f"{done.store} holds this archive already, {held}; --overwrite reads it again"
     speed = done.records_read / done.seconds
     lines = [
         f"{done.store}: {meta.records} records of {meta.patients} patients, {done.size / 1e6:.1f} MB, "

@@ -23,7 +23,7 @@ def inspect(
 ) -> None:
     """Say what a store holds: records, patients, rates, labels, ages, what was left out.
 
-    Example: cape-fed inspect stores/ptbxl --plot 00001_lr ecg.png
+    Example: cape-fed inspect stores/ptbxl --plot records100/00000/00001_lr ecg.png
     """
     opened = open_store(store)
     if verify:

@@ -15,9 +15,9 @@ from cape_fed.errors import InputError
 
 PATIENTS = 1000
 METHODS = {
-    "random": ["pretrain", "batching=random", "method='central random'"],
-    "idb": ["pretrain", "batching=idb", "method='central IDB'"],
-    "federated": ["simulate", "method=federated"],
+    "random": ["pretrain", "batching=random"],
+    "idb": ["pretrain", "batching=idb"],
+    "federated": ["simulate"],
 }
 
 

@@ -79,7 +79,9 @@ def _worst(values: Values, metric: str) -> Aggregate | None:
         for cohort, value in cohorts.items():
             by_cohort.setdefault(cohort, []).append(value)
     means = [
-        Aggregate(mean(found), cohort, len(found)) for cohort, found in by_cohort.items() if 2 * len(found) >= len(values)
+        Aggregate(mean(found), cohort, len(found))
+        for cohort, found in by_cohort.items()
+        if 2 * len(found) >= len(values)
     ]
     pick = min if HIGHER_IS_BETTER[metric] else max
     return pick(means, key=lambda entry: entry.sampled.point, default=None)

@@ -12,7 +12,15 @@ from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Prediction
 from cape_fed.evaluate.predictions import PREDICTIONS_FILE, read_predictions
 from cape_fed.evaluate.report.document import report_comparison
-from cape_fed.evaluate.results import RESULTS_FILE, Comparison, MethodResults, Results, read_results, write_json
+from cape_fed.evaluate.results import (
+    RESULTS_FILE,
+    Comparison,
+    Difference,
+    MethodResults,
+    Results,
+    read_results,
+    write_json,
+)
 from cape_fed.evaluate.scores import make_resamples, score
 
 Runs = Mapping[str, tuple[Path, Results]]
@@ -26,7 +34,7 @@ def compare_runs(dirs: Sequence[Path], out: Path, *, options: EvaluateOptions | 
     on the same resamples, drawn as ``options`` say (by default as for the first directory). Raises InputError where a
     directory holds no evaluation or the runs were not evaluated on the same records.
     """
-    if len(dirs) < 2:
+    if len(set(dirs)) < 2:
         raise InputError("a comparison needs at least two directories written by cape-fed evaluate")
     runs = _by_method({run: read_results(run) for run in dirs})
     _check_same_records([(run, results) for run, results in runs.values()])
@@ -77,9 +85,7 @@ def _table(results: Results) -> MethodResults:
     return MethodResults(**{name: getattr(results, name) for name in MethodResults.model_fields})
 
 
-def _differences(
-    runs: Runs, baselines: Sequence[str], options: EvaluateOptions
-) -> list[differences.Difference]:
+def _differences(runs: Runs, baselines: Sequence[str], options: EvaluateOptions) -> list[Difference]:
     predictions = dict(_predictions(runs, baselines))
     resamples = make_resamples((block for blocks in predictions.values() for block in blocks), options)
     scored = {name: score(blocks, resamples, options) for name, blocks in predictions.items()}

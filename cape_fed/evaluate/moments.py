@@ -34,7 +34,7 @@ class Moments:
     @classmethod
     def of(cls, features: NDArray[np.floating], targets: NDArray[np.floating]) -> Moments:
         """Moments of ``features [n, D]`` and ``targets [n, K]`` (or ``[n]``), n = 0 allowed; all values finite."""
-        targets = targets.reshape(len(features), -1)
+        targets = targets[:, None] if targets.ndim == 1 else targets
         total = cls.zero(features.shape[1], targets.shape[1])
         for start in range(0, len(features), _CHUNK):
             x = features[start : start + _CHUNK].astype(np.float64)
@@ -59,7 +59,9 @@ class Moments:
         )
 
     def __mul__(self, count: float) -> Moments:
-        return Moments(*(count * part for part in (self.n, self.x, self.xx, self.xy, self.y, self.yy)))
+        return Moments(
+            count * self.n, count * self.x, count * self.xx, count * self.xy, count * self.y, count * self.yy
+        )
 
     def columns(self, keep: NDArray[np.intp]) -> Moments:
         """The same records with only the features in ``keep``."""

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate.bootstrap import Sampled
@@ -15,7 +15,6 @@ from cape_fed.evaluate.cohorts import Probe, Role
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.files import atomic_file
 
-FORMAT = 1
 RESULTS_FILE = "results.json"
 
 Reason = Literal["few", "unannotated", "untrained"]
@@ -180,7 +179,7 @@ class BundleInfo(_Part):
 class Results(MethodResults):
     """``results.json`` of an evaluation: one method beside its baselines."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     method: str
     bundle: BundleInfo
     seed: int
@@ -198,7 +197,7 @@ class Results(MethodResults):
 class Comparison(_Part):
     """``results.json`` of a comparison: several methods on the same records."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[1] = 1
     reference: str
     """The method of the first directory, against which the others are set."""
     methods: dict[str, MethodResults]

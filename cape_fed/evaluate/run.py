@@ -38,8 +38,6 @@ from cape_fed.store import Store
 from cape_fed.store.split import Split, split_patients
 
 
-
-
 @dataclass(frozen=True)
 class _Outcome:
     """What one method gives before it is scored."""

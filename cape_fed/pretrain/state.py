@@ -30,8 +30,9 @@ def learner_tensors(learner: Learner) -> dict[str, Tensor]:
 
 
 def load_learner_tensors(learner: Learner, tensors: Mapping[str, Tensor]) -> None:
-    """Put a learner into the state `learner_tensors` gave."""
-    learner.encoder.load_state_dict(_under(tensors, "encoder."))
+    """Put a learner into the state `learner_tensors` gave; its encoder stays where the tensors have none."""
+    if encoder := _under(tensors, "encoder."):
+        learner.encoder.load_state_dict(encoder)
     learner.head.load_state_dict(_under(tensors, "head."))
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in _under(tensors, "optimiser.").items():
@@ -41,10 +42,12 @@ def load_learner_tensors(learner: Learner, tensors: Mapping[str, Tensor]) -> Non
     learner.optimiser.load_state_dict({"state": state, "param_groups": groups})
 
 
-def save_state(path: Path, learner: Learner, facts: Mapping[str, Any]) -> None:
-    """Write the state as a directory that appears whole or not at all."""
+def save_state(path: Path, learner: Learner, facts: Mapping[str, Any], *, encoder: bool = True) -> None:
+    """Write the state as a directory that appears whole or not at all; without the encoder where that comes anew."""
+    tensors = learner_tensors(learner)
+    kept = {name: value for name, value in tensors.items() if encoder or not name.startswith("encoder.")}
     with atomic_directory(path) as partial:
-        save_file(learner_tensors(learner), partial / TENSORS)
+        save_file(kept, partial / TENSORS)
         (partial / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 

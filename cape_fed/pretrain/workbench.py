@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import torch
 
@@ -41,9 +42,13 @@ class Workbench:
         batching = make_batching(config.batching, self.pairs, config.train.pairs, steps, config.seed)
         self.learner = Learner(config, common_profile(stores).fs, name, device, processes)
         self.feed = Feed(stores, batching, device, processes.share(config.train.pairs))
-        self.monitor = Monitor(
-            stores, [cohort.split.valid for cohort in cohorts], self.learner.augmentation, config.seed, device
-        )
+
+    @cached_property
+    def monitor(self) -> Monitor:
+        """Built when something is first measured: it reads the validation patients' signals."""
+        rows = [cohort.split.valid for cohort in self.cohorts]
+        learner = self.learner
+        return Monitor(self.feed.stores, rows, learner.augmentation, learner.config.seed, learner.device)
 
     def train(self, start: int, stop: int) -> Iterator[tuple[int, torch.Tensor]]:
         """Take the steps ``start .. stop``, yielding each with its loss, still on the device."""

@@ -19,6 +19,7 @@ from cape_fed.signal.profile import MICROVOLTS_PER_MV, Profile, get_profile
 from cape_fed.store.check import check_fingerprint, map_signals, read_meta
 from cape_fed.store.fingerprint import signal_digests
 from cape_fed.store.format import RECORDS_FILE, Provenance, StoreFiles, StoreMeta
+from cape_fed.store.gather import gather_rows
 from cape_fed.store.signals import SignalWriter
 from cape_fed.store.table import Columns, complete_table, label_columns
 from cape_fed.store.writer import publish, refuse_foreign, write_description
@@ -125,16 +126,12 @@ class Store:
     def gather(self, rows: ArrayLike, out: NDArray[np.int16] | None = None) -> NDArray[np.int16]:
         """Copy rows out of the memory map, ``[B, 12, T]``, into ``out`` where one is given.
 
-        The disk is read in ascending order whatever the order of ``rows``. Raises IndexError outside ``0 .. N-1``.
+        Raises IndexError outside ``0 .. N-1``.
         """
         wanted = np.asarray(rows, np.int64)
-        if wanted.size and (wanted.min() < 0 or wanted.max() >= len(self)):
-            raise IndexError(f"rows must lie in 0 .. {len(self) - 1}")
         if out is None:
             out = np.empty((len(wanted), *self.signals.shape[1:]), np.int16)
-        plain = np.asarray(self.signals)
-        for place in np.argsort(wanted, kind="stable"):
-            out[place] = plain[wanted[place]]
+        gather_rows(self.signals, wanted, out)
         return out
 
     def millivolts(self, rows: ArrayLike) -> NDArray[np.float32]:

@@ -262,8 +262,9 @@ def test_full_disk_is_one_line_and_resumes(tmp_path: Path, monkeypatch: pytest.M
 def test_too_small_a_disk_is_refused_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=40 * 24000 - 1)
     monkeypatch.setattr(ingest.shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(InputError, match="40 records need"):
+    with pytest.raises(InputError, match="40 records need 1 MB"):
         ingest_archive(recipe(tmp_path / "archive", FakeReader(40)), tmp_path / "store")
+    assert [path.name for path in tmp_path.iterdir()] == ["archive"]
 
 
 def test_second_ingest_of_the_same_store_is_refused(tmp_path: Path) -> None:

@@ -164,8 +164,16 @@ class TestFormat16:
         assert read_recording(stem).notes == ()
 
 
-@pytest.mark.parametrize("fmt", ["80", "212", "310", "311", "24", "32", "160", "508", "516", "524"])
-def test_every_other_format_equals_wfdb(tmp_path: Path, fmt: str) -> None:
+@pytest.mark.parametrize("fmt", ["8", "61", "80", "160", "212", "24", "310", "311", "32"])
+def test_any_bytes_in_any_format_equal_wfdb(tmp_path: Path, fmt: str) -> None:
+    stem = write_wfdb(tmp_path / "a", counts(ecg())[:3, :1000], names=LEADS[:3], spec=fmt, samples=900)
+    stem.with_name("a.dat").write_bytes(np.random.default_rng(0).bytes(12000))
+    assert_equal(stem)
+    assert_equal(stem, 1.0)
+
+
+@pytest.mark.parametrize("fmt", ["80", "212", "24", "32", "508", "516", "524"])
+def test_ecgs_in_other_formats(tmp_path: Path, fmt: str) -> None:
     gain = 20 if fmt in ("80", "508") else 200
     signal = counts(ecg(seconds=4), gain).astype(np.int64)
     wfdb.wrsamp(

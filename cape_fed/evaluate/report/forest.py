@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 
 from cape_fed.evaluate.report.style import INK, MARKERS, QUIET, RC, method_colours, new_figure, plain_axes, to_svg
@@ -122,10 +123,10 @@ def _rows(axes: Axes, estimates: Mapping[str, Estimate | None], colours: Mapping
 
 def _points(axes: Axes, places: Mapping[float, Estimate | None], colour: str, marker: str, name: str) -> None:
     known = {y: e for y, e in places.items() if e is not None and e.point is not None}
-    for y, entry in known.items():
-        axes.plot([entry.low, entry.high], [y, y], color=colour, linewidth=1.6, solid_capstyle="round")
-    points = [entry.point for entry in known.values()]
-    axes.plot(points, list(known), marker, color=colour, markersize=5.5, label=name)
+    rows = np.array(list(known), float)
+    point, low, high = np.array([(e.point, e.low, e.high) for e in known.values()], float).reshape(-1, 3).T
+    axes.hlines(rows, low, high, color=colour, linewidth=1.6)
+    axes.plot(point, rows, marker, color=colour, markersize=5.5, label=name)
 
 
 def _panel_title(scope: str, estimates: Mapping[str, Estimate | None]) -> str:

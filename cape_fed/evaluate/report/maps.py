@@ -38,6 +38,7 @@ class _Sample(NamedTuple):
 
 def draw_map(cohorts: Sequence[Cohort], features: Features, out: Path, options: EvaluateOptions) -> None:
     """Write ``figures/map.svg`` under ``out``; nothing where the sample is too small for a map."""
+    (out / MAP_FILE).unlink(missing_ok=True)
     sample = _sample(cohorts, features, options)
     if sample is None:
         return
@@ -67,10 +68,10 @@ def _sample(cohorts: Sequence[Cohort], features: Features, options: EvaluateOpti
 
 
 def _place(features: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
+    if not np.ptp(features, axis=0).any():
+        return np.zeros((len(features), 2))
     components = min(_COMPONENTS, *features.shape)
     reduced = PCA(components, svd_solver="full").fit_transform(features.astype(np.float64))
-    if not reduced.std() > 0:
-        return np.zeros((len(features), 2))
     placed = TSNE(2, perplexity=30, init="pca", random_state=seed, max_iter=500).fit_transform(reduced)
     return np.asarray(placed, np.float64)
 
@@ -104,7 +105,15 @@ def _most_known(sample: _Sample) -> str | None:
 
 def _dots(axes: Axes, place: NDArray[np.float64], colour: str, label: str, marker: str = "o") -> None:
     axes.scatter(
-        place[:, 0], place[:, 1], s=_SIZE, c=colour, marker=marker, linewidths=0, alpha=0.75, label=label, rasterized=True
+        place[:, 0],
+        place[:, 1],
+        s=_SIZE,
+        c=colour,
+        marker=marker,
+        linewidths=0,
+        alpha=0.75,
+        label=label,
+        rasterized=True,
     )
 
 
@@ -139,5 +148,12 @@ def _by_age(axes: Axes, sample: _Sample) -> None:
 
 def _legend(axes: Axes, columns: int) -> None:
     axes.legend(
-        loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=columns, markerscale=2,
-        handletextpad=0.1, columnspacing=0.8, borderpad=0.1, fontsize=9)
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        ncols=columns,
+        markerscale=2,
+        handletextpad=0.1,
+        columnspacing=0.8,
+        borderpad=0.1,
+        fontsize=9,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from io import BytesIO
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7
 GREYS = ("#8a8a8a", "#b0b0b0", "#5f5f5f")
 MARKERS = "osD^vPX*"
 
-RC = {
+RC: dict[Any, Any] = {
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",

@@ -1,0 +1,43 @@
+"""``python -m bench``: measure everything, print the table and write bench/RESULTS.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import torch
+
+from bench import federation, ingest, reading, training
+from bench.row import Row, as_markdown
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+
+
+def main() -> None:
+    os.environ["CAPE_FED_SALT_FILE"] = str(Path(tempfile.gettempdir()) / f"cape-fed-bench-{os.getpid()}.salt")
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = ingest.make_archive(Path(scratch))
+        for measure in (ingest.measure, reading.measure, training.measure, federation.measure):
+            for row in measure(Path(scratch), archive):
+                print(row.as_line(), flush=True)
+                rows.append(row)
+    RESULTS.write_text(_text(rows))
+    print(f"written to {RESULTS}")
+
+
+def _text(rows: list[Row]) -> str:
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no accelerator"
+    machine = f"{os.cpu_count()} cores ({platform.machine()}), {device}, PyTorch {torch.__version__.split('+')[0]}"
+    return (
+        "# Measured speed\n\n"
+        f"`make bench` on {date.today():%Y-%m-%d}: {machine}. Every ratio compares two ways of doing the same within "
+        "one run; the floor is what the work itself would need.\n\n" + as_markdown(rows)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Ingest against the loop one would write first."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import wfdb
+from scipy.signal import resample_poly
+
+from bench.row import Row, alternate
+from cape_fed.archive.ingest import ingest_archive
+from cape_fed.archive.plan import Recipe
+from cape_fed.archive.registry import get_reader
+from cape_fed.signal.profile import get_profile
+from cape_fed.store.keys import site_salt
+from cape_fed.synthetic.catalogue import default_cohorts
+from cape_fed.synthetic.write import write_cohorts
+
+COHORT = "synth-a"
+PATIENTS, WORKERS, REPEATS = 1000, 2, 3
+
+
+def make_archive(scratch: Path) -> Path:
+    """One synthetic cohort at 500 Hz."""
+    write_cohorts(scratch / "archives", default_cohorts(1, 0), PATIENTS, 0)
+    return scratch / "archives" / COHORT
+
+
+def store_of(scratch: Path, archive: Path) -> Path:
+    """The archive as a store, ingested anew."""
+    store = scratch / "store"
+    shutil.rmtree(store, ignore_errors=True)
+    recipe = Recipe(archive, get_reader("wfdb"), COHORT, COHORT, get_profile("compact100"), site_salt())
+    ingest_archive(recipe, store, workers=WORKERS)
+    return store
+
+
+def measure(scratch: Path, archive: Path) -> Iterator[Row]:
+    headers = sorted(archive.rglob("*.hea"))
+
+    def loop() -> None:
+        out = scratch / "loop"
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir()
+        for number, header in enumerate(headers):
+            record = wfdb.rdrecord(str(header.with_suffix("")))
+            signal = resample_poly(record.p_signal, 100, record.fs, axis=0)
+            np.save(out / f"{number}.npy", (signal.T[:, :1000] * 1000).astype(np.int16))
+
+    ours, reference = alternate(lambda: store_of(scratch, archive) and None, loop, REPEATS)
+    read = sum(path.stat().st_size for path in archive.rglob("*") if path.is_file())
+    written = 24_000 * len(headers)
+    yield Row(
+        f"ingest of {len(headers)} records, 500 to 100 Hz, {WORKERS} processes",
+        f"{len(headers) / ours:,.0f} records/s",
+        f"one process, rdrecord + resample_poly + save: {len(headers) / reference:,.0f} records/s",
+        f"{reference / ours:.1f}x",
+        "3x",
+        f"{read / 1e6:.0f} MB read and {written / 1e6:.0f} MB written",
+    )

@@ -1,0 +1,42 @@
+"""One line of the results, and how to time fairly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measurement beside what it is compared with."""
+
+    what: str
+    ours: str
+    reference: str
+    result: str
+    goal: str
+    floor: str
+
+    def as_line(self) -> str:
+        return " | ".join((self.what, self.ours, self.reference, self.result, f"goal {self.goal}", self.floor))
+
+
+def as_markdown(rows: Sequence[Row]) -> str:
+    head = "| what | here | compared with | result | goal | floor |\n|---|---|---|---|---|---|\n"
+    return head + "".join(
+        f"| {row.what} | {row.ours} | {row.reference} | **{row.result}** | {row.goal} | {row.floor} |\n" for row in rows
+    )
+
+
+def alternate(first: Callable[[], None], second: Callable[[], None], repeats: int) -> tuple[float, float]:
+    """Median seconds of two ways taken in turn, after one unmeasured turn, so that drift hits both alike."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for turn in range(repeats + 1):
+        for kept, way in zip(times, (first, second), strict=True):
+            begin = perf_counter()
+            way()
+            if turn:
+                kept.append(perf_counter() - begin)
+    return median(times[0]), median(times[1])
