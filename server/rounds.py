@@ -122,4 +122,4 @@ def _for_arithmetic(reply: Message) -> Message:
     """The part of a checked reply that a strategy sees: encoder and weight. It insists on equal keys everywhere."""
     weight = MetricRecord({PATIENTS: reply.content.metric_records[METRICS][PATIENTS]})
     content = RecordDict({ENCODER: reply.content.array_records[ENCODER], METRICS: weight})
-    return Message(content, metadata=reply.metadata)
+    return Message(content, reply_to=reply)

@@ -158,23 +158,26 @@ def _through_wfdb(stem: Path, header: Header, seconds: float | None) -> Recordin
     """Read any format of the WFDB library."""
     import wfdb  # takes as long to import as a thousand records to read, and few archives need it
 
-    declared = header.samples
+    available = _frames(stem.parent, header.signals)
+    declared = header.samples or available
     if declared is None:
         raise RecordError("BAD_HEADER", "the header states no number of samples")
     count = _wanted(declared, header.fs, seconds, max(header.signal_count, sum(spec.frame for spec in header.signals)))
-    _check_sizes(stem.parent, header, count)
+    if available is not None and available < count:
+        raise RecordError("TRUNCATED", f"{available} of {count} samples are there")
     try:
         with np.errstate(all="ignore"):
-            record = wfdb.rdrecord(str(stem.absolute()), sampto=count)
+            # the library cannot stop early where the header states no length
+            record = wfdb.rdrecord(str(stem.absolute()), sampto=count if header.samples else None)
     except Exception as error:  # wfdb raises whatever its parsing runs into
         raise RecordError("UNREADABLE", f"the WFDB library cannot read it ({type(error).__name__})") from error
-    if np.shape(record.p_signal) != (count, record.n_sig):
-        raise RecordError("UNREADABLE", "the WFDB library finds another shape than the header states")
+    if np.ndim(record.p_signal) != 2 or len(record.p_signal) < count:
+        raise RecordError("UNREADABLE", "the WFDB library finds fewer samples than the header states")
     pick = _pick_leads(tuple(name or "" for name in record.sig_name))
     scale = scale_of(tuple((1.0, 0, unit or "mV") for unit in record.units))
     signal = np.full((len(LEADS), count), np.nan, np.float32)
     for index, row in pick.row_of.items():
-        signal[row] = as_millivolts(record.p_signal[:, index] / scale.gain[index])
+        signal[row] = as_millivolts(record.p_signal[:count, index] / scale.gain[index])
     notes = {*header.notes, *pick.notes, *scale.notes}
     if any(spec.gain == 0 for spec in header.signals):
         notes.add("GAIN_MISSING")
@@ -182,17 +185,19 @@ def _through_wfdb(stem: Path, header: Header, seconds: float | None) -> Recordin
     return Recording(signal, header.fs, header.comments, tuple(sorted(notes)), differs, 0)
 
 
-def _check_sizes(folder: Path, header: Header, count: int) -> None:
-    """Raise RecordError where a signal file is too small for what is to be read from it."""
-    frames: dict[str, int] = defaultdict(int)
+def _frames(folder: Path, signals: Sequence[SignalSpec]) -> int | None:
+    """Samples of each signal that fit into the signal files, None where compression hides it."""
+    samples: dict[str, int] = defaultdict(int)
     first: dict[str, SignalSpec] = {}
-    for spec in header.signals:
-        frames[spec.file] += spec.frame
+    for spec in signals:
+        samples[spec.file] += spec.frame
         first.setdefault(spec.file, spec)
+    frames = []
     for name, spec in first.items():
         if name == "~" or spec.format in _COMPRESSED:
             continue
         if spec.format not in _BYTES_PER_SAMPLE:
             raise RecordError("UNREADABLE", f"signal format {spec.format} is not known")
-        if _size(folder, name) < spec.offset + count * frames[name] * _BYTES_PER_SAMPLE[spec.format]:
-            raise RecordError("TRUNCATED", f"the signal file is too small for {count} samples")
+        size = max(0, _size(folder, name) - spec.offset)
+        frames.append(int(size / _BYTES_PER_SAMPLE[spec.format] / max(1, samples[name])))
+    return min(frames, default=None)

@@ -13,8 +13,6 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from cape_fed.archive.plan import Chunk, Recipe
 from cape_fed.archive.shards import make_shard
 from cape_fed.errors import InputError
@@ -34,11 +32,10 @@ def read_chunks(
     if workers > 1:
         yield from _in_workers(recipe, chunks, folder, workers, ready)
         return
-    with threadpool_limits(1):
-        for chunk in chunks:
-            if chunk.number not in ready:
-                make_shard(recipe, chunk, folder)
-            yield chunk
+    for chunk in chunks:
+        if chunk.number not in ready:
+            make_shard(recipe, chunk, folder)
+        yield chunk
 
 
 def _in_workers(
@@ -79,7 +76,6 @@ def _start_worker(recipe: Recipe, folder: Path) -> None:
     _recipe, _folder = recipe, folder
     # Ctrl-C reaches the whole process group: the parent decides, and a chunk that was begun is finished
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threadpool_limits(1)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 

@@ -170,6 +170,9 @@ def test_any_bytes_in_any_format_equal_wfdb(tmp_path: Path, fmt: str) -> None:
     stem.with_name("a.dat").write_bytes(np.random.default_rng(0).bytes(12000))
     assert_equal(stem)
     assert_equal(stem, 1.0)
+    header = stem.with_name("a.hea")
+    header.write_text(header.read_text().replace("a 3 500 900", "a 3 500"))
+    assert read_recording(stem).signal_mv.shape[1] >= 900
 
 
 @pytest.mark.parametrize("fmt", ["80", "212", "24", "32", "508", "516", "524"])

@@ -14,7 +14,7 @@ from cape_fed.evaluate.run import evaluate_bundle
 from cape_fed.store import Store
 from tests.evaluate.fake import embedding, make_store
 
-OPTIONS = EvaluateOptions(resamples=100, min_patients=8, map_records=120, examples=1)
+OPTIONS = EvaluateOptions(resamples=100, min_patients=8, map_records=120)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
             embed=embedding(knows=knows, artefact=1.0),
             baselines={"random-init": embedding(knows=0.05, artefact=1.0, seed=3)},
             curves=curves,
-            options=OPTIONS,
+            options=OPTIONS.model_copy(update={"examples": int(name == "good")}),
         )
     comparison = compare_runs([folder / "good", folder / "poor"], folder / "compared")
     return Evaluated(folder, train, others, results["good"], comparison)

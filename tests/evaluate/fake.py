@@ -15,7 +15,7 @@ from cape_fed.store import Store, write_store
 PROFILE = Profile(name="test", fs=50, samples=100)
 LABELS = ("AF", "LBBB")
 LATENT = 6
-TYPICAL, SPREAD = np.array([60.0, 0.5, 0.4, 0.2]), np.array([12.0, 0.5, 0.5, 0.4])
+TYPICAL, SPREAD = np.array([60.0, 0.5, 0.4, 0.35]), np.array([12.0, 0.5, 0.5, 0.5])
 
 
 def make_store(path: Path, cohort: str, *, seed: int, patients: int = 160, **columns: Any) -> Store:
@@ -29,7 +29,7 @@ def make_store(path: Path, cohort: str, *, seed: int, patients: int = 160, **col
         "age": (60 + 12 * z[:, 0]).clip(18, 95),
         "sex": np.where(z[:, 1] > 0, "F", "M").astype(object),
         "AF": z[:, 2] > 0.3,
-        "LBBB": z[:, 3] > 1.0,
+        "LBBB": z[:, 3] > 0.4,
     }
     signals = rng.integers(-900, 900, (len(owner), 12, PROFILE.samples)).astype(np.int16)
     return write_store(path, cohort=cohort, profile=PROFILE, signals=signals, records=drawn | columns)

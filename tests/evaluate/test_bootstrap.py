@@ -111,9 +111,9 @@ def test_paired_test_keeps_its_level() -> None:
 
 @pytest.mark.slow
 def test_intervals_cover_95_percent_within_one_and_a_half() -> None:
-    assert coverage(2000, patients=400, resamples=1000) == pytest.approx(0.95, abs=0.015)
+    assert coverage(2000, patients=400, resamples=500) == pytest.approx(0.95, abs=0.015)
 
 
 @pytest.mark.slow
 def test_paired_test_keeps_its_level_within_one_and_a_half() -> None:
-    assert false_positives(2000, patients=400, resamples=1000) == pytest.approx(0.05, abs=0.015)
+    assert false_positives(2000, patients=400, resamples=500) == pytest.approx(0.05, abs=0.015)

@@ -38,7 +38,9 @@ def test_summed_cohorts_give_the_pooled_probe() -> None:
     held = [np.concatenate(part) for part in zip(*valids, strict=True)]
     central = choose_ridge(Moments.of(*pooled), Moments.of(*held), PENALTIES)
     summed = choose_ridge(
-        reduce(add, (Moments.of(*part) for part in trains)), reduce(add, (Moments.of(*part) for part in valids)), PENALTIES
+        reduce(add, (Moments.of(*part) for part in trains)),
+        reduce(add, (Moments.of(*part) for part in valids)),
+        PENALTIES,
     )
     assert summed.penalty == central.penalty
     np.testing.assert_allclose(summed.scores(pooled[0]), central.scores(pooled[0]), rtol=1e-6)

@@ -59,9 +59,7 @@ def html(request, evaluated: Evaluated) -> str:
 def numbers_of(results: MethodResults) -> list[Estimate]:
     """Every estimate of one method's tables."""
     sides = [side for task in results.tasks.values() for side in (task.id, task.ood) if side]
-    cells = [
-        cell for side in sides for both in side.cohorts.values() for cell in (both.transfer, both.within)
-    ]
+    cells = [cell for side in sides for both in side.cohorts.values() for cell in (both.transfer, both.within)]
     values = [value for summary in results.summary.values() for value in (summary.id, summary.ood, summary.worst)]
     seconds = [cell.second for cell in cells if cell.second]
     return [entry for entry in [*sides, *cells, *seconds, *values] if entry is not None and entry.point is not None]

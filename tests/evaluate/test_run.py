@@ -124,7 +124,7 @@ def test_better_embeddings_score_better_and_the_artefact_is_seen(evaluated: Eval
 
 def test_the_same_call_gives_the_same_bytes(tmp_path) -> None:
     stores = [make_store(tmp_path / name, name, seed=seed) for seed, name in enumerate("ab")]
-    options = QUICK.model_copy(update={"map_records": 120, "examples": 1})
+    options = QUICK.model_copy(update={"map_records": 120})
     for out in ("one", "two"):
         evaluate(stores[:1], stores[1:], tmp_path / out, options=options)
     for name in (RESULTS_FILE, "report.html"):

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cape_fed.archive.base import RawRecord, RecordError
+from cape_fed.archive.doctor import Report, diagnose
+from cape_fed.archive.doctor_text import render
+from cape_fed.archive.findings import CATALOGUE
+from cape_fed.archive.registry import get_reader
+from cape_fed.archive.survey import EXAMPLES, MAX_STATEMENTS, Survey
+from cape_fed.signal.leads import LEADS
+from cape_fed.signal.quality import Quality
+from tests.archive.files import counts, ecg, write_wfdb
+from tests.signal.test_electrodes import exchange_arms
+
+WFDB = get_reader("wfdb", verify=True)
+PERSON = ("Age: 61", "Sex: Female", "Dx: 426783006", "Patient ID: 1")
+
+
+def found(report: Report) -> dict[str, list[str]]:
+    return {finding.code: finding.examples for finding in report.findings}
+
+
+def test_a_clean_archive_has_no_findings(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_wfdb(tmp_path / str(seed), counts(ecg(seed)), comments=PERSON)
+    report = diagnose(tmp_path, WFDB)
+    assert report.findings == []
+    assert (report.records, report.unreadable, report.patients, report.complete) == (3, 0, 1, True)
+    assert (report.rates, report.lengths, report.sex) == ({"500": 3}, {"10": 3}, {"F": 3})
+    assert report.age == {"known": 3, "median": 61, "min": 61, "max": 61}
+    assert report.labels["SINUS"].positive == 3
+    assert "AF" in report.unused_labels
+
+
+def changed(change: Callable[[np.ndarray], None]) -> np.ndarray:
+    signal = ecg(50)
+    change(signal)
+    return signal
+
+
+def put(index: object, value: float) -> Callable[[np.ndarray], None]:
+    return lambda signal: signal.__setitem__(index, value)
+
+
+SIGNALS = {
+    "FLAT_LEAD": changed(put(7, 0.2)),
+    "NO_SIGNAL": np.zeros((12, 5000)),
+    "SHORT": ecg(51, seconds=1.5),
+    "LIMB_IDENTITY": changed(lambda signal: signal.__imul__(np.where(np.arange(12) == 3, -1, 1)[:, None])),
+    "SATURATED": changed(put((8, slice(100, 900)), 4.0)),
+    "GAIN": ecg(52) * 20,
+    "CLIPPED": changed(put((8, 100), 32.7)) + np.eye(12)[:, [8]] * np.where(np.arange(5000) == 101, -32.7, -1),
+    "ARMS_EXCHANGED": exchange_arms(ecg(53)),
+    "ZERO_EDGES": changed(put((slice(None), slice(0, 200)), 0.0)),
+    "LONG": np.tile(ecg(54), 7),
+}
+
+
+@pytest.mark.parametrize("code", SIGNALS)
+def test_findings_in_the_signal(tmp_path: Path, code: str) -> None:
+    write_wfdb(tmp_path / "odd", counts(SIGNALS[code].astype(np.float32)), comments=PERSON)
+    for seed in range(8):
+        write_wfdb(tmp_path / f"r{seed}", counts(ecg(seed)), comments=PERSON)
+    findings = found(diagnose(tmp_path, WFDB))
+    findings.pop("MIXED_LENGTHS", None)
+    assert findings == {code: ["odd"]} or (code == "CLIPPED" and findings[code] == ["odd"])
+
+
+def write_calibrated(root: Path, calibration: str) -> None:
+    write_wfdb(root / "odd", counts(ecg(60)), comments=PERSON, calibration=calibration)
+
+
+def write_with(root: Path, **arguments: object) -> None:
+    write_wfdb(root / "odd", counts(ecg(60)), **({"comments": PERSON} | arguments))
+
+
+def write_bytes(root: Path, suffix: str, change: Callable[[bytes], bytes]) -> None:
+    write_with(root)
+    path = root / f"odd.{suffix}"
+    path.write_bytes(change(path.read_bytes()))
+
+
+def without(*names: str) -> tuple[str, ...]:
+    return tuple(comment for comment in PERSON if not comment.startswith(names))
+
+
+FILES: dict[str, Callable[[Path], object]] = {
+    "BAD_HEADER": lambda root: (root / "odd.hea").write_text("odd twelve 500"),
+    "BAD_RATE": lambda root: write_with(root, fs=5),
+    "BAD_GAIN": lambda root: write_calibrated(root, "1e-12/mV"),
+    "NO_LEADS": lambda root: write_with(root, names=[f"ch{index}" for index in range(12)]),
+    "MISSING_FILE": lambda root: (write_with(root), (root / "odd.dat").unlink()),
+    "UNREADABLE": lambda root: write_with(root, spec="999"),
+    "TRUNCATED": lambda root: write_bytes(root, "dat", lambda data: data[:-500]),
+    "TOO_LONG": lambda root: write_with(root, samples=10**12, fs=20000),
+    "MISSING_LEAD": lambda root: write_with(root, names=[*LEADS[:11], "V9"]),
+    "REPEATED_LEAD": lambda root: write_with(root, names=[*LEADS[:11], "V5"]),
+    "LENGTH_MISMATCH": lambda root: write_bytes(root, "dat", lambda data: data + b"\0" * 240),
+    "CHECKSUM": lambda root: write_bytes(root, "dat", lambda data: b"\7" + data[1:]),
+    "GAIN_MISSING": lambda root: write_with(root, calibration="0/mV"),
+    "GAIN_NEGATIVE": lambda root: write_calibrated(root, "-1000/mV"),
+    "UNIT_SPELLING": lambda root: write_calibrated(root, "1000/mv"),
+    "UNIT_UNKNOWN": lambda root: write_calibrated(root, "1000/NU"),
+    "LEAD_SPELLING": lambda root: write_with(root, names=[name.upper() for name in LEADS]),
+    "NON_UTF8": lambda root: write_bytes(root, "hea", lambda data: data + b"# Dr. M\xfcller\n"),
+    "NO_PATIENT": lambda root: write_with(root, comments=without("Patient")),
+    "NO_AGE": lambda root: write_with(root, comments=without("Age")),
+    "AGE_IMPLAUSIBLE": lambda root: write_with(root, comments=(*without("Age"), "Age: 460")),
+    "NO_SEX": lambda root: write_with(root, comments=without("Sex")),
+    "NO_LABELS": lambda root: write_with(root, comments=without("Dx")),
+    "UNMAPPED_STATEMENT": lambda root: write_with(root, comments=(*without("Dx"), "Dx: 426783006,39732003")),
+    "MIXED_RATES": lambda root: write_wfdb(root / "odd", counts(ecg(60, 257)), fs=257, comments=PERSON),
+    "MIXED_LENGTHS": lambda root: write_wfdb(root / "odd", counts(ecg(60, seconds=5)), comments=PERSON),
+    "DUPLICATE": lambda root: write_wfdb(root / "same", counts(ecg(0)), comments=PERSON),
+    "DUPLICATE_ACROSS": lambda root: write_wfdb(root / "same", counts(ecg(0)), comments=(*PERSON[:3], "Patient ID: 2")),
+}
+MAY_COME_WITH = {"EXTRA_SIGNAL", "LIMB_IDENTITY"}
+
+
+@pytest.mark.parametrize("code", FILES)
+def test_findings_in_the_files(tmp_path: Path, code: str) -> None:
+    for seed in range(3):
+        write_wfdb(tmp_path / f"r{seed}", counts(ecg(seed)), comments=PERSON)
+    FILES[code](tmp_path)
+    report = diagnose(tmp_path, WFDB)
+    assert code in found(report)
+    assert set(found(report)) - MAY_COME_WITH == {code}
+    assert report.records == 4
+    assert report.unreadable == (CATALOGUE[code].severity == "error")
+
+
+def test_samples_that_are_missing(tmp_path: Path) -> None:
+    for name, end in (("some", 30), ("most", 4000)):
+        signal = counts(ecg(1))
+        signal[:, :end] = -32768
+        write_wfdb(tmp_path / name, signal, comments=PERSON)
+    assert found(diagnose(tmp_path, WFDB)) == {"MOSTLY_NON_FINITE": ["most"], "NON_FINITE": ["most", "some"]}
+
+
+@pytest.mark.parametrize("gain", [200, 5000])
+def test_a_whole_cohort_of_wrong_gain(tmp_path: Path, gain: int) -> None:
+    for seed in range(3):
+        write_wfdb(tmp_path / str(seed), counts(ecg(seed)), comments=PERSON, calibration=f"{gain}/mV")
+    assert "GAIN_COHORT" in found(diagnose(tmp_path, WFDB))
+
+
+def test_the_catalogue_is_complete_and_never_asks_to_delete() -> None:
+    assert {str(flag.name) for flag in Quality} <= set(CATALOGUE)
+    for kind in CATALOGUE.values():
+        assert not re.search(r"delet|remov|eras|discard|throw", kind.remedy, re.IGNORECASE)
+        assert kind.meaning
+    assert len(CATALOGUE) >= 12
+
+
+def test_examples_and_statements_are_capped() -> None:
+    survey = Survey()
+    raw = RawRecord("r", "1", 50, "F", {}, ecg(), 500)
+    for number in range(20):
+        survey.add(replace(raw, record=f"r{number}", unmapped=tuple(f"s{number}-{i}" for i in range(MAX_STATEMENTS))))
+    assert len(survey.statements) == MAX_STATEMENTS
+    assert {len(finding.examples) for finding in survey.close()} == {EXAMPLES}
+
+
+def test_the_first_records_only(tmp_path: Path) -> None:
+    for seed in range(4):
+        write_wfdb(tmp_path / str(seed), counts(ecg(seed)), comments=PERSON)
+    seen: list[int] = []
+    report = diagnose(tmp_path, WFDB, limit=2, progress=seen.append)
+    assert (report.records, report.complete, seen) == (2, False, [1, 2])
+    assert diagnose(tmp_path, WFDB, limit=4).complete
+    assert diagnose(tmp_path, WFDB, limit=9).complete
+
+
+def test_nothing_is_changed(tmp_path: Path) -> None:
+    FILES["TRUNCATED"](tmp_path)
+    before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tmp_path.rglob("*")}
+    diagnose(tmp_path, WFDB)
+    assert before == {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in tmp_path.rglob("*")}
+
+
+def test_as_text_and_as_json(tmp_path: Path) -> None:
+    FILES["TRUNCATED"](tmp_path)
+    write_wfdb(tmp_path / "r", counts(ecg()), comments=(*PERSON[:2], "Dx: 426177001,39732003"))
+    report = diagnose(tmp_path, WFDB)
+    text = render(report)
+    assert f"{tmp_path}: 2 records, 1 of them unreadable" in text
+    assert re.search(r"error +TRUNCATED: 1 .*\n +e\.g\. odd\n +copy it again", text)
+    assert re.search(r"SBRAD +1 +0 +0\n", text)
+    assert "outside the vocabulary: 39732003: 1" in text
+    values = json.loads(json.dumps(report.as_dict()))
+    assert values["findings"][0]["code"] == "TRUNCATED"
+    assert values["labels"]["SBRAD"] == {"positive": 1, "negative": 0}
+
+
+def test_every_error_of_a_reader_has_an_entry() -> None:
+    package = Path(__file__).resolve().parents[2] / "cape_fed" / "archive"
+    source = "\n".join(path.read_text() for path in package.glob("*.py"))
+    codes = set(re.findall(r'RecordError\(\s*"([A-Z_]+)"', source)) | set(
+        re.findall(r'notes\.add\("([A-Z_]+)"', source)
+    )
+    assert codes <= set(CATALOGUE)
+    assert issubclass(RecordError, Exception)
+
+
+def test_real_cohorts(real_data: Path) -> None:
+    """What was looked at by eye; see also the tests of quality."""
+    code15 = found(diagnose(real_data / "code15", get_reader("code15", verify=True)))
+    assert code15["GAIN"] == ["1111554"]
+    assert code15["LIMB_IDENTITY"] == ["919803"]
+    assert set(code15["SATURATED"]) == {"1000354", "1000694", "111119", "1111225", "919917"}
+    assert "1111985" in code15["ARMS_EXCHANGED"]
+    cpsc = found(diagnose(real_data / "cpsc2018", WFDB))
+    assert cpsc["SATURATED"] == ["A0047", "A0083"]
+    ningbo = diagnose(real_data / "ningbo", WFDB)
+    assert {finding.code: finding.count for finding in ningbo.findings} == {
+        "NO_PATIENT": 66,
+        "FLAT_LEAD": 6,
+        "UNMAPPED_STATEMENT": 37,
+    }
+    ptbxl = diagnose(real_data / "ptbxl", get_reader("ptbxl", verify=True), limit=500)
+    assert set(found(ptbxl)) == {"LEAD_SPELLING", "UNMAPPED_STATEMENT"}
