@@ -68,22 +68,23 @@ def to_millivolts(digital: NDArray[np.int16], scale: Scale) -> NDArray[np.float3
 
 
 def stuck_at_rail(digital: NDArray[np.int16], specs: Sequence[SignalSpec]) -> list[bool]:
-    """Whether each signal stays at an end of its ADC's range."""
+    """Whether each signal stays at an end of its ADC's range; the value for a missing sample is no end."""
     stuck = []
     for values, low, high, spec in zip(digital, digital.min(axis=1), digital.max(axis=1), specs, strict=True):
         floor, ceiling = _rails(spec)
         stuck.append(
-            (high == ceiling and _longest_run(values == high) >= RAIL_RUN)
-            or (low in (floor, floor + 1) and _longest_run(values == low) >= RAIL_RUN)
+            (high == ceiling and _longest_run(values == ceiling) >= RAIL_RUN)
+            or (low in (floor, INVALID_16) and _longest_run(values == floor) >= RAIL_RUN)
         )
     return stuck
 
 
 def _rails(spec: SignalSpec) -> tuple[int, int]:
-    bits = spec.resolution if 8 <= spec.resolution <= 16 else 16
-    half = 1 << (bits - 1)
-    middle = spec.zero if bits < 16 else 0
-    return middle - half, middle + half - 1
+    """Lowest and highest value of the ADC; of all 16 bits where the header states no plausible resolution."""
+    if not 8 <= spec.resolution < 16:
+        return INVALID_16 + 1, -INVALID_16 - 1
+    half = 1 << (spec.resolution - 1)
+    return spec.zero - half, spec.zero + half - 1
 
 
 def _longest_run(mask: NDArray[np.bool_]) -> int:

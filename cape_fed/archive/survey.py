@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from cape_fed.archive.base import RawRecord
 from cape_fed.archive.findings import CATALOGUE, SEVERITIES, Severity
 from cape_fed.signal.electrodes import arms_look_exchanged
-from cape_fed.signal.quality import Quality, amplitude, assess
+from cape_fed.signal.quality import DROP, amplitude, assess
 
 EXAMPLES = 5
 MAX_STATEMENTS = 10_000
 """Different unmapped statements that are counted; free text would otherwise fill the memory."""
-COHORT_MV = (0.35, 3.0)
+COHORT_MV = (0.35, 2.5)
 """Bounds for the median amplitude of a cohort; public cohorts lie at 0.9 (PTB-XL, CPSC 2018) to 1.6 mV (CODE-15%)."""
 LONG_SECONDS = 60.0
 EDGE_SECONDS = 0.1
@@ -143,7 +143,7 @@ class Survey:
         flags = assess(raw.signal_mv, raw.fs, raw.saturated_leads)
         for flag in flags:
             self.find(str(flag.name), raw.record)
-        if flags & Quality.NO_SIGNAL:
+        if flags & DROP:
             return
         self._decibels[round(_DECIBEL * math.log10(amplitude(raw.signal_mv, raw.fs)))] += 1
         edge = round(EDGE_SECONDS * raw.fs)

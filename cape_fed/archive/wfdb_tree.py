@@ -20,7 +20,7 @@ from cape_fed.errors import InputError
 
 _SEGMENT = re.compile(r"(.+)_(?:\d+|layout)")
 """How the segments of a multi-segment record are named after it."""
-_PATIENT_FOLDER = re.compile(r"(?:patient|subject)[_-]?(\w+)|p(\d{4,})", re.IGNORECASE)
+_PATIENT_FOLDER = re.compile(r"(?:patient|subject)[_-]?(\d\w*)|p(\d{4,})", re.IGNORECASE)
 """PTB names a patient's folder ``patient104``, MIMIC ``p10001725``."""
 _MIMIC_GROUP = re.compile(r"p\d{2}(\d{2})?", re.IGNORECASE)
 

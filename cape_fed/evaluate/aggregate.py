@@ -10,6 +10,7 @@ from typing import Literal
 from cape_fed.evaluate.bootstrap import Sampled, mean
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.metrics import HIGHER_IS_BETTER
+from cape_fed.evaluate.pooled import POOLS
 from cape_fed.evaluate.scores import Key, Scored
 
 Scope = Literal["id", "ood", "worst"]
@@ -36,7 +37,7 @@ def transfer_values(scored: Mapping[Key, Scored], metric: str) -> Values:
 
 
 def label_of(cohorts: Iterable[str]) -> str:
-    """Name what a mean is over: the cohort where it is one, else how many."""
+    """Name what a mean is over: the cohort (or the pool) where it is one, else how many."""
     names = sorted(cohorts)
     return names[0] if len(names) == 1 else f"mean of {len(names)}"
 
@@ -67,6 +68,7 @@ def aggregate(values: Values, roles: Mapping[str, Role], metric: str) -> dict[Sc
         found = [found for task in tasks if (found := mean_over_cohorts(values[task], roles, role))]
         if found:
             cohorts = {name for task in tasks for name in values[task] if roles[name] == role}
+            cohorts = cohorts - POOLS.keys() or cohorts
             means[role] = Aggregate(mean([entry.sampled for entry in found]), label_of(cohorts), len(found))
     if worst := _worst({task: values[task] for task in tasks}, metric):
         means["worst"] = worst
@@ -76,8 +78,8 @@ def aggregate(values: Values, roles: Mapping[str, Role], metric: str) -> dict[Sc
 def _worst(values: Values, metric: str) -> Aggregate | None:
     by_cohort: dict[str, list[Sampled]] = {}
     for cohorts in values.values():
-        for cohort, value in cohorts.items():
-            by_cohort.setdefault(cohort, []).append(value)
+        for cohort in cohorts.keys() - POOLS.keys():
+            by_cohort.setdefault(cohort, []).append(cohorts[cohort])
     means = [
         Aggregate(mean(found), cohort, len(found))
         for cohort, found in by_cohort.items()

@@ -21,17 +21,15 @@ from cape_fed.evaluate.results import ArtefactProbe
 def probe_artefacts(cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions) -> ArtefactProbe:
     """Classify the cohort of test patients by ridge regression onto one indicator a cohort, the largest score winning.
 
-    Between the ID cohorts, or between all where only one is ID. Every cohort has the same weight in the fit whatever
-    its size, and the same in the balanced accuracy (mean recall), so that chance is 1 / cohorts. The fit needs no
-    more than each cohort's sums.
+    Between the ID cohorts with enough test patients, or between all such cohorts where fewer than two are ID. Every
+    cohort has the same weight in the fit whatever its size, and the same in the balanced accuracy (mean recall), so
+    that chance is 1 / cohorts. The fit needs no more than each cohort's sums.
     """
-    chosen = [cohort for cohort in cohorts if cohort.role == "id"]
-    chosen = chosen if len(chosen) > 1 else list(cohorts)
+    enough = [cohort for cohort in cohorts if _patients(cohort, cohort.tested["within"]) >= options.min_patients]
+    chosen = [cohort for cohort in enough if cohort.role == "id"]
+    chosen = chosen if len(chosen) > 1 else enough
     if len(chosen) < 2:
-        return ArtefactProbe(reason="one cohort only: there is nothing to tell apart")
-    small = [cohort.name for cohort in chosen if _patients(cohort, cohort.tested["within"]) < options.min_patients]
-    if small:
-        return ArtefactProbe(reason=f"too few test patients in {', '.join(small)}")
+        return ArtefactProbe(reason="fewer than two cohorts with enough test patients: there is nothing to tell apart")
     probe = choose_ridge(
         _balanced([(features[cohort.name], cohort.train) for cohort in chosen]),
         _balanced([(features[cohort.name], cohort.valid) for cohort in chosen]),

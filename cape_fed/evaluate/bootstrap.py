@@ -48,6 +48,16 @@ def mean(statistics: Sequence[Sampled]) -> Sampled:
     return Sampled(float(np.mean([statistic.point for statistic in statistics])), draws)
 
 
+def weighted_mean(statistics: Sequence[Sampled], weights: Sequence[Sampled]) -> Sampled:
+    """Mean of statistics under weights that vary with the resample; one without a value takes no part in it."""
+    values = np.array([np.append(statistic.draws, statistic.point) for statistic in statistics])
+    shares = np.array([np.append(weight.draws, weight.point) for weight in weights])
+    shares = np.where(np.isfinite(values), shares, 0.0)
+    with np.errstate(invalid="ignore"):
+        means = (np.nan_to_num(values) * shares).sum(axis=0) / shares.sum(axis=0)
+    return Sampled(float(means[-1]), means[:-1])
+
+
 def resample_patients(patients: int, resamples: int, seed: int, cohort: str) -> NDArray[np.uint8]:
     """How often each patient is drawn, ``[patients, resamples]``: with replacement, as many as there are.
 

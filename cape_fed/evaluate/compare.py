@@ -9,6 +9,7 @@ from pathlib import Path
 from cape_fed.errors import InputError
 from cape_fed.evaluate import differences
 from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.pooled import score_with_pools
 from cape_fed.evaluate.predict import Prediction
 from cape_fed.evaluate.predictions import PREDICTIONS_FILE, read_predictions
 from cape_fed.evaluate.report.document import report_comparison
@@ -21,7 +22,7 @@ from cape_fed.evaluate.results import (
     read_results,
     write_json,
 )
-from cape_fed.evaluate.scores import make_resamples, score
+from cape_fed.evaluate.scores import make_resamples
 
 Runs = Mapping[str, tuple[Path, Results]]
 """By the name of the method, as it is shown."""
@@ -88,10 +89,10 @@ def _table(results: Results) -> MethodResults:
 def _differences(runs: Runs, baselines: Sequence[str], options: EvaluateOptions) -> list[Difference]:
     predictions = dict(_predictions(runs, baselines))
     resamples = make_resamples((block for blocks in predictions.values() for block in blocks), options)
-    scored = {name: score(blocks, resamples, options) for name, blocks in predictions.items()}
+    roles = {name: info.role for name, info in next(iter(runs.values()))[1].cohorts.items()}
+    scored = {name: score_with_pools(blocks, resamples, roles, options) for name, blocks in predictions.items()}
     reference, *others = runs
     pairs = [(name, reference) for name in others] + [(name, baseline) for name in runs for baseline in baselines]
-    roles = {name: info.role for name, info in runs[reference][1].cohorts.items()}
     return differences.compare(scored, pairs, roles, options.level)
 
 

@@ -8,6 +8,7 @@ from cape_fed.evaluate.aggregate import Scope, aggregate, mean_over_cohorts, tra
 from cape_fed.evaluate.bootstrap import Sampled
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.metrics import HIGHER_IS_BETTER
+from cape_fed.evaluate.pooled import POOLS
 from cape_fed.evaluate.results import Difference
 from cape_fed.evaluate.scores import Key, Scored
 from cape_fed.evaluate.tasks import metrics_of
@@ -22,6 +23,7 @@ def compare(
     scored: Mapping[str, Scores], pairs: Sequence[tuple[str, str]], roles: Mapping[str, Role], level: float
 ) -> list[Difference]:
     """Method minus reference for each pair of names: summaries first, then each task over ID and OOD cohorts."""
+    roles = {**roles, **POOLS}
     values = {name: _values(scores, roles) for name, scores in scored.items()}
     return [
         _difference(method, reference, place, values[method][place] - values[reference][place], level)

@@ -60,6 +60,24 @@ def regression_metrics(
         return {"mae": absolute / n, "r2": r2}
 
 
+def ranking_strata(target: Vector, patients: NDArray[np.int64], weights: Vector) -> dict[str, Vector]:
+    """How much records weigh ``[B]`` in each metric when cohorts are pooled without comparing records across them.
+
+    Pairs of a positive and a negative for the AUROC, positives for average precision.
+    """
+    positives = np.bincount(patients, target, minlength=len(weights)) @ weights
+    negatives = np.bincount(patients, 1 - target, minlength=len(weights)) @ weights
+    return {"auroc": positives * negatives, "auprc": positives}
+
+
+def regression_strata(target: Vector, patients: NDArray[np.int64], weights: Vector) -> dict[str, Vector]:
+    """The same for regression: records for the mean absolute error, the spread around their own mean for R²."""
+    centred = target - target.mean()
+    terms = (np.ones_like(centred), centred, centred**2)
+    n, first, second = (np.bincount(patients, term, minlength=len(weights)) @ weights for term in terms)
+    return {"mae": n, "r2": second - np.divide(first**2, n, out=np.zeros_like(n), where=n > 0)}
+
+
 def _counts(rows: NDArray[np.intp], patients: NDArray[np.int64], height: int, weights: Vector) -> Vector:
     """Weight ``[height, B]`` of the records that fall on each row."""
     ones = np.ones(len(rows))

@@ -83,7 +83,8 @@ class TaskResult(Estimate):
     n_pos: int | None = None
     patients: int | None = None
     cohort: str
-    """The cohort's name where one has a number, else ``mean of K``."""
+    """The cohort's name where one has a number, else ``mean of K``; ``ID pooled`` or ``OOD pooled`` where none has
+    enough patients of its own and records are compared within their cohorts only."""
     second: Estimate | None = None
     worst: Cell | None = None
     cohorts: dict[str, CohortCells]

@@ -14,6 +14,7 @@ from cape_fed.evaluate.artefact import probe_artefacts
 from cape_fed.evaluate.cohorts import Cohort, make_cohorts
 from cape_fed.evaluate.differences import compare
 from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.pooled import score_with_pools
 from cape_fed.evaluate.predict import Features, Prediction, predict
 from cape_fed.evaluate.predictions import PREDICTIONS_FILE, write_predictions
 from cape_fed.evaluate.report.document import CURVES_FILE, report_evaluation
@@ -30,7 +31,7 @@ from cape_fed.evaluate.results import (
     Results,
     write_json,
 )
-from cape_fed.evaluate.scores import Key, Scored, make_resamples, score
+from cape_fed.evaluate.scores import Key, Scored, make_resamples
 from cape_fed.evaluate.tables import method_results
 from cape_fed.evaluate.tasks import task_names
 from cape_fed.files import atomic_file
@@ -104,7 +105,10 @@ def _results(
     options: EvaluateOptions,
 ) -> Results:
     resamples = make_resamples((block for outcome in outcomes.values() for block in outcome.predictions), options)
-    scored = {name: score(outcome.predictions, resamples, options) for name, outcome in outcomes.items()}
+    roles = {cohort.name: cohort.role for cohort in cohorts}
+    scored = {
+        name: score_with_pools(outcome.predictions, resamples, roles, options) for name, outcome in outcomes.items()
+    }
     beside = outcomes[DEMOGRAPHICS.name].artefact_probe
     tables = {name: _table(scored[name], cohorts, outcomes[name], beside, options) for name in outcomes}
     baselines = [name for name in outcomes if name != method]
@@ -115,12 +119,7 @@ def _results(
         seed=options.seed,
         cohorts={cohort.name: _describe(cohort) for cohort in cohorts},
         baselines={name: tables[name] for name in baselines},
-        differences=compare(
-            scored,
-            [(method, name) for name in baselines],
-            {cohort.name: cohort.role for cohort in cohorts},
-            options.level,
-        ),
+        differences=compare(scored, [(method, name) for name in baselines], roles, options.level),
         options=options,
     )
 

@@ -16,7 +16,7 @@ from cape_fed.evaluate.metrics import ranking_metrics, regression_metrics
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Prediction
 from cape_fed.evaluate.results import Cell, Estimate
-from cape_fed.evaluate.tasks import is_regression, metrics_of, support_of
+from cape_fed.evaluate.tasks import Support, is_regression, metrics_of, support_of
 
 
 class Key(NamedTuple):
@@ -56,11 +56,9 @@ def make_resamples(predictions: Iterable[Prediction], options: EvaluateOptions) 
 
 
 def score(predictions: Iterable[Prediction], resamples: Resamples, options: EvaluateOptions) -> dict[Key, Scored]:
-    """Score one method's predictions."""
-    return {
-        Key(block.cohort, block.task, block.probe): _score(block, resamples[block.cohort, block.probe], options)
-        for block in predictions
-    }
+    """Score one method's predictions, cohort by cohort."""
+    blocks = {Key(block.cohort, block.task, block.probe): block for block in predictions}
+    return {key: _score(key, block, resamples, options) for key, block in blocks.items()}
 
 
 def fill(scored: Mapping[Key, Scored], cohort: Cohort, task: str, probe: Probe) -> Scored:
@@ -72,25 +70,32 @@ def fill(scored: Mapping[Key, Scored], cohort: Cohort, task: str, probe: Probe) 
     return Scored(Cell(metric=metrics_of(task)[0], cohort=cohort.name, probe=probe, reason=reason), {})
 
 
-def _score(
-    block: Prediction, resample: tuple[NDArray[np.int64], NDArray[np.uint8]], options: EvaluateOptions
-) -> Scored:
-    support = support_of(block.target, block.patients)
-    first, second = metrics_of(block.task)
-    if not support.enough(block.task, options.min_patients):
-        return Scored(Cell(metric=first, cohort=block.cohort, probe=block.probe, reason="few"), {})
-    codes, counts = resample
-    function = regression_metrics if is_regression(block.task) else ranking_metrics
-    sampled = bootstrap(partial(function, block.target, block.score, np.searchsorted(codes, block.patients)), counts)
+def show(key: Key, support: Support, sampled: Mapping[str, Sampled], level: float) -> Scored:
+    """A cell with its numbers."""
+    first, second = metrics_of(key.task)
     cell = Cell.of(
         first,
         sampled[first],
-        options.level,
-        cohort=block.cohort,
-        probe=block.probe,
+        level,
+        cohort=key.cohort,
+        probe=key.probe,
         n=support.n,
-        n_pos=None if is_regression(block.task) else support.n_pos,
+        n_pos=None if is_regression(key.task) else support.n_pos,
         patients=support.patients,
-        second=Estimate.of(second, sampled[second], options.level),
+        second=Estimate.of(second, sampled[second], level),
     )
     return Scored(cell, sampled)
+
+
+def sample(block: Prediction, resamples: Resamples) -> dict[str, Sampled]:
+    """A block's metrics under every resample of its cohort."""
+    codes, counts = resamples[block.cohort, block.probe]
+    metrics = regression_metrics if is_regression(block.task) else ranking_metrics
+    return bootstrap(partial(metrics, block.target, block.score, np.searchsorted(codes, block.patients)), counts)
+
+
+def _score(key: Key, block: Prediction, resamples: Resamples, options: EvaluateOptions) -> Scored:
+    support = support_of(block.target, block.patients)
+    if support.enough(block.task, options.min_patients):
+        return show(key, support, sample(block, resamples), options.level)
+    return Scored(Cell(metric=metrics_of(key.task)[0], cohort=key.cohort, probe=key.probe, reason="few"), {})

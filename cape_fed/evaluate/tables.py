@@ -16,6 +16,7 @@ from cape_fed.evaluate.aggregate import (
 )
 from cape_fed.evaluate.cohorts import Cohort, Role
 from cape_fed.evaluate.metrics import HIGHER_IS_BETTER
+from cape_fed.evaluate.pooled import POOLS
 from cape_fed.evaluate.results import (
     ArtefactProbe,
     Cell,
@@ -35,7 +36,8 @@ def method_results(
     scored: Mapping[Key, Scored], cohorts: Sequence[Cohort], artefact_probe: ArtefactProbe, level: float
 ) -> MethodResults:
     """Lay one method's scores out by task and in summary; tasks without any number are left out."""
-    roles = {cohort.name: cohort.role for cohort in cohorts}
+    roles = {cohort.name: cohort.role for cohort in cohorts} | POOLS
+    pools = {(key.task, POOLS[key.cohort]): entry.cell for key, entry in scored.items() if key.cohort in POOLS}
     values = {metric: transfer_values(scored, metric) for metric in HIGHER_IS_BETTER}
     shown = {key.task for key, entry in scored.items() if entry.sampled}
     tasks = {}
@@ -44,8 +46,8 @@ def method_results(
             by_metric = {metric: values[metric].get(task, {}) for metric in metrics_of(task)}
             cells = {cohort.name: _both(scored, cohort, task) for cohort in cohorts}
             tasks[task] = TaskResults(
-                id=_task_result(by_metric, cells, roles, "id", level),
-                ood=_task_result(by_metric, cells, roles, "ood", level),
+                id=_task_result(by_metric, cells, roles, "id", pools.get((task, "id")), level),
+                ood=_task_result(by_metric, cells, roles, "ood", pools.get((task, "ood")), level),
             )
     summary = {metric: _summary(values[metric], roles, metric, level) for metric in values}
     return MethodResults(tasks=tasks, summary=summary, artefact_probe=artefact_probe)
@@ -58,13 +60,20 @@ def _both(scored: Mapping[Key, Scored], cohort: Cohort, task: str) -> CohortCell
 
 
 def _task_result(
-    values: Values, cells: Mapping[str, CohortCells], roles: Mapping[str, Role], role: Role, level: float
+    values: Values,
+    cells: Mapping[str, CohortCells],
+    roles: Mapping[str, Role],
+    role: Role,
+    pool: Cell | None,
+    level: float,
 ) -> TaskResult | None:
-    """``values`` by metric, the task's first one first."""
+    """``values`` by metric, the task's first one first; ``pool`` where no cohort of the role has a number."""
     of_role = {cohort: both for cohort, both in cells.items() if roles[cohort] == role}
     if not of_role:
         return None
-    (first, second), shown = values, [both.transfer for both in of_role.values() if both.transfer.point is not None]
+    first, second = values
+    own = [both.transfer for both in of_role.values() if both.transfer.point is not None]
+    shown = own or ([pool] if pool else [])
     if not shown:
         return TaskResult(metric=first, cohort=label_of(of_role), cohorts=of_role)
     means = {metric: mean_over_cohorts(values[metric], roles, role) for metric in values}
@@ -75,7 +84,7 @@ def _task_result(
         n_pos=_total(cell.n_pos for cell in shown),
         patients=_total(cell.patients for cell in shown),
         cohort=label_of(cell.cohort for cell in shown),
-        worst=_worst(shown),
+        worst=_worst(own) if own else None,
         cohorts=of_role,
     )
 

@@ -98,23 +98,26 @@ def assess(signal_mv: NDArray[np.float32], fs: float, saturated_leads: int = 0) 
     samples = signal_mv.shape[1]
     finite = np.isfinite(signal_mv)
     present = np.asarray(finite.any(axis=1))
-    flags = Quality(0)
+    flags, limb_mv = Quality(0), signal_mv[:6]
     if not finite.all():
         flags = _completeness(finite, present)
+        limb_mv = limb_mv[:, finite[:6][present[:6]].all(axis=0)]
         signal_mv = _fill(signal_mv, finite)
     if samples < MIN_SECONDS * fs:
         flags |= Quality.SHORT
     if samples == 0 or not present.any():
         return flags | Quality.NO_SIGNAL
+    if flags & Quality.MOSTLY_NON_FINITE:
+        return flags
     swing = _swing(signal_mv, fs)
     alive = present & (swing > FLAT_MV)
-    if (present & ~alive).any():
-        flags |= Quality.FLAT_LEAD
     if not alive.any():
         return flags | Quality.NO_SIGNAL
+    if (present & ~alive).any():
+        flags |= Quality.FLAT_LEAD
     if not PLAUSIBLE_MV[0] <= float(np.median(swing[alive])) <= PLAUSIBLE_MV[1]:
         flags |= Quality.GAIN
-    if _identities_violated(signal_mv, fs, alive):
+    if _identities_violated(limb_mv, fs, alive):
         flags |= Quality.LIMB_IDENTITY
     return flags | _range_flags(signal_mv, fs, saturated_leads)
 
@@ -134,11 +137,9 @@ def _completeness(finite: NDArray[np.bool_], present: NDArray[np.bool_]) -> Qual
     if not present.any():
         return flags
     share = float(finite[present].mean())
-    if share < 1.0:
-        flags |= Quality.NON_FINITE
     if share < 0.5:
-        flags |= Quality.MOSTLY_NON_FINITE
-    return flags
+        return flags | Quality.MOSTLY_NON_FINITE
+    return flags if share == 1.0 else flags | Quality.NON_FINITE
 
 
 def _fill(signal_mv: NDArray[np.float32], finite: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -169,10 +170,10 @@ def _swing(signal_mv: NDArray[np.float32], fs: float) -> NDArray[np.float32]:
     return swing
 
 
-def _identities_violated(signal_mv: NDArray[np.float32], fs: float, present: NDArray[np.bool_]) -> bool:
+def _identities_violated(limb_mv: NDArray[np.float32], fs: float, present: NDArray[np.bool_]) -> bool:
     """Whether II = I + III or one of the augmented leads' definitions fails where its leads are present."""
     edge = int(IDENTITY_EDGE_SECONDS * fs)
-    inner = signal_mv[:6, edge : signal_mv.shape[1] - edge]
+    inner = limb_mv[:, edge : limb_mv.shape[1] - edge]
     if inner.shape[1] < 2 or not present[:2].all():
         return False
     inner = inner - inner.mean(axis=1, keepdims=True)

@@ -153,6 +153,7 @@ class TestFormat16:
         signal = counts(ecg())
         signal[lead, 100:105] = 32767
         signal[3, 100:104] = -32767
+        signal[5, 100:120] = -32768
         assert read_recording(write_wfdb(tmp_path / "a", signal)).saturated_leads == 1 << lead
 
     def test_checksums_are_compared_on_demand(self, tmp_path: Path) -> None:

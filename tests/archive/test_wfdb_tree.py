@@ -72,6 +72,7 @@ def test_a_record(tmp_path: Path) -> None:
         ("p1000/a", None),
         ("records/patient104", None),
         ("pages/a", None),
+        ("patients/a", None),
     ],
 )
 def test_patient_by_folder(path: str, patient: str | None) -> None:

@@ -11,7 +11,10 @@ from cape_fed.cli.main import COMMANDS, app, run
 SURFACE = {
     "synth": ["out", "--cohorts", "--patients", "--seed"],
     "doctor": ["archive", "--format", "--limit", "--json"],
-    "ingest": ["archive", "store", "--format", "--cohort", "--profile", "--workers", "--patient-namespace", "--overwrite", "--json"],
+    "ingest": [
+        "archive", "store", "--format", "--cohort", "--profile", "--workers", "--patient-namespace", "--overwrite",
+        "--json",
+    ],
     "inspect": ["store", "--plot", "--verify", "--json"],
     "pretrain": ["overrides"],
     "simulate": ["overrides"],

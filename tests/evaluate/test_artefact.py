@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -47,7 +49,10 @@ def test_one_id_cohort_is_told_from_the_ood_ones(cohorts) -> None:
 def test_where_there_is_nothing_to_tell_apart(cohorts) -> None:
     alone = probe(cohorts[:1], artefact=1.0)
     assert alone.point is None
-    assert "one cohort" in alone.reason
-    small = probe(cohorts, artefact=1.0, options=EvaluateOptions(min_patients=30))
-    assert small.point is None
-    assert small.reason == "too few test patients in b, c"
+    assert "fewer than two cohorts" in alone.reason
+    assert probe(cohorts, artefact=1.0, options=EvaluateOptions(min_patients=60)).point is None
+
+
+def test_a_cohort_with_too_few_test_patients_takes_no_part(cohorts) -> None:
+    few = replace(cohorts[1], tested={"within": cohorts[1].tested["within"][:3]})
+    assert probe([cohorts[0], few, cohorts[2]], artefact=5.0).cohorts == ["a", "c"]

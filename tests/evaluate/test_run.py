@@ -144,7 +144,10 @@ def test_without_ood_cohorts_there_is_no_ood_number(tmp_path) -> None:
     assert results.tasks["sex"].ood is None
     assert results.summary["auroc"].ood is None
     assert results.summary["auroc"].id.point is not None
-    assert results.artefact_probe.reason == "one cohort only: there is nothing to tell apart"
+    assert (
+        results.artefact_probe.reason
+        == "fewer than two cohorts with enough test patients: there is nothing to tell apart"
+    )
 
 
 def test_nothing_to_show_is_said_and_not_an_error(tmp_path) -> None:

@@ -86,6 +86,12 @@ def test_noise_of_each_lead_and_transients_at_the_ends_violate_no_identity() -> 
     assert not assess(signal, 500) & Quality.LIMB_IDENTITY
 
 
+def test_samples_missing_in_one_limb_lead_violate_no_identity() -> None:
+    signal = ecg()
+    signal[1, 1000:3000] = np.nan
+    assert assess(signal, 500) == Quality.NON_FINITE
+
+
 def test_precordial_leads_alone_are_judged_too() -> None:
     signal = ecg()
     signal[:6] = np.nan

@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
+from cape_fed.evaluate.pooled import POOLS
 from cape_fed.evaluate.report.style import INK, MARKERS, QUIET, RC, method_colours, new_figure, plain_axes, to_svg
 from cape_fed.evaluate.report.view import View
 from cape_fed.evaluate.report.words import METRIC_NAMES, SCOPE_NAMES, number
@@ -133,6 +134,8 @@ def _panel_title(scope: str, estimates: Mapping[str, Estimate | None]) -> str:
     cohorts = {getattr(estimate, "cohort", "") for estimate in estimates.values() if estimate}
     if scope == "worst":
         return "Worst cohort" + (f" ({cohorts.pop()})" if len(cohorts) == 1 else "")
+    if cohorts <= POOLS.keys():
+        return f"{SCOPE_NAMES[scope]} (pooled)"
     return f"{SCOPE_NAMES[scope]} ({cohorts.pop()})" if len(cohorts) == 1 else SCOPE_NAMES[scope]
 
 

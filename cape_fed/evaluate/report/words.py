@@ -53,16 +53,17 @@ def headline(view: View) -> list[str]:
 
 
 def _level(method: str, summary: Summary) -> Iterator[str]:
-    over = f"over {len(summary.tasks)} task{'' if len(summary.tasks) == 1 else 's'}"
+    one = len(summary.tasks) == 1
+    mean, over = ("an", f"for {summary.tasks[0]}") if one else ("a mean", f"over {len(summary.tasks)} tasks")
     if summary.ood:
         yield (
-            f"In cohorts that took no part in training, a linear probe on {method} reaches a mean AUROC of "
+            f"In cohorts that took no part in training, a linear probe on {method} reaches {mean} AUROC of "
             f"{_value(summary.ood)} {over}."
         )
     if summary.id:
-        same = "the same tasks" if summary.ood else over.removeprefix("over ")
+        again = "over the same tasks" if summary.ood and not one else over
         worst = f"; in the worst cohort, {summary.worst.cohort}, {_value(summary.worst)}" if summary.worst else ""
-        yield f"In test patients of the cohorts it was trained on it is {_value(summary.id)} over {same}{worst}."
+        yield f"In test patients of the cohorts it was trained on it is {_value(summary.id)} {again}{worst}."
 
 
 def _difference(view: View, method: str, reference: str) -> Iterator[str]:

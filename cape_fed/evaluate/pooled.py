@@ -1,0 +1,67 @@
+"""Tasks for which no cohort of a role has enough patients, but all of them together have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial, reduce
+from operator import add
+
+import numpy as np
+
+from cape_fed.evaluate.bootstrap import Sampled, bootstrap, weighted_mean
+from cape_fed.evaluate.cohorts import Role
+from cape_fed.evaluate.metrics import ranking_strata, regression_strata
+from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.predict import Prediction
+from cape_fed.evaluate.scores import Key, Resamples, Scored, sample, score, show
+from cape_fed.evaluate.tasks import is_regression, support_of
+
+POOLS: dict[str, Role] = {"ID pooled": "id", "OOD pooled": "ood"}
+"""Names under which pooled cohorts stand where a cohort's name stands otherwise."""
+
+
+def score_with_pools(
+    predictions: Sequence[Prediction], resamples: Resamples, roles: Mapping[str, Role], options: EvaluateOptions
+) -> dict[Key, Scored]:
+    """Score one method's predictions, with a pooled transfer cell for each task and role without any other number.
+
+    Within a pool a record is only ever compared with records of its own cohort: a representation that gives cohorts
+    away, whose shares of positives differ, gains nothing by it.
+    """
+    scored = score(predictions, resamples, options)
+    return {**scored, **dict(_pools(predictions, scored, resamples, roles, options))}
+
+
+def _pools(
+    predictions: Sequence[Prediction],
+    scored: Mapping[Key, Scored],
+    resamples: Resamples,
+    roles: Mapping[str, Role],
+    options: EvaluateOptions,
+) -> Iterator[tuple[Key, Scored]]:
+    for name, role in POOLS.items():
+        by_task: dict[str, list[Prediction]] = {}
+        for block in predictions:
+            if block.probe == "transfer" and roles[block.cohort] == role:
+                by_task.setdefault(block.task, []).append(block)
+        for task, blocks in by_task.items():
+            support = reduce(add, (support_of(block.target, block.patients) for block in blocks))
+            shown = any(scored[Key(block.cohort, task, "transfer")].sampled for block in blocks)
+            if not shown and support.enough(task, options.min_patients):
+                key = Key(name, task, "transfer")
+                yield key, show(key, support, _sample(blocks, resamples), options.level)
+
+
+def _sample(blocks: Sequence[Prediction], resamples: Resamples) -> dict[str, Sampled]:
+    values = [sample(block, resamples) for block in blocks]
+    weights = [_weights(block, resamples) for block in blocks]
+    return {
+        metric: weighted_mean([value[metric] for value in values], [weight[metric] for weight in weights])
+        for metric in values[0]
+    }
+
+
+def _weights(block: Prediction, resamples: Resamples) -> dict[str, Sampled]:
+    codes, counts = resamples[block.cohort, block.probe]
+    strata = regression_strata if is_regression(block.task) else ranking_strata
+    return bootstrap(partial(strata, block.target, np.searchsorted(codes, block.patients)), counts)
