@@ -158,6 +158,17 @@ def test_nothing_to_show_is_said_and_not_an_error(tmp_path) -> None:
     assert "there is no number to show" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_small_cohorts_are_pooled_where_none_has_enough(tmp_path) -> None:
+    stores = [make_store(tmp_path / name, name, seed=seed, patients=60) for seed, name in enumerate("abcd")]
+    results = evaluate(stores, [], tmp_path / "out", options=QUICK.model_copy(update={"min_patients": 15}))
+    sex = results.tasks["sex"].id
+    assert sex.cohort == results.summary["auroc"].id.cohort == "ID pooled"
+    assert sex.low <= sex.point <= sex.high
+    assert sex.worst is None
+    assert all(both.transfer.reason == "few" for both in sex.cohorts.values())
+    assert "pooled" in (tmp_path / "out" / "report.html").read_text()
+
+
 def test_one_class_only_is_too_few(tmp_path) -> None:
     stores = [make_store(tmp_path / name, name, seed=0, AF=[True] * 240) for name in "ab"]
     results = evaluate(stores[:1], stores[1:], tmp_path / "out")
