@@ -47,7 +47,7 @@ def _commands(out: Path, seed: int, train: list[str], evaluate: list[str]) -> It
         used = data[:1] if command == "pretrain" else data
         yield [command, "experiment=demo", *overrides, *used, f"seed={seed}", f"out={out}/{method}"]
     for method in METHODS:
-        yield ["evaluate", f"{out}/{method}/bundle", *data, f"out={out}/{method}"]
+        yield ["evaluate", f"{out}/{method}/bundle", "experiment=demo", *data, f"out={out}/{method}"]
     yield ["compare", *(f"{out}/{method}" for method in METHODS), "--out", f"{out}/report"]
 
 

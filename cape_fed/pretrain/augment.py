@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cape_fed.pretrain.config import AugmentConfig
+from cape_fed.signal.profile import MICROVOLTS_PER_MV
 
 MAINS_HZ = (50.0, 60.0)
 WANDER_HZ = (0.05, 0.5)
@@ -21,24 +22,28 @@ class Augmentation:
         self.fs = fs
 
     def __call__(self, ecg: Tensor, valid: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """``[B, 12, T]`` mV and ``[B]`` valid samples to a view ``[B, 12, crop * T]`` and its valid samples."""
+        """Store rows ``[B, 12, T]`` (int16, µV) with ``[B]`` valid samples to views ``[B, 12, crop * T]`` in mV.
+
+        Cropped before anything else and changed in place after that: on a CPU this is memory traffic and little more.
+        """
         config = self.config
-        x, valid = random_crop(ecg, valid, config.crop, generator)
+        cropped, valid = random_crop(ecg, valid, config.crop, generator)
+        x = cropped.to(torch.float32).mul_(1 / MICROVOLTS_PER_MV)
         if config.gain:
-            x = x * torch.exp(config.gain * _normal(x, (x.shape[0], 1, 1), generator))
+            x.mul_(torch.exp(config.gain * _normal(x, (x.shape[0], 1, 1), generator)))
         if config.wander_mv:
-            x = x + wander(x, config.wander_mv, self.fs, generator)
+            add_wander_(x, config.wander_mv, self.fs, generator)
         if config.mains_mv:
-            x = x + mains(x, config.mains_mv, self.fs, generator)
+            add_mains_(x, config.mains_mv, self.fs, generator)
         if config.noise_mv:
             level = config.noise_mv * _uniform(x, (x.shape[0], 1, 1), generator)
-            x = x + level * _normal(x, tuple(x.shape), generator)
-        keep = validity(x.shape[-1], valid)[:, None, :]
+            x.addcmul_(level, _normal(x, tuple(x.shape), generator))
+        hidden = ~validity(x.shape[-1], valid)[:, None, :]
         if config.time_mask:
-            keep = keep & ~random_stretch(x, valid, config.time_mask, generator)[:, None, :]
+            hidden = hidden | random_stretch(x, valid, config.time_mask, generator)[:, None, :]
         if config.lead_mask:
-            keep = keep & (_uniform(x, (x.shape[0], x.shape[1], 1), generator) >= config.lead_mask)
-        return x * keep, valid
+            hidden = hidden | (_uniform(x, (x.shape[0], x.shape[1], 1), generator) < config.lead_mask)
+        return x.masked_fill_(hidden, 0.0), valid
 
 
 def random_crop(ecg: Tensor, valid: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -65,24 +70,24 @@ def random_stretch(x: Tensor, valid: Tensor, share: float, generator: torch.Gene
     return (time >= start[:, None]) & (time < (start + length)[:, None])
 
 
-def wander(x: Tensor, amplitude: float, fs: int, generator: torch.Generator) -> Tensor:
-    """Baseline wander: one slow sine a recording with its own size in every lead, ``[B, 12, T]`` mV."""
+def add_wander_(x: Tensor, amplitude: float, fs: int, generator: torch.Generator) -> None:
+    """Add baseline wander to ``[B, 12, T]`` mV: one slow sine a recording with its own size in every lead."""
     draws = _uniform(x, (2, x.shape[0], 1), generator)
     frequency = WANDER_HZ[0] + (WANDER_HZ[1] - WANDER_HZ[0]) * draws[0]
     sine = _sine(frequency, draws[1], x.shape[-1], fs)
     size = amplitude * (2 * _uniform(x, (x.shape[0], x.shape[1], 1), generator) - 1)
-    return size * sine[:, None, :]
+    x.addcmul_(size, sine[:, None, :])
 
 
-def mains(x: Tensor, amplitude: float, fs: int, generator: torch.Generator) -> Tensor:
-    """Mains hum of 50 or 60 Hz; 0 where the rate could not show it (a 100 Hz signal folds both)."""
+def add_mains_(x: Tensor, amplitude: float, fs: int, generator: torch.Generator) -> None:
+    """Add mains hum of 50 or 60 Hz; nothing where the rate could not show it (a 100 Hz signal folds both)."""
     visible = [hz for hz in MAINS_HZ if hz < fs / 2]
     if not visible:
-        return torch.zeros((), device=x.device)
+        return
     draws = _uniform(x, (3, x.shape[0], 1), generator)
     choices = torch.tensor(visible, device=x.device)
     frequency = choices[(draws[0] * len(visible)).long().clamp(max=len(visible) - 1)]
-    return (amplitude * draws[2] * _sine(frequency, draws[1], x.shape[-1], fs))[:, None, :]
+    x.add_((amplitude * draws[2] * _sine(frequency, draws[1], x.shape[-1], fs))[:, None, :])
 
 
 def _sine(frequency: Tensor, phase: Tensor, samples: int, fs: int) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,11 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cape_fed.pretrain.batching import Batch, Batching
-from cape_fed.signal.profile import MICROVOLTS_PER_MV
 from cape_fed.store.store import Store
 
 View = tuple[Tensor, Tensor]
-"""Recordings ``[B, 12, T]`` in mV and their valid samples ``[B]``."""
+"""Store rows ``[B, 12, T]`` (int16, 1 µV a step) and their valid samples ``[B]``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,10 @@ class Feed:
         """The pairs of one step."""
         batch = self.batching.batch(step)
         batch = Batch(*(getattr(batch, name)[self.part] for name in Batch.__slots__))
-        signals, valid, first, second = self._read(batch)
-        ecg = signals.to(self.device, non_blocking=True).float() / MICROVOLTS_PER_MV
-        samples = valid.to(self.device, non_blocking=True)
-        one, two = (torch.from_numpy(index).to(self.device) for index in (first, second))
-        group = torch.from_numpy(batch.group).to(self.device)
-        return Pairs((ecg[one], samples[one]), (ecg[two], samples[two]), group)
+        # NumPy until the copy to the device: PyTorch's own threads, woken from a second thread, would stall the step
+        # that is being trained meanwhile.
+        first, second = ((self._to_device(signals), self._to_device(valid)) for signals, valid in self._read(batch))
+        return Pairs(first, second, self._to_device(batch.group))
 
     def stream(self, start: int, stop: int) -> Iterator[tuple[int, Pairs]]:
         """Steps ``start`` to ``stop`` in order, the next one read while the current one trains."""
@@ -61,21 +59,19 @@ class Feed:
                 upcoming = reader.submit(self.load, step + 1) if step + 1 < stop else None
                 yield step, pairs
 
-    def _read(self, batch: Batch) -> tuple[Tensor, Tensor, NDArray[np.int64], NDArray[np.int64]]:
-        """Each distinct record of the batch once, with the places of first and second views among them."""
-        signals, valid, first, second, read = [], [], [], [], 0
+    def _read(self, batch: Batch) -> list[tuple[NDArray[np.int16], NDArray[np.int64]]]:
+        """Signals and valid samples of first and second views; each distinct record is read from the store once."""
+        views: tuple[list[NDArray[np.int16]], list[NDArray[np.int16]]] = ([], [])
+        samples: tuple[list[NDArray[np.int32]], list[NDArray[np.int32]]] = ([], [])
         for cohort in np.unique(batch.cohort):
-            own = batch.cohort == cohort
+            own, store = batch.cohort == cohort, self.stores[cohort]
             rows, place = np.unique(np.concatenate([batch.first[own], batch.second[own]]), return_inverse=True)
-            half = int(own.sum())
-            signals.append(self.stores[cohort].gather(rows))
-            valid.append(self.stores[cohort].valid[rows])
-            first.append(place[:half] + read)
-            second.append(place[half:] + read)
-            read += len(rows)
-        joined = signals[0] if len(signals) == 1 else np.concatenate(signals)
-        samples = torch.from_numpy(np.concatenate(valid).astype(np.int64))
-        tensor = torch.from_numpy(joined)
-        if self.device.type == "cuda":
-            tensor, samples = tensor.pin_memory(), samples.pin_memory()
-        return tensor, samples, np.concatenate(first), np.concatenate(second)
+            signals = store.gather(rows)
+            for side, index in enumerate(np.split(place, 2)):
+                views[side].append(signals[index])
+                samples[side].append(store.valid[rows[index]])
+        return [(np.concatenate(views[side]), np.concatenate(samples[side]).astype(np.int64)) for side in (0, 1)]
+
+    def _to_device(self, array: NDArray[Any]) -> Tensor:
+        tensor = torch.from_numpy(array)
+        return tensor.pin_memory().to(self.device, non_blocking=True) if self.device.type == "cuda" else tensor
