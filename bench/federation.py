@@ -12,7 +12,7 @@ import torch
 
 from bench.ingest import store_of
 from bench.row import Row
-from cape_fed.cli.engines import simulate_federation
+from cape_fed.cli.federate import simulate_federation
 from cape_fed.config import RunConfig
 from cape_fed.pretrain.cohorts import open_cohorts
 from cape_fed.pretrain.workbench import Workbench

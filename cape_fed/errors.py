@@ -1,4 +1,4 @@
-"""The one exception that a user is meant to read."""
+"""The exceptions that a user is meant to read."""
 
 from __future__ import annotations
 
@@ -8,3 +8,7 @@ class InputError(Exception):
 
     The command line prints it without a traceback and exits with 2.
     """
+
+
+class RunError(Exception):
+    """A run cannot go on: one line saying what happened, where and when. The command line exits with 1."""

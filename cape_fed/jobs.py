@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from cape_fed.evaluate.results import Results
 from cape_fed.evaluate.run import evaluate_bundle
 from cape_fed.files import atomic_file
 from cape_fed.pretrain.central import Progress, pretrain
-from cape_fed.pretrain.cohorts import Cohort, open_cohorts, open_stores
+from cape_fed.pretrain.cohorts import count_store, open_cohorts, open_stores
 from cape_fed.pretrain.config import SplitConfig
 from cape_fed.pretrain.distributed import join_processes, leave_processes
 from cape_fed.pretrain.encoder import build_encoder
@@ -28,8 +28,6 @@ from cape_fed.release.provenance import describe_run
 from cape_fed.rundir import RunDirectory, read_metrics
 from cape_fed.store.split import Split, load_split, split_patients
 from cape_fed.store.store import Store
-
-log = logging.getLogger(__name__)
 
 RANDOM_INIT = "random-init"
 
@@ -44,17 +42,20 @@ def pretrain_centrally(config: RunConfig, progress: Progress) -> None:
     processes = join_processes(device)
     run = RunDirectory(config.out)
     try:
-        if processes.is_first:
-            run.open(config.saved(), resume=config.resume)
-            open_cohorts(paths, config.split, run.splits)
-        processes.wait()
-        cohorts = open_cohorts(paths, config.split, run.splits)
-        bench = pretrain(
-            config.pretraining, cohorts, run, device, processes, resume=config.resume, progress=progress
-        )  # fmt: skip
-        if processes.is_first:
-            provenance = describe_run(config, f"central {config.batching}", count_cohorts(cohorts))
-            write_bundle(run.bundle, bench.learner.encoder, cohorts[0].store.profile, provenance)
+        if config.train.pairs % processes.world:
+            raise InputError(f"train.pairs={config.train.pairs} cannot be shared by {processes.world} processes")
+        with run.open(config.saved(), resume=config.resume) if processes.is_first else nullcontext():
+            if processes.is_first:
+                open_cohorts(paths, config.split, run.splits)
+            processes.wait()
+            cohorts = open_cohorts(paths, config.split, run.splits)
+            bench = pretrain(
+                config.pretraining, cohorts, run, device, processes, resume=config.resume, progress=progress
+            )  # fmt: skip
+            if processes.is_first:
+                counts = {cohort.name: count_store(cohort.store) for cohort in cohorts}
+                provenance = describe_run(config, f"central {config.batching}", counts)
+                write_bundle(run.bundle, bench.learner.encoder, cohorts[0].store.profile, provenance)
     finally:
         leave_processes()
 
@@ -66,22 +67,36 @@ def evaluate(bundle: Path, config: RunConfig) -> Results:
     train = open_stores(flat_paths(config.data.train))
     others = open_stores(flat_paths(config.data.evaluate)) if config.data.evaluate else []
     untrained = build_encoder(encoder.encoder.config, config.seed).to(device)
+    _check_roles(bundle, encoder, train, others)
+    splits = {store.cohort: split_of_run(bundle, encoder, store) for store in (*train, *others)}
     run = RunDirectory(config.out)
-    with atomic_file(config.out / "evaluation.yaml") as partial_file:
+    with run.logging():
+        results = evaluate_bundle(
+            bundle,
+            train,
+            others,
+            config.out,
+            method=config.method or str(encoder.provenance.get("method", bundle.name)),
+            embed=partial(embed_store, encoder),
+            baselines={RANDOM_INIT: partial(embed_store, PretrainedEncoder(untrained, encoder.profile, {}))},
+            splits=splits,
+            curves=read_metrics(bundle.parent / run.metrics.name),
+            options=config.evaluation,
+        )
+    with atomic_file(run.path / "evaluation.yaml") as partial_file:
         partial_file.write_text(yaml.safe_dump(config.saved(), sort_keys=False))
-    results = evaluate_bundle(
-        bundle,
-        train,
-        others,
-        config.out,
-        method=config.method or str(encoder.provenance.get("method", bundle.name)),
-        embed=partial(embed_store, encoder),
-        baselines={RANDOM_INIT: partial(embed_store, PretrainedEncoder(untrained, encoder.profile, {}))},
-        splits={store.cohort: split_of_run(bundle, encoder, store) for store in (*train, *others)},
-        curves=read_metrics(bundle.parent / run.metrics.name),
-        options=config.evaluation,
-    )
     return results
+
+
+def _check_roles(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store], others: Sequence[Store]) -> None:
+    """ID is what the encoder was trained on, OOD what it was not, whatever the command says; InputError otherwise."""
+    trained = encoder.provenance.get("cohorts", {})
+    seen = [store.cohort for store in others if store.cohort in trained]
+    if seen:
+        raise InputError(f"{bundle} was trained on {', '.join(seen)}: not OOD, name it in data.train")
+    strange = [store.cohort for store in train if store.cohort not in trained]
+    if strange:
+        raise InputError(f"{bundle} was not trained on {', '.join(strange)}: not ID, name it in data.evaluate")
 
 
 def split_of_run(bundle: Path, encoder: PretrainedEncoder, store: Store) -> Split:
@@ -101,13 +116,3 @@ def split_of_run(bundle: Path, encoder: PretrainedEncoder, store: Store) -> Spli
         )
     config = SplitConfig(**encoder.provenance.get("config", {}).get("split", {}))
     return split_patients(store, config.seed, config.fractions)
-
-
-def count_cohorts(cohorts: Sequence[Cohort]) -> dict[str, dict[str, int]]:
-    """Records and patients of each cohort."""
-    return {cohort.name: count_store(cohort.store) for cohort in cohorts}
-
-
-def count_store(store: Store) -> dict[str, int]:
-    """Records and patients of a store."""
-    return {"records": len(store), "patients": store.meta.patients}

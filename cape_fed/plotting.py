@@ -82,12 +82,12 @@ def svg(figure: Figure) -> str:
 
 
 def caption(store: Store, row: int) -> str:
-    """One line about a record that names no patient: cohort, record, age, sex, positive labels, flags."""
+    """One line about a record that names no patient: cohort, row, age, sex, positive labels, flags."""
     age, sex = store.label("age")[row], store.label("sex")[row]
     positive = [name for name in store.label_names if store.label(name)[row] == 1]
     parts = [
         store.cohort,
-        str(store.records[row]),
+        f"record {row}",
         f"{age:.0f} years" if np.isfinite(age) else "age unknown",
         {1.0: "female", 0.0: "male"}.get(float(sex), "sex unknown"),
         " ".join(positive),

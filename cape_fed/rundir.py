@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,9 @@ class RunDirectory:
         self.bundle = path / "bundle"
         self.log = path / "log.txt"
 
-    def open(self, config: Mapping[str, Any], *, resume: bool) -> None:
-        """Begin or resume a run; InputError where a new one would mix with an old one or the old one was different."""
+    @contextmanager
+    def open(self, config: Mapping[str, Any], *, resume: bool) -> Iterator[None]:
+        """Begin or resume a run and keep its log; InputError where it would mix with an old or a different one."""
         text = yaml.safe_dump(dict(config), sort_keys=False)
         if resume:
             self._require_same(text)
@@ -38,17 +41,30 @@ class RunDirectory:
         self.path.mkdir(parents=True, exist_ok=True)
         with atomic_file(self.config) as partial:
             partial.write_text(text)
+        with self.logging():
+            yield
+
+    @contextmanager
+    def logging(self) -> Iterator[None]:
+        """Write what is logged meanwhile to ``log.txt``."""
+        self.path.mkdir(parents=True, exist_ok=True)
         handler = logging.FileHandler(self.log)
         handler.setFormatter(logging.Formatter(LOG_FORMAT))
-        for package in ("cape_fed", "server", "client"):
-            logger = logging.getLogger(package)
+        loggers = [logging.getLogger(package) for package in ("cape_fed", "server", "client")]
+        for logger in loggers:
             logger.setLevel(logging.INFO)
             logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            for logger in loggers:
+                logger.removeHandler(handler)
+            handler.close()
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
-        """Add one line to ``metrics.jsonl``; floats as they are, NaN as null."""
+        """Add one line to ``metrics.jsonl``; what is not finite is null, since JSON has no NaN."""
         with self.metrics.open("a") as file:
-            file.write(json.dumps(_finite(line)) + "\n")
+            file.write(json.dumps(_finite(line), allow_nan=False) + "\n")
 
     def truncate_metrics(self, key: str, end: int) -> None:
         """Forget lines of steps or rounds from ``end`` on: they will be written again."""
@@ -76,6 +92,7 @@ def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
             return
 
 
-def _finite(line: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN."""
-    return {key: None if isinstance(value, float) and value != value else value for key, value in line.items()}
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

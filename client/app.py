@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
-from flwr.app import Context, Message
+from flwr.app import Context, Error, Message
 from flwr.clientapp import ClientApp
 
 from cape_fed.config import RunConfig
 from client.site import SiteConfig, simulated_sites
+
+log = logging.getLogger(__name__)
+
+FAILED = 2
+"""The error code that Flower gives an exception in a ClientApp."""
 
 
 def make_client_app(find_site: Callable[[Context], SiteConfig]) -> ClientApp:
     """A ClientApp whose messages are answered by the site that ``find_site`` reads out of the context."""
     app = ClientApp()
 
+    def answer(action: str, message: Message, context: Context) -> Message:
+        """Handle a message; of what goes wrong the coordinator learns the kind, the site's log the rest."""
+        from client import handlers  # PyTorch is imported only when there is work: Flower wants a quick start
+
+        site = find_site(context)
+        try:
+            reply: Message = getattr(handlers, action)(message, site)
+        except Exception as error:
+            log.exception("site %s could not answer", site.name)
+            return Message(Error(FAILED, type(error).__name__), reply_to=message)
+        return reply
+
     @app.query()
     def join(message: Message, context: Context) -> Message:
-        from client.handlers import join  # PyTorch is imported only when there is work: Flower wants a quick start
-
-        return join(message, find_site(context))
+        return answer("join", message, context)
 
     @app.train()
     def train(message: Message, context: Context) -> Message:
-        from client.handlers import train
-
-        return train(message, find_site(context))
+        return answer("train", message, context)
 
     @app.evaluate()
     def evaluate(message: Message, context: Context) -> Message:
-        from client.handlers import evaluate
-
-        return evaluate(message, find_site(context))
+        return answer("evaluate", message, context)
 
     return app
 

@@ -8,15 +8,17 @@ from pathlib import Path
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.state import load_state, save_state
 
-KEEP = 2
-"""Rounds kept: the coordinator may repeat the last one."""
 
+def save_local_state(directory: Path, learner: Learner, round_number: int, *, keep_from: int) -> None:
+    """Keep what the site needs when it begins ``round_number``; the encoder comes from the coordinator.
 
-def save_local_state(directory: Path, learner: Learner, round_number: int) -> None:
-    """Keep what the site needs when it begins ``round_number``; the encoder comes from the coordinator."""
+    States of rounds before ``keep_from`` go: the coordinator cannot come back to them. So do those after
+    ``round_number``, left by a run that was taken up again further back.
+    """
     save_state(_path(directory, round_number), learner, {"round": round_number}, encoder=False)
-    for old in sorted(directory.glob("round-*"))[:-KEEP]:
-        shutil.rmtree(old, ignore_errors=True)
+    for path in directory.glob("round-*"):
+        if not keep_from <= int(path.name.removeprefix("round-")) <= round_number:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def load_local_state(directory: Path, learner: Learner, round_number: int) -> bool:

@@ -10,15 +10,13 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Lead the simulated sites of the configuration that the run config carries under ``cfg-json``."""
+    """Lead the run that the run config describes under ``cfg-json``, with the sites that join in their own roles."""
     # PyTorch is imported only when there is work.
     from cape_fed.config import RunConfig
     from cape_fed.rundir import RunDirectory
-    from client.site import simulated_sites
     from server.lead import lead_run
 
     config = RunConfig.model_validate_json(str(context.run_config["cfg-json"]))
     run = RunDirectory(config.out)
-    run.open(config.saved(), resume=config.resume)
-    roles = {site.name: site.role for site in simulated_sites(config)}
-    lead_run(grid, config, run, roles, lambda done, total, line: None)
+    with run.open(config.saved(), resume=config.resume):
+        lead_run(grid, config, run, None, lambda done, total, line: None)

@@ -23,8 +23,10 @@ log = logging.getLogger(__name__)
 METHOD = "federated"
 
 
-def lead_run(grid: Grid, config: RunConfig, run: RunDirectory, roles: Mapping[str, Role], progress: Progress) -> None:
-    """Lead the sites named in ``roles`` through all rounds, from the last checkpoint if resumed; write the bundle."""
+def lead_run(
+    grid: Grid, config: RunConfig, run: RunDirectory, roles: Mapping[str, Role] | None, progress: Progress
+) -> None:
+    """Lead the sites of ``roles`` (see `join_sites`) to a bundle, from the last checkpoint if resumed."""
     saved = load_latest_round(run.checkpoints) if config.resume else None
     name, start, encoder = saved or (uuid4().hex[:12], 0, initial_encoder(config.model, config.seed))
     run.truncate_metrics("round", start)

@@ -13,9 +13,10 @@ from flwr.serverapp.strategy import FedAvg
 from torch import Tensor
 
 from cape_fed.config import RunConfig
+from cape_fed.errors import RunError
 from cape_fed.federation.messages import ENCODER, METRICS, PATIENTS, Task, encoder_tensors, read_metrics, task_content
 from cape_fed.federation.roster import Member, members_with
-from cape_fed.federation.validation import RefusedError, check_reply
+from cape_fed.federation.validation import RefusedError, check_numbers, check_update
 from cape_fed.rundir import RunDirectory
 from server.checkpoint import save_round
 
@@ -23,10 +24,6 @@ log = logging.getLogger(__name__)
 
 Encoder = Mapping[str, Tensor]
 Progress = Callable[[int, int, dict[str, Any]], None]
-
-
-class FederationError(Exception):
-    """The federation cannot go on; says which site and which round."""
 
 
 class Coordinator:
@@ -43,48 +40,55 @@ class Coordinator:
 
     def lead(self, encoder: Encoder, start: int, progress: Progress) -> Encoder:
         """Take the rounds from ``start`` to the last and return the encoder after it."""
-        rounds = self.config.federation.rounds
+        rounds, saved = self.config.federation.rounds, start
         for number in range(start, rounds):
             begin = perf_counter()
-            replies = self.train(number, encoder)
+            replies = self.train(number, encoder, saved)
             encoder = self.aggregate(number, replies)
             line = self._metrics(number, replies, perf_counter() - begin)
             if self._due(number, self.config.federation.measure_every):
-                line["evaluators"] = self.evaluate(number, encoder)
+                line |= self.measure(number, encoder, saved)
             self.run.append_metrics(line)
             if self._due(number, self.config.federation.checkpoint_every):
                 save_round(self.run.checkpoints, self.name, number + 1, encoder)
+                saved = number + 1
             progress(number + 1, rounds, line)
         return encoder
 
-    def train(self, number: int, encoder: Encoder) -> dict[str, Message]:
-        """Have every training site take its local steps; replies by site, in the order of names."""
-        measure = number % self.config.federation.measure_every == 0
-        replies = self._ask(self.trainers, MessageType.TRAIN, number, encoder, measure=measure)
-        for site, reply in replies.items():
-            try:
-                check_reply(reply, self.name, number, encoder)
-            except RefusedError as refused:
-                raise FederationError(f"round {number}: the reply of site {site} was refused: {refused}") from refused
+    def train(self, number: int, encoder: Encoder, saved: int) -> dict[str, Message]:
+        """Have every training site take its local steps; checked replies by site, in the order of names."""
+        replies = self._ask(self.trainers, MessageType.TRAIN, number, encoder, saved)
+        for member in self.trainers:
+            self._require(number, member, check_update, replies[member.name], self.name, number, encoder)
         return replies
 
     def aggregate(self, number: int, replies: Mapping[str, Message]) -> Encoder:
         """Average of the sites' encoders, weighted by their training patients."""
         arrays, _ = self.strategy.aggregate_train(number, [_for_arithmetic(reply) for reply in replies.values()])
         if arrays is None:
-            raise FederationError(f"round {number}: nothing to aggregate")
+            raise RunError(f"round {number}: nothing to aggregate")
         return encoder_tensors(arrays)
 
-    def evaluate(self, number: int, encoder: Encoder) -> dict[str, dict[str, float]]:
-        """Label-free monitors of the aggregated encoder at sites that never train, by site."""
-        replies = self._ask(self.evaluators, MessageType.EVALUATE, number, encoder, measure=True)
-        for site, reply in replies.items():
-            if reply.has_error():
-                raise FederationError(f"round {number}: site {site} failed to evaluate: code {reply.error.code}")
-        return {site: read_metrics(reply) for site, reply in replies.items()}
+    def measure(self, number: int, encoder: Encoder, saved: int) -> dict[str, Any]:
+        """Label-free monitors of the aggregated encoder: their means over training sites, and every site's own."""
+        members = [*self.trainers, *self.evaluators]
+        replies = self._ask(members, MessageType.EVALUATE, number, encoder, saved)
+        for member in members:
+            self._require(number, member, check_numbers, replies[member.name], self.name, number)
+        measured = {site: read_metrics(reply) for site, reply in replies.items()}
+        weights = {member.name: float(member.patients) for member in self.trainers}
+        return {**_weighted_means(measured, weights), "monitors": measured}
+
+    def _require(
+        self, number: int, member: Member, check: Callable[..., None], reply: Message, *arguments: Any
+    ) -> None:
+        try:
+            check(reply, member, *arguments)
+        except RefusedError as refused:
+            raise RunError(f"round {number}: the reply of site {member.name} was refused: {refused}") from refused
 
     def _ask(
-        self, members: Sequence[Member], kind: str, number: int, encoder: Encoder, *, measure: bool
+        self, members: Sequence[Member], kind: str, number: int, encoder: Encoder, saved: int
     ) -> dict[str, Message]:
         federation = self.config.federation
         task = Task(
@@ -92,30 +96,33 @@ class Coordinator:
             round=number,
             local_steps=federation.local_steps,
             total_steps=federation.steps,
-            measure=measure,
+            saved_round=saved,
             config=self.config.pretraining,
         )
         messages = [Message(task_content(task, encoder), member.node, kind, group_id=str(number)) for member in members]
         by_node = {reply.metadata.src_node_id: reply for reply in self.grid.send_and_receive(messages)}
         missing = [member.name for member in members if member.node not in by_node]
         if missing:
-            raise FederationError(f"round {number}: no reply from {', '.join(missing)}")
+            raise RunError(f"round {number}: no reply from {', '.join(missing)}")
         return {member.name: by_node[member.node] for member in members}
 
     def _metrics(self, number: int, replies: Mapping[str, Message], seconds: float) -> dict[str, Any]:
         """One line of ``metrics.jsonl``: weighted means over the sites and each site's own numbers."""
         sites = {site: read_metrics(reply) for site, reply in replies.items()}
-        weights = {site: numbers[PATIENTS] for site, numbers in sites.items()}
-        names = set.intersection(*(set(numbers) for numbers in sites.values())) - {PATIENTS, "seconds"}
-        means = {
-            name: sum(weights[site] * sites[site][name] for site in sites) / sum(weights.values())
-            for name in sorted(names)
-        }
+        weights = {site: float(numbers[PATIENTS]) for site, numbers in sites.items()}
         step = (number + 1) * self.config.federation.local_steps - 1
-        return {"round": number, "step": step, "seconds": seconds, **means, "sites": sites}
+        loss = _weighted_means({site: {"loss": numbers["loss"]} for site, numbers in sites.items()}, weights)
+        return {"round": number, "step": step, "seconds": seconds, **loss, "sites": sites}
 
     def _due(self, number: int, every: int) -> bool:
         return (number + 1) % every == 0 or number + 1 == self.config.federation.rounds
+
+
+def _weighted_means(numbers: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]) -> dict[str, float]:
+    """Means over the sites in ``weights`` of what all of them have."""
+    names = sorted(set.intersection(*(set(numbers[site]) for site in weights)))
+    total = sum(weights.values())
+    return {name: sum(weights[site] * numbers[site][name] for site in weights) / total for name in names}
 
 
 def _for_arithmetic(reply: Message) -> Message:

@@ -94,4 +94,5 @@ def test_svg_is_an_element_for_a_page(tiny_store: TinyStore) -> None:
 
 def test_caption_has_no_patient(tiny_store: TinyStore) -> None:
     store = tiny_store("x", patients=1, repeats=[1], age=[None], sex=["F"], AF=[True], LVH=[False])
-    assert caption(store, 0) == "x   x-00000   age unknown   female   AF"
+    assert caption(store, 0) == "x   record 0   age unknown   female   AF"
+    assert store.records[0] not in caption(store, 0)

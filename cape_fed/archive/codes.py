@@ -1,7 +1,8 @@
 """Diagnosis codes of public archives and what they mean in the vocabulary.
 
 Sources: the PhysioNet/CinC Challenge 2021 tables ``dx_mapping_scored.csv`` and ``dx_mapping_unscored.csv`` (SNOMED CT),
-PTB-XL's ``scp_statements.csv`` (SCP-ECG), the CPSC 2018 class list and the column description of CODE-15%.
+PTB-XL's ``scp_statements.csv`` (SCP-ECG), the CPSC 2018 class list, the rhythm names of Zheng et al. 2020 (Chapman) and
+the column description of CODE-15%.
 """
 
 from __future__ import annotations
@@ -110,6 +111,21 @@ CPSC = Scheme(
         "PVC": _is("PVC"),
         "STD": _is("STD"),
         "STE": _is("STE"),
+    },
+)
+
+RHYTHM = Scheme(
+    "Chapman rhythms",
+    {
+        "SR": _is("SINUS"),
+        "SB": _is("SBRAD"),
+        "ST": _is("STACH"),
+        "SA": _is("SARRH"),
+        "SI": _is("SARRH"),  # sinus irregularity, the name before
+        "AFIB": _AF,
+        "AFLT": _AFL,
+        "AF": Meaning(unclear=("AF", "AFL"), excludes_sinus=True),  # flutter at Chapman, fibrillation elsewhere
+        **dict.fromkeys(("AT", "SVT", "AVNRT", "AVRT", "SAAWR"), _OTHER_RHYTHM),
     },
 )
 

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from cape_fed.archive.codes import CPSC, SNOMED
+from cape_fed.archive.codes import CPSC, RHYTHM, SNOMED
 from cape_fed.archive.fields import parse_age, parse_patient, parse_sex, parse_truth, stated
 from cape_fed.archive.labels import VOCABULARY
-from cape_fed.archive.phrases import annotate_prose
+from cape_fed.archive.phrases import annotate_prose, meaning_of
 from cape_fed.archive.recording import Description
 
-_TAGGED = re.compile(r"<([^<>]{1,40})>:?([^<]*)")
+_TAGGED = re.compile(r"<([^\W\d][^<>]{0,39})>:?((?:[^<]|<(?=\s*\d))*)")
 """INCART and LUDB: ``<age>: 65 <sex>: F <diagnoses> ...``, several on a line."""
 _PATIENT_LINE = re.compile(r"patient\s+(\d+)", re.IGNORECASE)
 """INCART: ``patient 1`` alone on a line."""
-_PATIENT_KEYS = ("patient id", "patient_id", "patientid", "subject id", "subject_id", "subject", "patient")
+_PROSE_TAG = re.compile(r"<diagnoses>:?\s*", re.IGNORECASE)
+"""LUDB: alone on a line, above prose that goes on to the end of the header."""
+_ID_KEYS = ("patient id", "patient_id", "patientid", "subject id", "subject_id")
+_BARE_KEYS = ("subject", "patient")
+_PLAIN_ID = re.compile(r"(?=.*\d)[\w.-]{1,64}")
+"""What stands for an id where the key alone does not say that one follows."""
+_SNOMED_CODE = re.compile(r"[0-9]{6,18}")
 _PTB_REASONS = {
     "myocardial infarction": {"MI": True, "NORM": False},
     "healthy control": {"MI": False, "NORM": True},
@@ -27,22 +33,22 @@ def describe(comments: Sequence[str]) -> Description:
     """Interpret comment lines (without ``#``); anything that is not understood is passed over."""
     fields = dict(_fields(comments))
     age, impossible = parse_age(fields.get("age"))
-    notes = ("AGE_IMPLAUSIBLE",) if impossible else ()
-    labels, unmapped = _diagnoses(fields.get("dx"))
+    patient, free_text = _patient(fields, comments)
+    notes = ("AGE_IMPLAUSIBLE",) * impossible + ("BAD_PATIENT",) * free_text
+    coded, unmapped = _diagnoses(fields.get("dx"))
+    labels = _rhythm(fields.get("rhythm", "")) | _prose(comments) | coded
     labels |= _PTB_REASONS.get(fields.get("reason for admission", "").lower(), {})
-    if "rhythm" in fields:
-        labels |= annotate_prose(_statements(comments))
     chagas = parse_truth(fields.get("chagas label"))
     if chagas is not None:
         labels["CHAGAS"] = chagas
-    patient = next((found for key in _PATIENT_KEYS if (found := parse_patient(fields.get(key)))), None)
-    return Description(patient or _patient_line(comments), age, parse_sex(fields.get("sex")), labels, unmapped, notes)
+    return Description(patient, age, parse_sex(fields.get("sex")), labels, unmapped, notes)
 
 
 def _fields(comments: Sequence[str]) -> Iterator[tuple[str, str]]:
     for line in reversed(comments):
-        if "<" in line:
-            yield from ((key.strip().lower(), value.strip()) for key, value in _TAGGED.findall(line))
+        tagged = _TAGGED.findall(line)
+        if tagged:
+            yield from ((key.strip().lower(), value.strip()) for key, value in tagged)
         else:
             key, colon, value = line.partition(":")
             if colon:
@@ -50,12 +56,15 @@ def _fields(comments: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _diagnoses(text: str | None) -> tuple[dict[str, bool], tuple[str, ...]]:
-    """Labels and unmapped statements of a ``Dx`` list: SNOMED CT codes, CPSC abbreviations or both."""
+    """Labels and unmapped statements of a ``Dx`` list: SNOMED CT codes, CPSC abbreviations or both.
+
+    A list that holds neither is of a scheme that is not known, so that nothing follows from what is not on it.
+    """
     if stated(text) is None or text is None:
         return {}, ()
     statements = [statement.strip() for statement in text.split(",") if statement.strip()]
-    codes = [statement for statement in statements if statement.isdecimal()]
-    names = [statement for statement in statements if not statement.isdecimal()]
+    codes = [statement for statement in statements if _SNOMED_CODE.fullmatch(statement)]
+    names = [statement for statement in statements if not _SNOMED_CODE.fullmatch(statement)]
     snomed, cpsc = SNOMED.annotate(codes), CPSC.annotate(names)
     unmapped = snomed.unmapped + cpsc.unmapped
     if not codes:
@@ -65,11 +74,23 @@ def _diagnoses(text: str | None) -> tuple[dict[str, bool], tuple[str, ...]]:
     return {label: merged[label] for label in VOCABULARY if label in merged}, unmapped
 
 
-def _statements(comments: Sequence[str]) -> list[str]:
-    """LUDB's prose: every line that is not a tagged field, the rhythm without its key."""
-    lines = [line for line in comments if "<" not in line]
-    return [line.partition(":")[2] if line.lower().startswith("rhythm") else line for line in lines]
+def _rhythm(text: str) -> dict[str, bool]:
+    """Labels of a rhythm's abbreviation."""
+    statement = text.strip().rstrip(".").upper()
+    return RHYTHM.annotate([statement]).labels if statement in RHYTHM.meanings else {}
 
 
-def _patient_line(comments: Sequence[str]) -> str | None:
-    return next((match.group(1) for line in comments if (match := _PATIENT_LINE.fullmatch(line.strip()))), None)
+def _prose(comments: Sequence[str]) -> dict[str, bool]:
+    """Labels of LUDB's prose, the rhythm without its key; empty where no line is understood."""
+    start = next((index for index, line in enumerate(comments, 1) if _PROSE_TAG.fullmatch(line.strip())), len(comments))
+    lines = [line.partition(":")[2] if line.lower().startswith("rhythm") else line for line in comments[start:]]
+    return annotate_prose(lines) if any(map(meaning_of, lines)) else {}
+
+
+def _patient(fields: Mapping[str, str], comments: Sequence[str]) -> tuple[str | None, bool]:
+    """The patient's id, and whether there is free text in its place."""
+    stated = next((found for key in _ID_KEYS if (found := parse_patient(fields.get(key)))), None)
+    bare = [found for key in _BARE_KEYS if (found := parse_patient(fields.get(key)))]
+    lines = (match.group(1) for line in comments if (match := _PATIENT_LINE.fullmatch(line.strip())))
+    patient = stated or next(filter(_PLAIN_ID.fullmatch, bare), None) or next(lines, None)
+    return patient, patient is None and bool(bare)

@@ -14,7 +14,14 @@ _SEX: dict[str, Sex] = {"f": "F", "female": "F", "w": "F", "woman": "F", "m": "M
 _TRUTH = dict.fromkeys(("1", "1.0", "true", "yes", "y", "t"), True) | dict.fromkeys(
     ("0", "0.0", "false", "no", "n", "f"), False
 )
-_NUMBER = re.compile(r"[<>≥]?\s*(-?\d{1,9}(?:\.\d{0,9})?)")
+_AGE = re.compile(r"(?P<bound>[<>≤≥]?=?)\s*(?P<number>-?\d{1,9}(?:[.,]\d{0,9})?)\s*\+?\s*(?P<unit>[a-zê.\s]*)", re.I)
+_PER_YEAR = (
+    dict.fromkeys(("", "y", "yr", "yrs", "year", "years", "yo", "year old", "years old", "a", "ano", "anos"), 1.0)
+    | dict.fromkeys(("m", "mo", "mos", "mth", "mths", "month", "months", "months old", "mes", "mês", "meses"), 12.0)
+    | dict.fromkeys(("w", "wk", "wks", "week", "weeks", "weeks old", "semana", "semanas"), 365.25 / 7)
+    | dict.fromkeys(("d", "day", "days", "days old", "dia", "dias"), 365.25)
+)
+"""Unit of an age → how many make a year; the single letters are those of DICOM."""
 _WHOLE_FLOAT = re.compile(r"(-?\d+)\.0*")
 
 
@@ -27,14 +34,21 @@ def stated(text: str | None) -> str | None:
 def parse_age(text: str | None) -> tuple[float | None, bool]:
     """Return ``(age in years or None, whether a value was there that cannot be an age)``.
 
-    Accepts ``63``, ``63.0``, ``>89``, ``63 years``, ``063Y``.
+    Accepts ``63``, ``63,5``, ``>89``, ``63 years``, ``063Y``, ``8 months``, ``021D``; ``<1`` is taken as half of it.
     """
     value = stated(text)
     if value is None:
         return None, False
-    match = _NUMBER.match(value)
-    age = float(match.group(1)) if match else math.nan
+    match = _AGE.fullmatch(value)
+    age = _years(match) if match else math.nan
     return (age, False) if 0 <= age <= MAX_AGE else (None, True)
+
+
+def _years(match: re.Match[str]) -> float:
+    """The age that was matched, NaN where its unit is none."""
+    unit = " ".join(match["unit"].replace(".", "").lower().split())
+    age = float(match["number"].replace(",", ".")) / _PER_YEAR.get(unit, math.nan)
+    return age / 2 if match["bound"].startswith("<") and age <= 1 else age
 
 
 def parse_sex(text: str | None) -> Sex | None:

@@ -63,6 +63,11 @@ CATALOGUE: dict[str, Kind] = {
         "no patient id",
         "supply ids in the table or the header; without, each record counts as a patient of its own",
     ),
+    "BAD_PATIENT": Kind(
+        "warning",
+        "free text stands where a patient id is looked for",
+        "supply ids in the table or as 'Patient ID'; the text is taken as no id",
+    ),
     "NO_AGE": Kind("info", "no age", "supply it in the table or the header if it is known"),
     "AGE_IMPLAUSIBLE": Kind("warning", "the age cannot be one", "correct it; it is taken as not known"),
     "NO_SEX": Kind("info", "no sex", "supply it in the table or the header if it is known"),
@@ -96,6 +101,9 @@ CATALOGUE: dict[str, Kind] = {
         "warning", "a lead is there twice; the first one counts", "check the lead names in the export"
     ),
     "EXTRA_SIGNAL": Kind("info", "signals besides the twelve leads", "nothing to do: they are not used"),
+    "STRAY_LINES": Kind(
+        "warning", "the header ends with lines that are neither signal nor comment", "begin comments with '#'"
+    ),
     "NON_UTF8": Kind("info", "header comments in another encoding than UTF-8", "nothing to do: read as Latin-1"),
 }
 """Code → what it means. The codes are those of ``RecordError``, ``RawRecord.notes``, ``Quality`` and the doctor."""

@@ -28,6 +28,8 @@ _SIGNAL = re.compile(
     (?:\s+(?P<block>-?\d+))?)?)?)?)?)?(?:\s+(?P<name>.*))?$""",
     re.VERBOSE,
 )
+_LINE_END = re.compile(r"\r\n|\n|\r")
+"""``str.splitlines`` also cuts where a comment in another encoding has an ellipsis or a form feed."""
 _INTEGERS = ("frame", "skew", "offset", "baseline", "resolution", "zero", "checksum")
 
 
@@ -97,7 +99,7 @@ def read_header(path: Path) -> Header:
 
 def parse_header(text: str, notes: tuple[str, ...] = ()) -> Header:
     """Parse a header's text; ``notes`` are passed through. Raises RecordError where it is malformed."""
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in _LINE_END.split(text)]
     comments = tuple(line.lstrip("# \t") for line in lines if line.startswith("#"))
     content = [line for line in lines if line and not line.startswith("#")]
     if not content:
@@ -107,9 +109,12 @@ def parse_header(text: str, notes: tuple[str, ...] = ()) -> Header:
         return Header(segments, count, fs, samples, (), comments, notes)
     if not 0 < count <= MAX_SIGNALS:
         raise RecordError("BAD_HEADER", f"the header declares {count} signals")
-    if len(content) - 1 != count:
+    listed, surplus = content[1 : count + 1], content[count + 1 :]
+    if len(listed) < count or any(map(_SIGNAL.match, surplus)):
         raise RecordError("BAD_HEADER", f"the header declares {count} signals and lists {len(content) - 1}")
-    return Header(0, count, fs, samples, tuple(map(_signal_line, content[1:])), comments, notes)
+    if surplus:
+        notes = (*notes, "STRAY_LINES")
+    return Header(0, count, fs, samples, tuple(map(_signal_line, listed)), comments, notes)
 
 
 def _record_line(line: str) -> tuple[int, int, float, int | None]:

@@ -25,7 +25,7 @@ from cape_fed.store.writer import publish, refuse_foreign, write_description
 
 log = logging.getLogger(__name__)
 
-CHUNKS_WORTH_A_PROCESS = 5
+CHUNKS_WORTH_A_PROCESS = 3
 """Starting a worker takes about as long as reading this many chunks."""
 REPEATED = "REPEATED_RECORD"
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)

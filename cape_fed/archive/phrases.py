@@ -1,7 +1,8 @@
 """Diagnosis statements in English prose: ECG machines' reports and annotators' remarks.
 
 Conservative: what follows a word of doubt, negation or cause ("possible", "cannot rule out", "may be due to") makes
-its labels unclear and never positive. Wording: the report columns of MIMIC-IV-ECG and the comments of LUDB.
+its labels unclear and never positive, and a word that turns or dates the whole statement ("has resolved", "previously",
+a question mark) does so for all of its labels. Wording: the report columns of MIMIC-IV-ECG and the comments of LUDB.
 """
 
 from __future__ import annotations
@@ -61,8 +62,16 @@ _RULES: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
 )
 _DOUBT = re.compile(
     r"\b(possibl[ey]|probabl[ey]|consider|cannot|can not|rule out|may be|suggest\w*|suspect\w*|borderline|questionable"
-    r"|undefined|undetermined rhythm|due to|no|not|without|absence|versus)\b"
+    r"|undefined|undetermined rhythm|due to|no|not|without|absence|versus|likely|could|might|perhaps"
+    r"|presum\w*|doubtful|exclude|query)\b"
 )
+_TURNED = re.compile(
+    r"\?|(?<!can )\bnot\b|\bno (longer|more|change|significant change)"
+    r"|\b(absent|excluded|ruled out|never|neither|nor|denie[sd]|negative for|unlikely|resol\w+|replac\w+|disappeared"
+    r"|gone|convert\w+|reverted|terminated|ceased|cleared|normali[sz]ed|instead|previous\w*|prior|former\w*|earlier"
+    r"|history|compar\w+|since|last (ecg|tracing))\b"
+)
+"""Words that leave open whether the statement holds now, wherever they stand in it."""
 _NOT_READ = re.compile(r"analysis error|no further analysis|not performed|unsuitable for analysis|uninterpretable")
 
 LABELS = expressible(meaning for _, meaning in _RULES)
@@ -73,8 +82,7 @@ LABELS = expressible(meaning for _, meaning in _RULES)
 def meaning_of(statement: str) -> Meaning | None:
     """What one line of prose means, None where it names nothing of the vocabulary."""
     text = " ".join(statement.lower().split())
-    doubt = _DOUBT.search(text)
-    split = doubt.start() if doubt else len(text)
+    split = _certain_until(text)
     certain = _matching(text[:split])
     doubtful = _matching(text[split:])
     if not certain and not doubtful:
@@ -95,6 +103,14 @@ def annotate_prose(statements: Iterable[str]) -> dict[str, bool]:
     if not lines or any(_NOT_READ.search(line.lower()) for line in lines):
         return {}
     return combine(LABELS, filter(None, map(meaning_of, lines)))
+
+
+def _certain_until(text: str) -> int:
+    """Length of the part of a statement that is asserted; nothing of it is where doubt comes last ("LBBB, possible")."""
+    doubt = _DOUBT.search(text)
+    if _TURNED.search(text) or (doubt and not re.search(r"\w", text[doubt.end() :])):
+        return 0
+    return doubt.start() if doubt else len(text)
 
 
 def _matching(text: str) -> list[Meaning]:

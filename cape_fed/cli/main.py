@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
 import typer
+from safetensors import SafetensorError
 from typer.core import TyperGroup
 
-from cape_fed.errors import InputError
+from cape_fed.errors import InputError, RunError
 
+INTERRUPTED = 130
 COMMANDS = ("synth", "doctor", "ingest", "inspect", "pretrain", "simulate", "evaluate", "compare", "embed", "demo")
 
 
@@ -38,12 +41,17 @@ def cape_fed() -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line: exit 0 done, 2 bad usage or input in one line, 1 anything else."""
-    sys.exit(run(arguments))
+    """Run the command line and exit: 0 done, 2 bad usage or input in one line, 1 anything else."""
+    code = run(arguments)
+    if code == INTERRUPTED:
+        # Sites of a simulation are threads in the middle of a round; what they write is whole or absent.
+        sys.stderr.flush()
+        os._exit(1)
+    sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit code."""
+    """Run a command and return its exit code, or INTERRUPTED."""
     try:
         code = app(args=arguments, prog_name="cape-fed", standalone_mode=False)
     except InputError as error:
@@ -51,7 +59,11 @@ def run(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):
-        return _fail("stopped", 1)
+        return _fail("stopped", INTERRUPTED)
+    except RunError as error:
+        return _fail(str(error), 1)
+    except SafetensorError as error:
+        return _fail(f"cannot write or read tensors: {error}", 1)
     except OSError as error:
         return _fail(_describe(error), 1)
     return code if isinstance(code, int) else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -25,4 +26,5 @@ def pretrain(
     config = compose_config(overrides)
     with training_bar("steps") as report:
         pretrain_centrally(config, report)
-    print(config.out / "bundle")
+    if os.environ.get("RANK", "0") == "0":
+        print(config.out / "bundle")

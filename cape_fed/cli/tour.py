@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -21,31 +21,34 @@ METHODS = {
 }
 
 
-def take_tour(out: Path, seed: int) -> None:
-    """Run every step into ``out``; the first that fails ends it with its own message and exit code."""
+def take_tour(out: Path, seed: int, patients: int = PATIENTS, overrides: Sequence[str] = ()) -> None:
+    """Run every step into ``out``; the first that fails ends it with its own message and exit code.
+
+    ``patients`` a cohort; ``overrides`` change the configuration of every training.
+    """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not empty: choose another directory with --out")
     os.environ["CAPE_FED_SALT_FILE"] = str(out / "salt")
     begin = perf_counter()
-    _step(["synth", f"{out}/archives", "--patients", str(PATIENTS), "--seed", str(seed)])
+    _step(["synth", f"{out}/archives", "--patients", str(patients), "--seed", str(seed)])
     cohorts = json.loads((out / "archives" / "cohorts.json").read_text())
     roles = {role: [cohort["name"] for cohort in cohorts if cohort["role"] == role] for role in ("train", "evaluate")}
-    for arguments in _commands(out, seed, roles["train"], roles["evaluate"]):
+    for arguments in _commands(out, roles["train"], roles["evaluate"], [f"seed={seed}", *overrides]):
         _step(arguments)
     typer.echo(f"done in {perf_counter() - begin:.0f} s")
     typer.echo(f"report: {(out / 'report' / 'report.html').resolve()}")
 
 
-def _commands(out: Path, seed: int, train: list[str], evaluate: list[str]) -> Iterator[list[str]]:
+def _commands(out: Path, train: list[str], evaluate: list[str], changes: Sequence[str]) -> Iterator[list[str]]:
     """Every command after ``synth``, as its arguments."""
     yield ["doctor", f"{out}/archives/{train[1]}", "--format", "wfdb"]
     for name in (*train, *evaluate):
         yield ["ingest", f"{out}/archives/{name}", f"{out}/stores/{name}", "--format", "wfdb", "--cohort", name]
     data = [f"data.{role}=[{','.join(f'{out}/stores/{name}' for name in names)}]"
             for role, names in (("train", train), ("evaluate", evaluate))]  # fmt: skip
-    for method, (command, *overrides) in METHODS.items():
+    for method, (command, *batching) in METHODS.items():
         used = data[:1] if command == "pretrain" else data
-        yield [command, "experiment=demo", *overrides, *used, f"seed={seed}", f"out={out}/{method}"]
+        yield [command, "experiment=demo", *batching, *used, *changes, f"out={out}/{method}"]
     for method in METHODS:
         yield ["evaluate", f"{out}/{method}/bundle", "experiment=demo", *data, f"out={out}/{method}"]
     yield ["compare", *(f"{out}/{method}" for method in METHODS), "--out", f"{out}/report"]

@@ -57,9 +57,8 @@ def shared_tasks(values: Values, roles: Mapping[str, Role]) -> list[str]:
 def aggregate(values: Values, roles: Mapping[str, Role], metric: str) -> dict[Scope, Aggregate]:
     """Mean over the shared tasks: of the means over ID cohorts, of those over OOD cohorts, and in the worst cohort.
 
-    The worst cohort is the one with the worst mean on the data as they are, among those with a number for at least
-    half of the shared tasks: one with a single hard task is not worse for that. Its interval is that cohort's and does
-    not know that it was picked.
+    The worst cohort is the one with the worst mean on the data as they are. Its interval is that cohort's and does not
+    know that it was picked.
     """
     tasks = shared_tasks(values, roles)
     means: dict[Scope, Aggregate] = {}
@@ -70,20 +69,24 @@ def aggregate(values: Values, roles: Mapping[str, Role], metric: str) -> dict[Sc
             cohorts = {name for task in tasks for name in values[task] if roles[name] == role}
             cohorts = cohorts - POOLS.keys() or cohorts
             means[role] = Aggregate(mean([entry.sampled for entry in found]), label_of(cohorts), len(found))
-    if worst := _worst({task: values[task] for task in tasks}, metric):
-        means["worst"] = worst
+    if by_cohort := cohort_means(values, roles):
+        pick = min if HIGHER_IS_BETTER[metric] else max
+        means["worst"] = pick(by_cohort, key=lambda entry: entry.sampled.point)
     return means
 
 
-def _worst(values: Values, metric: str) -> Aggregate | None:
+def cohort_means(values: Values, roles: Mapping[str, Role]) -> list[Aggregate]:
+    """Mean of each cohort with a number for at least half of the shared tasks.
+
+    One with a number for a single hard task is not worse for that.
+    """
+    tasks = shared_tasks(values, roles)
     by_cohort: dict[str, list[Sampled]] = {}
-    for cohorts in values.values():
-        for cohort in cohorts.keys() - POOLS.keys():
-            by_cohort.setdefault(cohort, []).append(cohorts[cohort])
-    means = [
+    for task in tasks:
+        for cohort in values[task].keys() - POOLS.keys():
+            by_cohort.setdefault(cohort, []).append(values[task][cohort])
+    return [
         Aggregate(mean(found), cohort, len(found))
-        for cohort, found in by_cohort.items()
-        if 2 * len(found) >= len(values)
+        for cohort, found in sorted(by_cohort.items())
+        if 2 * len(found) >= len(tasks)
     ]
-    pick = min if HIGHER_IS_BETTER[metric] else max
-    return pick(means, key=lambda entry: entry.sampled.point, default=None)

@@ -48,6 +48,13 @@ def mean(statistics: Sequence[Sampled]) -> Sampled:
     return Sampled(float(np.mean([statistic.point for statistic in statistics])), draws)
 
 
+def worst(statistics: Sequence[Sampled], *, higher_is_better: bool) -> Sampled:
+    """The worst of statistics, found anew in each resample; at least one."""
+    pick = np.min if higher_is_better else np.max
+    points = [statistic.point for statistic in statistics]
+    return Sampled(float(pick(points)), pick([statistic.draws for statistic in statistics], axis=0))
+
+
 def weighted_mean(statistics: Sequence[Sampled], weights: Sequence[Sampled]) -> Sampled:
     """Mean of statistics under weights that vary with the resample; one without a value takes no part in it."""
     values = np.array([np.append(statistic.draws, statistic.point) for statistic in statistics])

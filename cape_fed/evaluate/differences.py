@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cape_fed.evaluate.aggregate import Scope, aggregate, mean_over_cohorts, transfer_values
-from cape_fed.evaluate.bootstrap import Sampled
+from cape_fed.evaluate.aggregate import Scope, aggregate, cohort_means, mean_over_cohorts, transfer_values
+from cape_fed.evaluate.bootstrap import Sampled, worst
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.metrics import HIGHER_IS_BETTER
 from cape_fed.evaluate.pooled import POOLS
@@ -22,7 +22,11 @@ Scores = Mapping[Key, Scored]
 def compare(
     scored: Mapping[str, Scores], pairs: Sequence[tuple[str, str]], roles: Mapping[str, Role], level: float
 ) -> list[Difference]:
-    """Method minus reference for each pair of names: summaries first, then each task over ID and OOD cohorts."""
+    """Method minus reference for each pair of names: summaries first, then each task over ID and OOD cohorts.
+
+    The worst cohort is found anew for each method and in each resample, and may be another one for the method than for
+    the reference: the difference is one of worst cases, and its interval knows that they were picked.
+    """
     roles = {**roles, **POOLS}
     values = {name: _values(scores, roles) for name, scores in scored.items()}
     return [
@@ -46,9 +50,13 @@ def _values(scores: Scores, roles: Mapping[str, Role]) -> dict[tuple[str, str, S
 
 
 def _summaries(scores: Scores, roles: Mapping[str, Role]) -> Iterator[tuple[tuple[str, str, Scope], Sampled]]:
-    for metric in HIGHER_IS_BETTER:
-        for scope, entry in aggregate(transfer_values(scores, metric), roles, metric).items():
-            yield (MEAN, metric, scope), entry.sampled
+    for metric, higher_is_better in HIGHER_IS_BETTER.items():
+        values = transfer_values(scores, metric)
+        for scope, entry in aggregate(values, roles, metric).items():
+            if scope != "worst":
+                yield (MEAN, metric, scope), entry.sampled
+        if by_cohort := [entry.sampled for entry in cohort_means(values, roles)]:
+            yield (MEAN, metric, "worst"), worst(by_cohort, higher_is_better=higher_is_better)
 
 
 def _tasks(scores: Scores, roles: Mapping[str, Role]) -> Iterator[tuple[tuple[str, str, Scope], Sampled]]:

@@ -61,13 +61,14 @@ def regression_metrics(
 
 
 def ranking_strata(target: Vector, patients: NDArray[np.int64], weights: Vector) -> dict[str, Vector]:
-    """How much records weigh ``[B]`` in each metric when cohorts are pooled without comparing records across them.
+    """How much a cohort weighs ``[B]`` in each metric when cohorts are pooled without comparing records across them.
 
-    Pairs of a positive and a negative for the AUROC, positives for average precision.
+    Pairs of a positive and a negative for the AUROC. None for average precision: what guessing gets is the share of
+    positives, so that a mean over cohorts of different shares has no meaning.
     """
     positives = np.bincount(patients, target, minlength=len(weights)) @ weights
     negatives = np.bincount(patients, 1 - target, minlength=len(weights)) @ weights
-    return {"auroc": positives * negatives, "auprc": positives}
+    return {"auroc": positives * negatives}
 
 
 def regression_strata(target: Vector, patients: NDArray[np.int64], weights: Vector) -> dict[str, Vector]:

@@ -26,7 +26,9 @@ def score_with_pools(
     """Score one method's predictions, with a pooled transfer cell for each task and role without any other number.
 
     Within a pool a record is only ever compared with records of its own cohort: a representation that gives cohorts
-    away, whose shares of positives differ, gains nothing by it.
+    away, whose shares of positives differ, gains nothing by it. A cohort without both classes has nothing to compare
+    and takes no part; the others count with the patients of their rarer class, which have to reach the minimum
+    together. A pool has no average precision.
     """
     scored = score(predictions, resamples, options)
     return {**scored, **dict(_pools(predictions, scored, resamples, roles, options))}
@@ -45,11 +47,12 @@ def _pools(
             if block.probe == "transfer" and roles[block.cohort] == role:
                 by_task.setdefault(block.task, []).append(block)
         for task, blocks in by_task.items():
-            support = reduce(add, (support_of(block.target, block.patients) for block in blocks))
             shown = any(scored[Key(block.cohort, task, "transfer")].sampled for block in blocks)
-            if not shown and support.enough(task, options.min_patients):
-                key = Key(name, task, "transfer")
-                yield key, show(key, support, _sample(blocks, resamples), options.level)
+            supports = [(block, support_of(block.target, block.patients)) for block in blocks]
+            usable = [(block, support) for block, support in supports if support.strength(task)]
+            if not shown and sum(support.strength(task) for _, support in usable) >= options.min_patients:
+                key, support = Key(name, task, "transfer"), reduce(add, (support for _, support in usable))
+                yield key, show(key, support, _sample([block for block, _ in usable], resamples), options.level)
 
 
 def _sample(blocks: Sequence[Prediction], resamples: Resamples) -> dict[str, Sampled]:
@@ -57,7 +60,7 @@ def _sample(blocks: Sequence[Prediction], resamples: Resamples) -> dict[str, Sam
     weights = [_weights(block, resamples) for block in blocks]
     return {
         metric: weighted_mean([value[metric] for value in values], [weight[metric] for weight in weights])
-        for metric in values[0]
+        for metric in weights[0]
     }
 
 

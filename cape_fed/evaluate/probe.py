@@ -44,9 +44,7 @@ def fit_ridge(moments: Moments, penalties: Sequence[float]) -> list[LinearProbe]
     serves cohorts of any size.
     """
     mean, target_mean = moments.x / moments.n, moments.y / moments.n
-    mean_square = np.diag(moments.xx) / moments.n
-    variance = mean_square - mean**2
-    inverse = np.where(variance > _CONSTANT * mean_square, 1 / np.sqrt(np.maximum(variance, 1e-300)), 0.0)
+    inverse = inverse_spread(moments)
     correlation = (moments.xx / moments.n - np.outer(mean, mean)) * np.outer(inverse, inverse)
     projected = (moments.xy / moments.n - np.outer(mean, target_mean)) * inverse[:, None]
     eigenvalues, vectors = np.linalg.eigh(correlation)
@@ -57,6 +55,13 @@ def fit_ridge(moments: Moments, penalties: Sequence[float]) -> list[LinearProbe]
         weights = inverse[:, None] * (vectors @ shrunk)
         probes.append(LinearProbe(weights, target_mean - mean @ weights, penalty))
     return probes
+
+
+def inverse_spread(moments: Moments) -> NDArray[np.float64]:
+    """One over the standard deviation of each feature ``[D]``, 0 for constant ones."""
+    mean_square = np.diag(moments.xx) / moments.n
+    variance = mean_square - (moments.x / moments.n) ** 2
+    return np.where(variance > _CONSTANT * mean_square, 1 / np.sqrt(np.maximum(variance, 1e-300)), 0.0)
 
 
 def choose_ridge(train: Moments, valid: Moments, penalties: Sequence[float]) -> LinearProbe:

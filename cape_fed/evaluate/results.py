@@ -63,7 +63,7 @@ class Cell(Estimate):
     """Positive records; null for age."""
     patients: int | None = None
     second: Estimate | None = None
-    """The task's other metric: AUPRC, or R² for age."""
+    """The task's other metric: AUPRC, which pooled cohorts have none of, or R² for age."""
     reason: Reason | None = None
     """Why there is no number."""
 
@@ -151,6 +151,7 @@ class Difference(Estimate):
     task: str
     """A task, or ``mean`` for the summary."""
     scope: Literal["id", "ood", "worst"]
+    """In ``worst``, each method's own worst cohort, found anew in each resample."""
     p: float
     """Two-sided, from the share of resamples on either side of 0; not corrected for the number of comparisons."""
 

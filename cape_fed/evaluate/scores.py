@@ -71,7 +71,7 @@ def fill(scored: Mapping[Key, Scored], cohort: Cohort, task: str, probe: Probe) 
 
 
 def show(key: Key, support: Support, sampled: Mapping[str, Sampled], level: float) -> Scored:
-    """A cell with its numbers."""
+    """A cell with its numbers; the second metric may be missing."""
     first, second = metrics_of(key.task)
     cell = Cell.of(
         first,
@@ -82,7 +82,7 @@ def show(key: Key, support: Support, sampled: Mapping[str, Sampled], level: floa
         n=support.n,
         n_pos=None if is_regression(key.task) else support.n_pos,
         patients=support.patients,
-        second=Estimate.of(second, sampled[second], level),
+        second=Estimate.of(second, sampled[second], level) if second in sampled else None,
     )
     return Scored(cell, sampled)
 

@@ -79,7 +79,7 @@ def _task_result(
     means = {metric: mean_over_cohorts(values[metric], roles, role) for metric in values}
     return TaskResult(
         **dict(_estimate(first, means[first], level)),
-        second=_estimate(second, means[second], level),
+        second=_estimate(second, means[second], level) if means[second] else None,
         n=_total(cell.n for cell in shown),
         n_pos=_total(cell.n_pos for cell in shown),
         patients=_total(cell.patients for cell in shown),

@@ -56,11 +56,13 @@ class Support:
             self.patients_neg + other.patients_neg,
         )
 
+    def strength(self, task: str) -> int:
+        """Number of patients that a number rests on: for a yes or no, those with the rarer of the two."""
+        return self.patients if is_regression(task) else min(self.patients_pos, self.patients_neg)
+
     def enough(self, task: str, minimum: int) -> bool:
         """Whether there are ``minimum`` patients: for a yes or no, with a yes and as many with a no."""
-        if is_regression(task):
-            return self.patients >= minimum
-        return min(self.patients_pos, self.patients_neg) >= minimum
+        return self.strength(task) >= minimum
 
 
 def support_of(target: NDArray[np.float64], patients: NDArray[np.int64]) -> Support:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from cape_fed.pretrain.config import Section
@@ -14,7 +12,6 @@ class FederationConfig(Section):
 
     rounds: int = Field(default=20, gt=0)
     local_steps: int = Field(default=50, gt=0, description="optimiser steps a site takes in a round")
-    strategy: Literal["fedavg"] = "fedavg"
     measure_every: int = Field(default=1, gt=0, description="rounds between label-free monitors")
     checkpoint_every: int = Field(default=1, gt=0, description="rounds between the coordinator's checkpoints")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
-from flwr.app import Context, Error, Message, RecordDict
+from flwr.app import Context, Error, Message, RecordDict, UserConfig
 from flwr.clientapp import ClientApp
 from flwr.common.serde import message_from_proto, message_to_proto
 from flwr.proto.message_pb2 import Message as MessageProto
@@ -28,11 +28,20 @@ class LocalGrid(Grid):
     Replies come back in the order of the messages, so that nothing depends on which site was faster.
     """
 
-    def __init__(self, app: ClientApp, sites: int, workers: int, prepare: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        app: ClientApp,
+        sites: int,
+        workers: int,
+        prepare: Callable[[], None] = lambda: None,
+        run_config: UserConfig | None = None,
+    ) -> None:
         """``prepare`` is called once in each of ``workers`` threads before it serves a site."""
         self._app = app
         self._pool = ThreadPoolExecutor(workers, "site", initializer=prepare)
-        self._contexts = {node: _context(node, sites) for node in range(COORDINATOR + 1, COORDINATOR + 1 + sites)}
+        self._contexts = {
+            node: _context(node, sites, run_config or {}) for node in range(COORDINATOR + 1, COORDINATOR + 1 + sites)
+        }
         self._run = Run.create_empty(run_id=RUN)
         # Flower stamps new messages with the identity of the process it thinks it runs in.
         TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = RUN, 1, COORDINATOR
@@ -74,8 +83,8 @@ class LocalGrid(Grid):
         return list(self.pull_messages(self.push_messages(messages)))
 
     def close(self) -> None:
-        """End the threads."""
-        self._pool.shutdown(cancel_futures=True)
+        """End the threads once they are idle."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _serve(self, data: bytes) -> bytes:
         """One message at its site: bytes in, bytes out; an exception becomes Flower's error reply."""
@@ -83,7 +92,7 @@ class LocalGrid(Grid):
         try:
             reply = self._app(message, self._contexts[message.metadata.dst_node_id])
         except Exception as error:
-            log.exception("site of node %d failed", message.metadata.dst_node_id)
+            log.exception("the ClientApp of a site failed")
             reply = Message(Error(RAISED, type(error).__name__), reply_to=message)
         answer: bytes = message_to_proto(reply).SerializeToString()
         return answer
@@ -99,11 +108,11 @@ class LocalGrid(Grid):
         return message_from_proto(MessageProto.FromString(data))
 
 
-def _context(node: int, sites: int) -> Context:
+def _context(node: int, sites: int, run_config: UserConfig) -> Context:
     return Context(
         run_id=RUN,
         node_id=node,
         node_config={"partition-id": node - COORDINATOR - 1, "num-partitions": sites},
         state=RecordDict(),
-        run_config={},
+        run_config=run_config,
     )

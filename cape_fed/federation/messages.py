@@ -14,6 +14,7 @@ from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDic
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from cape_fed.federation.roster import Role
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.signal.profile import Profile
 
@@ -32,8 +33,8 @@ class Task(BaseModel):
     round: int
     local_steps: int
     total_steps: int
-    measure: bool
-    """Whether to measure the incoming encoder before training on."""
+    saved_round: int
+    """The round that the coordinator would begin with if it had to resume: the site keeps its state from there on."""
     config: PretrainConfig
 
 
@@ -54,6 +55,8 @@ class CohortCounts(BaseModel):
 
     records: int
     patients: int
+    fingerprint: str
+    """Hash of the store, to tell whether it is still the one that was trained on."""
 
 
 class Introduction(BaseModel):
@@ -62,6 +65,8 @@ class Introduction(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     site: str
+    role: Role
+    """What the site lets itself be asked for."""
     source: str
     """Hash of the site's code."""
     profile: Profile

@@ -17,6 +17,8 @@ class Member:
     role: Role
     node: int
     """Flower's id of the site's node."""
+    patients: int
+    """Patients of all its cohorts: its weight cannot be more."""
 
 
 def members_with(roster: Sequence[Member], role: Role) -> list[Member]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -44,6 +45,7 @@ class CohortPairs:
         self.seed = seed
         self.rows = rows[order]
         self.codes, self._start, self._count = np.unique(patients[order], return_index=True, return_counts=True)
+        self._epoch = lru_cache(maxsize=2)(self._shuffle)  # a batch lies in one epoch or two
 
     @property
     def patients(self) -> int:
@@ -63,7 +65,7 @@ class CohortPairs:
         patient, first, second = np.concatenate(parts, axis=1)
         return self.rows[first], self.rows[second], self.codes[patient]
 
-    def _epoch(self, epoch: int) -> Rows:
+    def _shuffle(self, epoch: int) -> Rows:
         """``[3, patients]``: a shuffle of the patients with two positions in ``rows`` for each."""
         rng = derive_rng(self.seed, "pairs", self.name, epoch)
         patient = rng.permutation(self.patients)
@@ -116,6 +118,7 @@ class RandomBatches:
         self.cohorts = cohorts
         self.pairs = pairs
         self.seed = seed
+        self._order = lru_cache(maxsize=2)(self._shuffle)
         self._pool = np.repeat(np.arange(len(cohorts)), sizes)
         self._sizes = sizes
 
@@ -135,7 +138,7 @@ class RandomBatches:
             begin += end - offset
         return _collect(self.cohorts, before, counts)
 
-    def _order(self, epoch: int) -> NDArray[np.int64]:
+    def _shuffle(self, epoch: int) -> NDArray[np.int64]:
         return derive_rng(self.seed, "pool", epoch).permutation(self._pool)
 
 

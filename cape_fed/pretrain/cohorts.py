@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cape_fed.errors import InputError
 from cape_fed.pretrain.batching import CohortPairs
@@ -30,6 +31,11 @@ class Cohort:
         """Its sequence of training pairs."""
         rows = self.split.train
         return CohortPairs(self.name, rows, self.store.patients[rows], seed)
+
+
+def count_store(store: Store) -> dict[str, Any]:
+    """Records, patients and fingerprint of a store: what is told of it elsewhere."""
+    return {"records": len(store), "patients": store.meta.patients, "fingerprint": store.meta.fingerprint}
 
 
 def open_cohorts(paths: Sequence[Path], config: SplitConfig, splits: Path) -> list[Cohort]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cape_fed.pretrain.batching import check_kind
 
@@ -60,6 +60,12 @@ class SplitConfig(Section):
     seed: int = 0
     valid: float = Field(default=0.1, ge=0, lt=1)
     test: float = Field(default=0.2, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _leaves_some_to_train(self) -> Self:
+        if self.valid + self.test >= 1:
+            raise ValueError("valid and test leave nobody to train on: make them smaller")
+        return self
 
     @property
     def fractions(self) -> tuple[float, float, float]:

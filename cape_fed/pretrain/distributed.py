@@ -61,6 +61,8 @@ def join_processes(device: torch.device) -> Processes:
     """The group that torchrun described in the environment; a single process outside torchrun."""
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return Processes()
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return Processes(dist.get_rank(), dist.get_world_size())

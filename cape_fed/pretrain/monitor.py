@@ -21,7 +21,7 @@ MAX_PATIENTS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class Views:
     """Two views of every monitored patient of one cohort, fixed for the run."""
 
     cohort: str
@@ -41,22 +41,22 @@ class Monitor:
         device: torch.device,
     ) -> None:
         """``rows`` are each store's validation rows; a cohort with fewer than two patients there is left out."""
-        self.probes: list[Probe] = []
+        self.views: list[Views] = []
         for index, (store, own) in enumerate(zip(stores, rows, strict=True)):
             cohort = CohortPairs(store.cohort, own, store.patients[own], derive_seed(seed, "monitor"))
             if cohort.patients < 2:
                 continue
             first, second, group = cohort.draw(0, min(cohort.patients, MAX_PATIENTS))
             feed = Feed(stores, _Fixed(Batch(np.full(len(first), index), first, second, group)), device)
-            self.probes.append(_views(store.cohort, feed.load(0), augmentation, seed))
+            self.views.append(_views(store.cohort, feed.load(0), augmentation, seed))
 
     @torch.no_grad()
     def measure(self, encoder: Encoder) -> dict[str, float]:
         """Alignment, uniformity within and between cohorts, RankMe and same-patient retrieval, means over cohorts."""
-        if not self.probes:
+        if not self.views:
             return {}
         encoder.eval()
-        raw = [(encoder(*probe.first).float(), encoder(*probe.second).float()) for probe in self.probes]
+        raw = [(encoder(*views.first).float(), encoder(*views.second).float()) for views in self.views]
         encoder.train()
         unit = [(normalize(one, dim=1), normalize(two, dim=1)) for one, two in raw]
         measured = {
@@ -113,11 +113,11 @@ class _Fixed:
         return self.only
 
 
-def _views(cohort: str, pairs: Pairs, augmentation: Augmentation, seed: int) -> Probe:
+def _views(cohort: str, pairs: Pairs, augmentation: Augmentation, seed: int) -> Views:
     generator = torch.Generator(pairs.group.device)
     generator.manual_seed(derive_seed(seed, "monitor views", cohort))
     first, second = (augmentation(*view, generator) for view in (pairs.first, pairs.second))
-    return Probe(cohort, first, second)
+    return Views(cohort, first, second)
 
 
 def _mean(values: Sequence[float]) -> float:

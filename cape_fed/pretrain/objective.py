@@ -28,12 +28,6 @@ def nt_xent(
     return cross_entropy(logits, positive)
 
 
-def pair_loss(z1: Tensor, z2: Tensor, groups: Tensor, tau: float) -> Tensor:
-    """NT-Xent of a whole batch of pairs: views ``[B, d]`` each, ``groups`` ``[B]``."""
-    both, doubled = torch.cat([z1, z2]), torch.cat([groups, groups])
-    return nt_xent(both, both, doubled, doubled, 0, tau)
-
-
 class ProjectionHead(nn.Sequential):
     """Two-layer MLP between embedding and objective; it never leaves the place where it is trained."""
 

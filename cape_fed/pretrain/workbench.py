@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 
@@ -33,14 +34,13 @@ class Workbench:
     ) -> None:
         """``steps`` is the length of the run, over which the learning rate and the order of batches are laid out."""
         processes = processes or Processes()
-        if config.train.pairs % processes.world:
-            raise InputError(f"train.pairs={config.train.pairs} cannot be shared by {processes.world} processes")
         self.steps = steps
         self.cohorts = cohorts
         self.pairs = [cohort.pairs(config.seed) for cohort in cohorts]
         stores = [cohort.store for cohort in cohorts]
         batching = make_batching(config.batching, self.pairs, config.train.pairs, steps, config.seed)
-        self.learner = Learner(config, common_profile(stores).fs, name, device, processes)
+        self._new_learner = partial(Learner, config, common_profile(stores).fs, name, device, processes)
+        self.learner = self._new_learner()
         self.feed = Feed(stores, batching, device, processes.share(config.train.pairs))
 
     @cached_property
@@ -59,6 +59,10 @@ class Workbench:
         """Label-free monitors of the encoder as it is."""
         return self.monitor.measure(self.learner.encoder)
 
+    def renew_learner(self) -> None:
+        """Begin again with the seed's own weights and an optimiser that remembers nothing."""
+        self.learner = self._new_learner()
+
     def pair_kinds(self) -> dict[str, float]:
         """For every cohort, the share of pairs made of two records of a patient; the rest are two views of one."""
         return {pairs.name: pairs.share_with_several for pairs in self.pairs}
@@ -74,7 +78,9 @@ def check_batches(stores: Sequence[Store], config: PretrainConfig) -> None:
 def choose_device(name: str) -> torch.device:
     """The device a configuration asks for; InputError where there is none such."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: a GPU for each process
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)

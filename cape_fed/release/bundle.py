@@ -76,9 +76,8 @@ def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
         encoder.load_state_dict(load_file(root / MODEL))
     except (RuntimeError, OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{root / MODEL} does not fit {CONFIG}: {' '.join(str(error).split())[:160]}") from error
-    loaded = PretrainedEncoder(encoder.to(device), profile, config.provenance)
-    _check_reference(root, loaded)
-    return loaded
+    _check_reference(root, PretrainedEncoder(encoder, profile, config.provenance))
+    return PretrainedEncoder(encoder.to(device), profile, config.provenance)
 
 
 def reference_signal(profile: Profile) -> NDArray[np.float32]:

@@ -11,8 +11,8 @@ _LOCAL = {"data", "out", "device", "threads", "resume", "evaluation"}
 """Configuration that is about the machine or the evaluation and would carry paths out of it."""
 
 
-def describe_run(config: RunConfig, method: str, cohorts: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
-    """Method, training cohorts with their counts and the configuration that decided the weights; no paths."""
+def describe_run(config: RunConfig, method: str, cohorts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Method, training cohorts with counts and fingerprints, the configuration behind the weights; no paths."""
     return {
         "method": config.method or method,
         "cohorts": {name: dict(counts) for name, counts in cohorts.items()},

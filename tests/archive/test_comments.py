@@ -45,6 +45,26 @@ def test_ptb() -> None:
     assert describe(["Reason for admission: Valvular heart disease"]).labels == {}
 
 
+def test_a_rhythm_does_not_overrule_codes() -> None:
+    found = describe(["Age: 63", "Dx: 164889003", "Rhythm: SR"])
+    assert found.labels["AF"] is True
+    assert found.labels == describe(["Dx: 164889003"]).labels | {"SINUS": False}
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "labels"),
+    [
+        ("AFIB", {"AF": True, "AFL": False, "SINUS": False, "SARRH": False, "SBRAD": False, "STACH": False}),
+        ("SB", {"AF": False, "AFL": False, "SINUS": True, "SARRH": False, "SBRAD": True, "STACH": False}),
+        ("AF", {"SINUS": False, "SARRH": False, "SBRAD": False, "STACH": False}),
+        ("Sinus Bradycardia, ventricular rate 50", {}),
+        ("", {}),
+    ],
+)
+def test_rhythm_abbreviations(rhythm: str, labels: dict[str, bool]) -> None:
+    assert describe([f"Rhythm: {rhythm}"]).labels == labels
+
+
 def test_ludb() -> None:
     lines = ["<age>: 51", "<sex>: F", "<diagnoses>:", "Rhythm: Sinus bradycardia.", "Left ventricular hypertrophy."]
     found = describe(lines)
@@ -52,9 +72,40 @@ def test_ludb() -> None:
     assert {label for label, value in found.labels.items() if value} == {"SBRAD", "SINUS", "LVH"}
 
 
-@pytest.mark.parametrize("dx", ["Dx:", "Dx: Unknown", "Dx: nan", "Dx: something else"])
+@pytest.mark.parametrize("dx", ["Dx:", "Dx: Unknown", "Dx: nan", "Dx: something else", "Dx: 3,7", "Dx: 999"])
 def test_no_diagnosis_is_not_annotated(dx: str) -> None:
     assert describe([dx]).labels == {}
+
+
+def test_prose_that_is_not_understood_is_not_annotated() -> None:
+    assert describe(["<diagnoses>:", "Rhythm: ?", "see the letter"]).labels == {}
+    assert describe(["Rhythm: Sinus bradycardia.", "Left ventricular hypertrophy."]).labels == {}
+
+
+def test_codes_outside_the_vocabulary_deny_what_is_in_it() -> None:
+    found = describe(["Dx: 39732003"])
+    assert found.labels["AF"] is False
+    assert found.unmapped == ("39732003",)
+    assert describe(["Dx: 3,7"]).unmapped == ("3", "7")
+
+
+@pytest.mark.parametrize("line", ["Patient: 45 years, male", "subject: adult male", "Patient: John"])
+def test_free_text_is_no_patient(line: str) -> None:
+    found = describe([line])
+    assert (found.patient, found.notes) == (None, ("BAD_PATIENT",))
+    found = describe([line, "Patient ID: 7"])
+    assert (found.patient, found.notes) == ("7", ())
+
+
+@pytest.mark.parametrize("line", ["Patient: P-12.a", "Subject: 12", "subject: 12.0", "patient 12"])
+def test_plain_patient_ids(line: str) -> None:
+    assert describe([line]).patient in ("P-12.a", "12")
+
+
+def test_an_age_below_a_bound_is_no_tag() -> None:
+    assert describe(["Age: <1", "Sex: F"]).age == 0.5
+    found = describe(["<age>: <1 <sex>: F"])
+    assert (found.age, found.sex) == (0.5, "F")
 
 
 def test_an_empty_or_odd_header_says_nothing() -> None:

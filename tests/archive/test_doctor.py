@@ -111,6 +111,7 @@ FILES: dict[str, Callable[[Path], object]] = {
     "UNIT_UNKNOWN": lambda root: write_calibrated(root, "1000/NU"),
     "LEAD_SPELLING": lambda root: write_with(root, names=[name.upper() for name in LEADS]),
     "NON_UTF8": lambda root: write_bytes(root, "hea", lambda data: data + b"# Dr. M\xfcller\n"),
+    "STRAY_LINES": lambda root: write_bytes(root, "hea", lambda data: data + b"go on\n"),
     "NO_PATIENT": lambda root: write_with(root, comments=without("Patient")),
     "NO_AGE": lambda root: write_with(root, comments=without("Age")),
     "AGE_IMPLAUSIBLE": lambda root: write_with(root, comments=(*without("Age"), "Age: 460")),

@@ -38,6 +38,22 @@ def test_record_lines_that_archives_have(first: str) -> None:
     assert parse_header(f"{first}\r\n{LINE}\r\n").samples == 10
 
 
+@pytest.mark.parametrize("mark", ["\x85", "\x0b", "\x0c", "\x1c", "\x1e", "\u2028", "\u2029"])
+def test_a_comment_ends_at_the_end_of_its_line_only(tmp_path: Path, mark: str) -> None:
+    header = parse_header(f"a 1 500 10\r\n{LINE}\r# wait{mark}go on\n# Age: 5")
+    assert header.comments == (f"wait{mark}go on", "Age: 5")
+    path = tmp_path / "a.hea"
+    path.write_bytes(f"a 1 500 10\n{LINE}\n# wait".encode() + b"\x85 go on\n")
+    assert read_header(path).notes == ("NON_UTF8",)
+
+
+def test_lines_that_are_no_signal_after_the_last_signal_are_noted() -> None:
+    header = parse_header(f"a 1 500 10\n{LINE}\ngo on\n# Age: 5")
+    assert (len(header.signals), header.comments, header.notes) == (1, ("Age: 5",), ("STRAY_LINES",))
+    with pytest.raises(RecordError, match="malformed"):
+        parse_header(f"a 1 500 10\ngo on\n{LINE}")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -37,6 +37,21 @@ from cape_fed.archive.phrases import annotate_prose, meaning_of
         ("Normal ECG", "NORM", ""),
         ("Normal ECG except for rate", "", "NORM"),
         ("Scar formation: inferior wall.", "MI", ""),
+        ("Atrial fibrillation not seen", "", "AF"),
+        ("Atrial fibrillation has resolved", "", "AF"),
+        ("Atrial fibrillation is no longer present", "", "AF"),
+        ("Sinus rhythm has replaced atrial fibrillation", "", "SINUS AF"),
+        ("Infarct excluded", "", "MI"),
+        ("Could be infarct", "", "MI"),
+        ("Likely infarct", "", "MI"),
+        ("Inferior infarct, possible", "", "MI"),
+        ("Inferior infarct unlikely", "", "MI"),
+        ("?LBBB", "", "LBBB"),
+        ("LBBB?", "", "LBBB"),
+        ("previously RBBB", "", "RBBB"),
+        ("Since last ECG, atrial fibrillation is new", "", "AF"),
+        ("Sinus rhythm, likely inferior infarct", "SINUS", "MI"),
+        ("Sinus rhythm without PVCs", "SINUS", "PVC"),
     ],
 )
 def test_statements(statement: str, positive: str, unclear: str) -> None:
@@ -48,6 +63,12 @@ def test_statements(statement: str, positive: str, unclear: str) -> None:
 @pytest.mark.parametrize("statement", ["Abnormal ECG", "Left axis deviation", "Report made without knowing sex", ""])
 def test_statements_outside_the_vocabulary(statement: str) -> None:
     assert meaning_of(statement) is None
+
+
+def test_a_rhythm_that_is_gone_does_not_deny_sinus_rhythm() -> None:
+    labels = annotate_prose(["Atrial fibrillation has resolved"])
+    assert "AF" not in labels
+    assert "SINUS" not in labels
 
 
 def test_a_report_denies_what_it_does_not_mention() -> None:

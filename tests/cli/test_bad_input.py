@@ -90,5 +90,5 @@ def test_control_c_is_one_line_and_exit_one(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(main, "app", interrupted)
-    assert run(["pretrain"]) == 1
+    assert run(["pretrain"]) == main.INTERRUPTED
     assert said(capsys) == "cape-fed: stopped"

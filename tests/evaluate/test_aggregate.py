@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from cape_fed.evaluate.aggregate import aggregate, label_of, shared_tasks
 from cape_fed.evaluate.bootstrap import Sampled
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.differences import compare
-from cape_fed.evaluate.results import Cell
+from cape_fed.evaluate.results import Cell, Difference
 from cape_fed.evaluate.scores import Key, Scored
 
 ROLES: dict[str, Role] = {"a": "id", "b": "id", "c": "ood"}
@@ -66,3 +67,33 @@ def test_differences_are_paired() -> None:
     np.testing.assert_allclose([ood.point, ood.low, ood.high], 0.05, atol=1e-9)
     assert ood.p == 2 / 401
     assert (ood.method, ood.reference, ood.metric) == ("g", "p", "auroc")
+
+
+def worst_difference(one: dict[tuple[str, str], Sampled], two: dict[tuple[str, str], Sampled]) -> Difference:
+    found = compare({"g": scored(one), "p": scored(two)}, [("g", "p")], ROLES, 0.95)
+    (entry,) = [d for d in found if d.scope == "worst"]
+    return entry
+
+
+def test_the_worst_cohort_is_found_anew_in_each_resample() -> None:
+    one = {("a", "AF"): Sampled(0.70, np.array([0.60, 0.80])), ("b", "AF"): Sampled(0.71, np.array([0.75, 0.55]))}
+    two = {("a", "AF"): Sampled(0.66, np.array([0.50, 0.90])), ("b", "AF"): Sampled(0.65, np.array([0.70, 0.65]))}
+    entry = worst_difference(one, two)
+    assert entry.point == pytest.approx(0.70 - 0.65)
+    draws = np.array([0.60 - 0.50, 0.55 - 0.65])
+    np.testing.assert_allclose([entry.low, entry.high], np.quantile(draws, [0.025, 0.975]))
+
+
+def test_worst_cohorts_of_equally_good_methods_rarely_differ() -> None:
+    rng = np.random.default_rng(0)
+    places = [(cohort, "AF") for cohort in ROLES]
+    missed = 0
+    for _ in range(300):
+        methods = []
+        for _ in range(2):
+            points = 0.7 + 0.02 * rng.standard_normal(len(places))
+            draws = points[:, None] + 0.02 * rng.standard_normal((len(places), 200))
+            methods.append({place: Sampled(*entry) for place, *entry in zip(places, points, draws, strict=True)})
+        entry = worst_difference(*methods)
+        missed += not entry.low <= 0 <= entry.high
+    assert missed / 300 < 0.09

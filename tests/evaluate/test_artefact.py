@@ -56,3 +56,21 @@ def test_where_there_is_nothing_to_tell_apart(cohorts) -> None:
 def test_a_cohort_with_too_few_test_patients_takes_no_part(cohorts) -> None:
     few = replace(cohorts[1], tested={"within": cohorts[1].tested["within"][:3]})
     assert probe([cohorts[0], few, cohorts[2]], artefact=5.0).cohorts == ["a", "c"]
+
+
+def test_a_cohort_between_the_others_is_not_masked(cohorts) -> None:
+    rng = np.random.default_rng(0)
+    places = {"a": -8.0, "b": 0.0, "c": 8.0}
+    features = {
+        cohort.name: (places[cohort.name] + rng.standard_normal((len(cohort.store), 1))).astype(np.float32)
+        for cohort in cohorts[:3]
+    }
+    found = probe_artefacts(cohorts[:3], features, OPTIONS)
+    assert min(found.recall.values()) > 0.97
+
+
+def test_without_validation_or_train_patients(cohorts) -> None:
+    nothing = cohorts[0].train[:0]
+    assert probe([replace(cohort, valid=nothing) for cohort in cohorts], artefact=5.0).point > 0.9
+    untrained = replace(cohorts[1], train=nothing)
+    assert probe([cohorts[0], untrained, cohorts[2]], artefact=5.0).cohorts == ["a", "c"]

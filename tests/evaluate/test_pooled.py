@@ -43,10 +43,30 @@ def test_a_pool_counts_pairs_within_cohorts() -> None:
     assert cell.point == pytest.approx(np.mean(pairs(blocks)))
     assert (cell.n, cell.n_pos, cell.patients) == (45, 14, 45)
     assert cell.low < cell.point < cell.high
+    assert cell.second is None
+
+
+@pytest.mark.parametrize(
+    ("a", "b"), [((30, 0), (0, 500)), ((19, 1), (2, 500)), ((30, 0), (9, 500)), ((30, 0), (500, 9))]
+)
+def test_classes_of_different_cohorts_make_no_pool(a: tuple[int, int], b: tuple[int, int]) -> None:
+    blocks = [block(name, sum(n), positive=n[0] / sum(n)) for name, n in (("a", a), ("b", b))]
+    scored = pooled(*blocks)
+    assert not any(key.cohort in POOLS for key in scored)
+    assert [scored[Key(b.cohort, "AF", "transfer")].cell.reason for b in blocks] == ["few", "few"]
+
+
+def test_a_cohort_of_one_class_is_not_counted() -> None:
+    roles: dict[str, Role] = {**ROLES, "d": "id"}
+    blocks = [block("a", 20), block("b", 25), block("d", 300, positive=0.0)]
+    scored = score_with_pools(blocks, make_resamples(blocks, OPTIONS), roles, OPTIONS)
+    cell = scored[Key("ID pooled", "AF", "transfer")].cell
+    assert (cell.n, cell.n_pos, cell.patients) == (45, 14, 45)
+    assert cell.point == pytest.approx(np.mean(pairs(blocks[:2])))
 
 
 def test_giving_the_cohort_away_gains_nothing() -> None:
-    rare, frequent = block("a", 30, positive=0.1), block("b", 14, positive=0.6)
+    rare, frequent = block("a", 50, positive=0.1), block("b", 14, positive=0.6)
     plain = pooled(rare, frequent)[Key("ID pooled", "AF", "transfer")]
     shifted = pooled(rare, block("b", 14, positive=0.6, shift=100.0))[Key("ID pooled", "AF", "transfer")]
     assert shifted.cell == plain.cell

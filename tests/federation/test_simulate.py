@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from flwr.app import Context, RecordDict, UserConfig
 from safetensors.torch import load_file
 
-from cape_fed.cli.engines import simulate_federation
+from cape_fed.cli.federate import simulate_federation
 from cape_fed.config import RunConfig
-from cape_fed.errors import InputError
-from cape_fed.pretrain.cohorts import open_cohorts
+from cape_fed.errors import InputError, RunError
+from cape_fed.federation.local_grid import LocalGrid
+from cape_fed.pretrain.cohorts import count_store, open_cohorts
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.workbench import Workbench
 from cape_fed.release.bundle import load_encoder
 from cape_fed.rundir import read_metrics
-from server.rounds import FederationError
+from cape_fed.store.store import open_store
+from client import app as client_app
+from client import handlers
+from client.app import make_client_app
+from client.site import simulated_sites
+from server import app as server_app
+from server.joining import join_sites
 from tests.conftest import TinyStore
 from tests.federation.helpers import config_for, make_cohorts
 
@@ -109,17 +118,22 @@ def test_same_seed_same_weights_and_another_another(root: Path) -> None:
     assert not all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-def test_resumed_equals_uninterrupted(root: Path) -> None:
-    whole = simulate(config_for(root, "whole", federation={"rounds": 5, "local_steps": 2}))
+@pytest.mark.parametrize("checkpoint_every", [1, 2, 3])
+@pytest.mark.parametrize("other_process", [False, True])
+def test_resumed_equals_uninterrupted(root: Path, checkpoint_every: int, other_process: bool) -> None:
+    federation = {"rounds": 5, "local_steps": 2, "checkpoint_every": checkpoint_every}
+    whole = simulate(config_for(root, "whole", federation=federation))
 
     def stop(done: int, total: int, line: dict[str, Any]) -> None:
-        if done == 3:
+        if done == 4:
             raise KeyboardInterrupt
 
-    config = config_for(root, "cut", federation={"rounds": 5, "local_steps": 2})
+    config = config_for(root, "cut", federation=federation)
     with pytest.raises(KeyboardInterrupt):
         simulate_federation(config, stop)
     assert not (config.out / "bundle").exists()
+    if other_process:
+        handlers._resident.cache_clear()
     resumed = simulate(config.model_copy(update={"resume": True}))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
     curves = [
@@ -135,13 +149,14 @@ def test_what_a_run_leaves_behind(root: Path) -> None:
     lines = list(read_metrics(config.out / "metrics.jsonl"))
     assert [line["round"] for line in lines] == [0, 1, 2]
     assert set(lines[-1]["sites"]) == {"a", "b+c"}
-    assert set(lines[-1]["evaluators"]) == {"d"}
+    assert set(lines[-1]["monitors"]) == {"a", "b+c", "d"}
     assert lines[-1]["sites"]["a"]["patients"] == 11  # 70 % of 16
-    assert "uniformity_between" in lines[-1]["sites"]["b+c"]
+    assert "uniformity_between" in lines[-1]["monitors"]["b+c"]
+    assert {"alignment", "rankme"} <= lines[-1].keys()
     assert sorted(path.name for path in (config.out / "sites").iterdir()) == ["a", "b+c"]
     provenance = load_encoder(config.out / "bundle").provenance
     assert provenance["method"] == "federated"
-    assert provenance["cohorts"]["b"] == {"records": 48, "patients": 24}
+    assert provenance["cohorts"]["b"] == count_store(open_store(root / "b"))
     assert str(root) not in (config.out / "bundle" / "config.json").read_text()
 
 
@@ -155,15 +170,15 @@ def test_heads_never_leave_a_site(root: Path) -> None:
 
 
 def test_a_failing_site_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measure = Workbench.measure
+    train = Workbench.train
 
-    def fail(bench: Workbench) -> dict[str, float]:
+    def fail(bench: Workbench, start: int, stop: int) -> Iterator[tuple[int, torch.Tensor]]:
         if bench.cohorts[0].name == "b":
             raise RuntimeError("disk /secret/path is full")
-        return measure(bench)
+        return train(bench, start, stop)
 
-    monkeypatch.setattr(Workbench, "measure", fail)
-    with pytest.raises(FederationError, match=r"round 0: the reply of site b\+c was refused") as caught:
+    monkeypatch.setattr(Workbench, "train", fail)
+    with pytest.raises(RunError, match=r"round 0: the reply of site b\+c was refused") as caught:
         simulate(config_for(root, "run"))
     assert "secret" not in str(caught.value)
 
@@ -187,3 +202,34 @@ def test_stores_of_other_profiles_are_refused(root: Path, tiny_store: TinyStore)
     tiny_store("wide", profile="cape400")
     with pytest.raises(InputError, match="ingest both with one profile"):
         simulate(config_for(root, "run", data={"train": [root / "a", root / "wide"]}))
+
+
+def test_a_site_that_lost_its_state_goes_on_with_a_fresh_head(root: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def lose(done: int, total: int, line: dict[str, Any]) -> None:
+        if done == 2:
+            handlers._resident.cache_clear()
+            for path in (root / "run" / "sites" / "a").glob("*/round-*"):
+                shutil.rmtree(path)
+
+    simulate_federation(config_for(root, "run"), lose)
+    assert "site a has no state of round 2" in caplog.text
+    assert load_encoder(root / "run" / "bundle").dim > 0
+
+
+def test_a_site_for_evaluation_does_not_train(root: Path) -> None:
+    sites = [site.model_copy(update={"role": "evaluate"}) for site in simulated_sites(config_for(root, "run"))]
+    app = make_client_app(lambda context: sites[int(context.node_config["partition-id"])])
+    grid = LocalGrid(app, len(sites), 1)
+    with pytest.raises(InputError, match=r"do not train: a, b\+c"):
+        join_sites(grid, {"a": "train", "b+c": "train"})
+    grid.close()
+
+
+def test_the_flower_apps_lead_the_same_run(root: Path) -> None:
+    config = config_for(root, "apps")
+    run_config: UserConfig = {"cfg-json": config.model_dump_json()}
+    grid = LocalGrid(client_app.app, 3, 1, run_config=run_config)
+    server_app.app(grid, Context(1, 1, {}, RecordDict(), run_config))
+    grid.close()
+    direct = simulate(config_for(root, "direct"))
+    assert all(torch.equal(value, direct[name]) for name, value in weights(config.out).items())

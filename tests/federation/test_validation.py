@@ -11,9 +11,11 @@ from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDic
 
 from cape_fed.federation.local_grid import LocalGrid
 from cape_fed.federation.messages import ENCODER, METRICS, PATIENTS, SENDER, Sender, reply_content
-from cape_fed.federation.validation import RefusedError, check_reply
+from cape_fed.federation.roster import Member
+from cape_fed.federation.validation import RefusedError, check_numbers, check_update
 from client.app import make_client_app
 
+MEMBER = Member("a", "train", node=2, patients=50)
 SCHEMA = {"stem.weight": torch.zeros(4, 3), "norm.bias": torch.zeros(4)}
 
 
@@ -47,11 +49,16 @@ def without(record: str) -> Callable[[Message], None]:
     return change
 
 
-def set_patients(value: float) -> Callable[[Message], None]:
+def set_patients(value: float | list[int]) -> Callable[[Message], None]:
     def change(message: Message) -> None:
         message.content[METRICS] = MetricRecord({PATIENTS: value})
 
     return change
+
+
+def broken_array(message: Message) -> None:
+    array = message.content.array_records[ENCODER]["norm.bias"]
+    message.content.array_records[ENCODER]["norm.bias"] = Array(array.dtype, array.shape, array.stype, b"not an array")
 
 
 def drop_tensor(message: Message) -> None:
@@ -64,7 +71,7 @@ def drop_tensor(message: Message) -> None:
     [
         (without(SENDER), "malformed"),
         (without(ENCODER), "names"),
-        (without(METRICS), "weight"),
+        (without(METRICS), "metrics"),
         (drop_tensor, "names"),
         (with_array("head.0.weight", np.zeros(3, np.float32)), "names"),
         (with_array("norm.bias", np.zeros(5, np.float32)), "shape"),
@@ -75,23 +82,32 @@ def drop_tensor(message: Message) -> None:
         (set_patients(-1), "weight"),
         (set_patients(float("nan")), "weight"),
         (set_patients(1e9), "weight"),
+        (set_patients(51), "weight"),
+        (set_patients([1, 2]), "metrics"),
+        (broken_array, "malformed"),
     ],
 )
 def test_a_wrong_reply_is_refused_with_its_code(change: Callable[[Message], None], code: str) -> None:
     message = reply()
-    check_reply(message, "r", 3, SCHEMA)
+    check_update(message, MEMBER, "r", 3, SCHEMA)
     change(message)
     with pytest.raises(RefusedError) as refused:
-        check_reply(message, "r", 3, SCHEMA)
+        check_update(message, MEMBER, "r", 3, SCHEMA)
     assert refused.value.code == code
 
 
 @pytest.mark.parametrize("sender", [Sender(site="a", run="r", round=2), Sender(site="a", run="other", round=3)])
 def test_an_answer_to_another_question_is_stale(sender: Sender) -> None:
     with pytest.raises(RefusedError, match="stale"):
-        check_reply(reply(sender), "r", 3, SCHEMA)
+        check_update(reply(sender), MEMBER, "r", 3, SCHEMA)
 
 
 def test_an_error_is_an_error() -> None:
     with pytest.raises(RefusedError, match="error code 2"):
-        check_reply(_message(Error(2, "RuntimeError")), "r", 3, SCHEMA)
+        check_update(_message(Error(2, "RuntimeError")), MEMBER, "r", 3, SCHEMA)
+
+
+def test_an_answer_in_another_sites_name_is_refused() -> None:
+    other = Sender(site="b", run="r", round=3)
+    with pytest.raises(RefusedError, match="another site"):
+        check_numbers(reply(other), MEMBER, "r", 3)

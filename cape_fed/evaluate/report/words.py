@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cape_fed.evaluate.report.view import View
 from cape_fed.evaluate.results import Difference, Estimate, Summary, SummaryValue
@@ -42,48 +42,110 @@ def p_text(p: float) -> str:
 
 
 def headline(view: View) -> list[str]:
-    """The result in a few sentences made from the numbers; the first one stands alone."""
+    """The result in a few sentences made from the numbers; the first one stands alone.
+
+    Of one method it is what it reaches, of several which of them reaches most.
+    """
     first = view.methods[0]
-    sentences = list(_level(first, view.results[first].summary["auroc"]))
-    others = [(method, first) for method in view.methods[1:]] or [(first, baseline) for baseline in view.baselines]
-    for method, reference in others:
-        sentences.extend(_difference(view, method, reference))
+    if len(view.methods) == 1:
+        sentences = list(_level(first, view.results[first].summary["auroc"]))
+        for baseline in view.baselines:
+            sentences.extend(_difference(view, first, baseline, ("ood", "id", "worst")))
+    else:
+        sentences = list(_verdict(view))
+        told = _verdict_scope(view) if len(view.methods) == 2 else None
+        for method in view.methods[1:]:
+            scopes = [scope for scope in ("ood", "id", "worst") if scope != told]
+            sentences.extend(_difference(view, method, first, scopes))
     sentences.extend(_artefacts(view))
     return sentences or ["No task has enough patients in these cohorts: there is no number to show."]
 
 
+def _verdict_scope(view: View) -> str:
+    return "ood" if any(view.results[method].summary["auroc"].ood for method in view.methods) else "id"
+
+
+def _verdict(view: View) -> Iterator[str]:
+    """Which method has the highest mean, and whether it is told apart from the reference.
+
+    Where the reference itself is highest, from the next one.
+    """
+    scope = _verdict_scope(view)
+    summaries = {method: view.results[method].summary["auroc"] for method in view.methods}
+    reached = {method: value for method, summary in summaries.items() if (value := getattr(summary, scope))}
+    ranked = sorted(reached, key=lambda method: -reached[method].point)
+    if len(ranked) < 2:
+        return
+    best = ranked[0]
+    other = ranked[1] if best == view.methods[0] else view.methods[0]
+    entry = _between(view, best, other, scope)
+    if entry is None:
+        return
+    where = "In cohorts that took no part in training" if scope == "ood" else "In test patients of the training cohorts"
+    mean, over = _over(summaries[best])
+    if _told_apart(entry):
+        yield f"{where}, {best} has the highest {mean} {over}, {_value(reached[best])}: {_gap(entry, other)}."
+    else:
+        highest = f", the highest of {len(ranked)} methods," if len(ranked) > 2 else ""
+        yield (
+            f"{where}, {best}{highest} and {other} are not told apart: {mean} {over} of {_value(reached[best])} and "
+            f"{_value(reached[other])}, on the same patients a difference of "
+            f"{number(entry.point, 'auroc', sign=True)} ({interval(entry, sign=True)})."
+        )
+
+
+def _between(view: View, method: str, reference: str, scope: str) -> Difference | None:
+    """The difference of the summaries, turned round where only the reverse is there."""
+    for entry in view.differences:
+        if (entry.task, entry.metric, entry.scope) == ("mean", "auroc", scope):
+            if (entry.method, entry.reference) == (method, reference):
+                return entry
+            if (entry.method, entry.reference) == (reference, method):
+                point, low, high = (None if x is None else -x for x in (entry.point, entry.high, entry.low))
+                turned = {"method": method, "reference": reference, "point": point, "low": low, "high": high}
+                return entry.model_copy(update=turned)
+    return None
+
+
 def _level(method: str, summary: Summary) -> Iterator[str]:
-    one = len(summary.tasks) == 1
-    mean, over = ("an", f"for {summary.tasks[0]}") if one else ("a mean", f"over {len(summary.tasks)} tasks")
+    mean, over = _over(summary)
+    article = "an" if mean.startswith("A") else "a"
     if summary.ood:
         yield (
-            f"In cohorts that took no part in training, a linear probe on {method} reaches {mean} AUROC of "
-            f"{_value(summary.ood)} {over}."
+            f"In cohorts that took no part in training, a linear probe on {method} reaches {article} "
+            f"{mean} of {_value(summary.ood)} {over}."
         )
     if summary.id:
-        again = "over the same tasks" if summary.ood and not one else over
+        again = "over the same tasks" if summary.ood and len(summary.tasks) > 1 else over
         worst = f"; in the worst cohort, {summary.worst.cohort}, {_value(summary.worst)}" if summary.worst else ""
         yield f"In test patients of the cohorts it was trained on it is {_value(summary.id)} {again}{worst}."
 
 
-def _difference(view: View, method: str, reference: str) -> Iterator[str]:
-    """OOD with its interval, then ID and the worst cohort; ID first where there is no OOD cohort."""
-    found = {
-        entry.scope: entry
-        for entry in view.differences
-        if (entry.method, entry.reference, entry.task, entry.metric) == (method, reference, "mean", "auroc")
-    }
-    scopes = [scope for scope in ("ood", "id", "worst") if scope in found]
-    if scopes:
-        rest = [f"{_IN[scope]} {number(found[scope].point, 'auroc', sign=True)}" for scope in scopes[1:]]
+def _difference(view: View, method: str, reference: str, scopes: Sequence[str]) -> Iterator[str]:
+    """The first of ``scopes`` that has one with its interval, then the others."""
+    found = {scope: entry for scope in scopes if (entry := _between(view, method, reference, scope))}
+    if found:
+        (leading, gap), *others = found.items()
+        rest = [f"{_IN[scope]} {number(entry.point, 'auroc', sign=True)}" for scope, entry in others]
         beside = f"; {', '.join(rest)}" if rest else ""
-        yield f"{_IN[scopes[0]]}, on the same patients, {method} is {_gap(found[scopes[0]], reference)}{beside}."
+        yield f"{_IN[leading]}, on the same patients, {method} is {_gap(gap, reference)}{beside}."
+
+
+def _over(summary: Summary) -> tuple[str, str]:
+    """What the number of a summary is, and over which tasks."""
+    if len(summary.tasks) == 1:
+        return "AUROC", f"for {summary.tasks[0]}"
+    return "mean AUROC", f"over {len(summary.tasks)} tasks"
+
+
+def _told_apart(entry: Difference) -> bool:
+    return not (entry.low or 0.0) <= 0 <= (entry.high or 0.0)
 
 
 def _gap(entry: Difference, reference: str) -> str:
     """``0.046 (0.030–0.061) above X``, or that the interval leaves both signs open."""
     point, low, high = entry.point or 0.0, entry.low or 0.0, entry.high or 0.0
-    if low <= 0 <= high:
+    if not _told_apart(entry):
         return f"not told apart from {reference} ({number(point, 'auroc', sign=True)}, {interval(entry, sign=True)})"
     near, far = sorted((abs(low), abs(high)))
     side = "above" if point > 0 else "below"

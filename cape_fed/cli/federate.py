@@ -1,0 +1,52 @@
+"""A federation on this machine: its sites, its coordinator and the engine between them."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from cape_fed.config import RunConfig, flat_paths
+from cape_fed.errors import InputError
+from cape_fed.federation.engines import keep_flower_quiet, run_flower, run_local
+from cape_fed.pretrain.cohorts import open_stores
+from cape_fed.pretrain.workbench import check_batches, choose_device
+from cape_fed.rundir import RunDirectory
+from cape_fed.store.split import check_disjoint
+from client.app import make_client_app
+from client.site import simulated_sites
+from server.lead import lead_run
+from server.rounds import Progress
+
+
+def simulate_federation(config: RunConfig, progress: Progress) -> None:
+    """Run the federation that ``config`` describes on this machine, into the run directory ``config.out``."""
+    keep_flower_quiet()
+    choose_device(config.device)
+    _check_stores(config)
+    sites = simulated_sites(config)
+    run = RunDirectory(config.out)
+    roles = {site.name: site.role for site in sites}
+    app = make_client_app(lambda context: sites[int(context.node_config["partition-id"])])
+    threads = config.threads or 1
+    workers = 1 if torch.cuda.is_available() else max(1, (os.cpu_count() or 1) // threads)
+    engine = {"local": run_local, "flower": run_flower}[config.engine]
+    with run.open(config.saved(), resume=config.resume):
+        engine(
+            lambda grid: lead_run(grid, config, run, roles, progress),
+            app,
+            len(sites),
+            min(workers, len(sites)),
+            threads,
+        )
+
+
+def _check_stores(config: RunConfig) -> None:
+    """InputError for stores that cannot be in one federation, before anything is written."""
+    train, evaluate = flat_paths(config.data.train), flat_paths(config.data.evaluate)
+    open_stores([*train, *evaluate])
+    if not train:
+        raise InputError("a federation needs at least one training site: data.train=[STORE,...]")
+    check_disjoint(open_stores(train), open_stores(evaluate) if evaluate else [])
+    for paths in config.data.train:
+        check_batches(open_stores(paths), config.pretraining)
