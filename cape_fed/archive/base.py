@@ -30,6 +30,8 @@ class Entry:
     """Name of the record, unique within the archive."""
     locator: Mapping[str, Any] = field(default_factory=dict)
     """Whatever the reader needs to find and annotate the record: path, HDF5 row, CSV fields."""
+    files: tuple[str, ...] = ()
+    """Where the record may lie, relative to the archive's folder; ingest reads it again when one of them changes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from cape_fed.archive.detect import CODE15_TABLE, wrong_format
 from cape_fed.archive.fields import parse_age, parse_patient, parse_truth
 from cape_fed.archive.recording import Description, Recording, as_millivolts, join
 from cape_fed.archive.tables import Row, read_rows
-from cape_fed.archive.wfdb_record import read_recording
+from cape_fed.archive.wfdb_record import read_recording, record_files
 from cape_fed.archive.wfdb_tree import find_records, printable
 from cape_fed.errors import InputError
 from cape_fed.signal.leads import LEADS
@@ -91,12 +91,13 @@ def _in_parts(parts: list[Path], exams: dict[str, Row]) -> Iterator[Entry]:
             raise InputError(f"'{part}' is no CODE-15 part: tracings have shape {shape}, exam ids {exam_ids.shape}")
         for row, exam in enumerate(exam_ids.tolist()):
             if exam:  # each part ends with a row of zeros whose exam id is 0
-                yield Entry(str(exam), {"part": part.name, "row": row} | exams.get(str(exam), {}))
+                yield Entry(str(exam), {"part": part.name, "row": row} | exams.get(str(exam), {}), (part.name,))
 
 
 def _in_tree(root: Path, exams: dict[str, Row]) -> Iterator[Entry]:
     for path in find_records(root):
-        yield Entry(printable(path), {"path": path} | exams.get(path.rpartition("/")[2], {}))
+        cells = exams.get(path.rpartition("/")[2], {})
+        yield Entry(printable(path), {"path": path} | cells, record_files(path))
 
 
 def _describe(row: Row) -> Description:

@@ -43,4 +43,4 @@ def guess_format(root: Path) -> str | None:
         if (root / table).is_file():
             return name
     folders = islice(os.walk(root), _FOLDERS)
-    return "wfdb" if any(file.endswith(".hea") for _, _, files in folders for file in files) else None
+    return "wfdb" if any(file.endswith((".hea", ".HEA")) for _, _, files in folders for file in files) else None

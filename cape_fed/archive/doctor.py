@@ -11,9 +11,11 @@ from typing import Any
 from cape_fed.archive.base import Reader, RecordError
 from cape_fed.archive.labels import VOCABULARY
 from cape_fed.archive.survey import Finding, LabelCount, Survey, median
+from cape_fed.archive.window import MAX_SECONDS, window
+from cape_fed.signal.profile import MARGIN_SECONDS, PROFILES
 
-MAX_SECONDS = 1800.0
-"""Longer recordings are judged by their first half hour."""
+JUDGED_SECONDS = max(profile.seconds for profile in PROFILES.values()) + MARGIN_SECONDS
+"""What is judged of a recording is what ingest would take of it."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def diagnose(
     entries = reader.entries(root)
     for entry in islice(entries, limit):
         try:
-            survey.add(reader.read(root, entry, MAX_SECONDS))
+            survey.add(window(reader.read(root, entry, MAX_SECONDS), JUDGED_SECONDS))
         except RecordError as error:
             survey.fail(error.code, entry.record)
         if progress is not None:

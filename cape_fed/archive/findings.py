@@ -86,7 +86,6 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "CHECKSUM": Kind("warning", "the checksum of the header does not fit the signal", "copy the record again"),
     "ZERO_PADDED": Kind("info", "zeros pad the ends", "nothing to do: they are cut off"),
-    "ZERO_EDGES": Kind("warning", "every lead begins or ends with zeros", "kept as it is; export without padding"),
     "LONG": Kind("info", "longer than a minute", "nothing to do: a store takes the profile's window from the start"),
     "GAIN_MISSING": Kind(
         "warning", "the header gives no gain; WFDB's default of 200 per mV is used", "supply the gain"

@@ -22,7 +22,7 @@ MAX_HEADER_BYTES = 1 << 20
 MAX_SIGNALS = 256
 
 _SIGNAL = re.compile(
-    r"""(?P<file>\S+)\s+(?P<format>\d{1,3})(?:x(?P<frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?
+    r"""(?P<file>\S.{0,255}?)\s+(?P<format>\d{1,3})(?:x(?P<frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?
     (?:\s+(?P<gain>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?:\((?P<baseline>-?\d+)\))?(?:/(?P<unit>\S+))?
     (?:\s+(?P<resolution>\d+)(?:\s+(?P<zero>-?\d+)(?:\s+(?P<initial>-?\d+)(?:\s+(?P<checksum>-?\d+)
     (?:\s+(?P<block>-?\d+))?)?)?)?)?)?(?:\s+(?P<name>.*))?$""",
@@ -30,7 +30,8 @@ _SIGNAL = re.compile(
 )
 _LINE_END = re.compile(r"\r\n|\n|\r")
 """``str.splitlines`` also cuts where a comment in another encoding has an ellipsis or a form feed."""
-_INTEGERS = ("frame", "skew", "offset", "baseline", "resolution", "zero", "checksum")
+_INTEGERS = ("frame", "skew", "offset", "baseline", "resolution", "zero", "initial", "checksum")
+_WHOLE = re.compile(r"-?\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class SignalSpec:
     """Bits of the ADC, 0 where unknown."""
     zero: int
     """ADC value in the middle of its range."""
+    initial: int
+    """First ADC value, from which formats of differences start."""
     checksum: int | None
     name: str
 
@@ -110,7 +113,7 @@ def parse_header(text: str, notes: tuple[str, ...] = ()) -> Header:
     if not 0 < count <= MAX_SIGNALS:
         raise RecordError("BAD_HEADER", f"the header declares {count} signals")
     listed, surplus = content[1 : count + 1], content[count + 1 :]
-    if len(listed) < count or any(map(_SIGNAL.match, surplus)):
+    if len(listed) < count or any(" " not in match["file"] for match in map(_SIGNAL.match, surplus) if match):
         raise RecordError("BAD_HEADER", f"the header declares {count} signals and lists {len(content) - 1}")
     if surplus:
         notes = (*notes, "STRAY_LINES")
@@ -118,8 +121,12 @@ def parse_header(text: str, notes: tuple[str, ...] = ()) -> Header:
 
 
 def _record_line(line: str) -> tuple[int, int, float, int | None]:
-    """``name[/segments] signals [fs[/counter...] [samples ...]]`` → segments, signals, fs, samples."""
-    fields = line.split()
+    """``name[/segments] signals [fs[/counter...] [samples ...]]`` → segments, signals, fs, samples.
+
+    Lenient where the name has blanks: the signals are the first whole number after the first word.
+    """
+    words = line.split()
+    fields = words[next((index for index, word in enumerate(words) if index and _WHOLE.fullmatch(word)), 1) - 1 :]
     _, _, segments = fields[0].partition("/")
     try:
         counts = int(segments or 0), int(fields[1])
@@ -155,6 +162,7 @@ def _signal_line(line: str) -> SignalSpec:
         unit=field["unit"] or "mV",
         resolution=number["resolution"],
         zero=number["zero"],
+        initial=number["initial"],
         checksum=number["checksum"] if field["checksum"] else None,
         name=(field["name"] or "").strip(),
     )

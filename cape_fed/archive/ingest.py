@@ -65,7 +65,7 @@ def ingest_archive(
 
     The store appears whole or not at all. What an interrupted ingest had read lies in ``STORE.partial`` and is used
     again by the next one with the same recipe. The store is the same for any number of workers and interruptions.
-    A store that holds this very archive already is left as it is.
+    A store that holds this very archive already is left as it is; files are compared by size and time of change.
 
     Raises InputError where the archive cannot be listed or nothing in it can be used, where ``store`` is taken, where
     another process writes to it, and where the disk is full.
@@ -94,7 +94,7 @@ def ingest_archive(
 def _already_there(recipe: Recipe, store: Path, chunk_records: int, started: float) -> Ingested:
     meta = open_store(store).meta
     if make_plan(recipe, chunk_records).fingerprint != meta.plan:
-        raise InputError(f"{store} holds another archive or other options: pass --overwrite to replace it")
+        raise InputError(f"{store} holds another archive, an older state or other options: pass --overwrite")
     return Ingested(store, meta, time.perf_counter() - started, 0, was_there=True)
 
 

@@ -22,7 +22,7 @@ from cape_fed.archive.headers import FS_RANGE
 from cape_fed.archive.labels import VOCABULARY
 from cape_fed.archive.recording import Description, Recording, as_millivolts, join
 from cape_fed.archive.tables import Row, read_rows
-from cape_fed.archive.wfdb_record import read_recording
+from cape_fed.archive.wfdb_record import read_recording, record_files
 from cape_fed.signal.leads import LEADS
 
 FIELDS = ("path", "patient_id", "age", "sex", "fs")
@@ -43,7 +43,9 @@ class Manifest:
         if not table.is_file():
             raise wrong_format(root, self.name, f"{MANIFEST} or a CSV file with a column 'path'")
         for number, row in enumerate(read_rows(table, "path"), start=2):
-            yield Entry(row["path"].strip() or f"row {number}", {key: cell for key, cell in row.items() if cell})
+            name = row["path"].strip()
+            files = (name,) if _is_array(name) else record_files(name.removesuffix(".hea"))
+            yield Entry(name or f"row {number}", {key: cell for key, cell in row.items() if cell}, files)
 
     def read(self, root: Path, entry: Entry, seconds: float | None = None) -> RawRecord:
         """Read one record; everything but the signal comes from the CSV, header comments are not used."""
@@ -52,11 +54,15 @@ class Manifest:
         if not name:
             raise RecordError("MISSING_FILE", "its row has no path")
         folder = root if root.is_dir() else root.parent
-        if name.lower().endswith(".npy"):
+        if _is_array(name):
             recording = _read_array(folder / name, row.get("fs"), seconds)
         else:
             recording = read_recording(folder / name.removesuffix(".hea"), seconds, self.verify)
         return join(entry.record, recording, _describe(row))
+
+
+def _is_array(name: str) -> bool:
+    return name.lower().endswith(".npy")
 
 
 def _describe(row: Row) -> Description:

@@ -18,7 +18,7 @@ from cape_fed.archive.fields import parse_age, parse_patient, parse_sex
 from cape_fed.archive.phrases import annotate_prose
 from cape_fed.archive.recording import Description, join
 from cape_fed.archive.tables import Row, find_table, read_rows
-from cape_fed.archive.wfdb_record import read_recording
+from cape_fed.archive.wfdb_record import read_recording, record_files
 
 _REPORT = re.compile(r"report_\d+")
 
@@ -53,7 +53,7 @@ class MimicIvEcg:
                 "age": _age(known, row.get("ecg_time", "")),
                 "labels": reports.get(row.get("study_id", "").strip(), {}),
             }
-            yield Entry(path, {"path": path} | described)
+            yield Entry(path, {"path": path} | described, record_files(path))
 
     def read(self, root: Path, entry: Entry, seconds: float | None = None) -> RawRecord:
         """Read one record; everything but the signal comes from the tables."""

@@ -106,7 +106,7 @@ def annotate_prose(statements: Iterable[str]) -> dict[str, bool]:
 
 
 def _certain_until(text: str) -> int:
-    """Length of the part of a statement that is asserted; nothing of it is where doubt comes last ("LBBB, possible")."""
+    """Length of the part of a statement that is asserted: none where doubt comes last ("LBBB, possible")."""
     doubt = _DOUBT.search(text)
     if _TURNED.search(text) or (doubt and not re.search(r"\w", text[doubt.end() :])):
         return 0

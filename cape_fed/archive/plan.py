@@ -19,7 +19,7 @@ from cape_fed.signal.profile import Profile
 from cape_fed.store.format import FORMAT_VERSION
 from cape_fed.store.keys import salt_check
 
-INGEST_VERSION = 1
+INGEST_VERSION = 2
 """Raised when ingest makes other rows from the same archive."""
 CHUNK_RECORDS = 256
 COHORT_NAME = re.compile(r"\w[\w.-]*")
@@ -87,16 +87,32 @@ def make_plan(recipe: Recipe, chunk_records: int = CHUNK_RECORDS) -> Plan:
     repeated: list[str] = []
     unique = _first_ones(recipe.reader.entries(recipe.root), repeated)
     identity = recipe.identity.encode()
+    folder = recipe.root if recipe.root.is_dir() else recipe.root.parent
     whole = hashlib.blake2b(identity, digest_size=16)
     chunks: list[Chunk] = []
     while listed := list(islice(unique, chunk_records)):
-        text = "\n".join(json.dumps([entry.record, dict(entry.locator)], default=str) for entry in listed).encode()
+        text = "\n".join(_description(folder, entry) for entry in listed).encode()
         whole.update(b"\n" + text)
         fingerprint = hashlib.blake2b(identity + b"\n" + text, digest_size=16).hexdigest()
         chunks.append(Chunk(len(chunks), len(listed), fingerprint, zlib.compress(pickle.dumps(listed), 1)))
     if not chunks:
         raise InputError(f"{recipe.root} holds no record of the format {recipe.reader.name}: check path and --format")
     return Plan(chunks, sum(chunk.records for chunk in chunks), repeated, whole.hexdigest())
+
+
+def _description(folder: Path, entry: Entry) -> str:
+    """Text that changes with anything the listing says about a record and with its files."""
+    stamps = [_stamp(folder / name) for name in entry.files]
+    return json.dumps([entry.record, dict(entry.locator), stamps], default=str)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Size and time of change of a file, None where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def _first_ones(entries: Iterable[Entry], repeated: list[str]) -> Iterator[Entry]:

@@ -18,7 +18,7 @@ from cape_fed.archive.headers import is_plain_file
 from cape_fed.archive.labels import Meaning, combine
 from cape_fed.archive.recording import Description, join
 from cape_fed.archive.tables import Row, read_rows
-from cape_fed.archive.wfdb_record import read_recording
+from cape_fed.archive.wfdb_record import read_recording, record_files
 from cape_fed.errors import InputError
 
 LIKELY = 50.0
@@ -48,7 +48,8 @@ class PtbXl:
             if "filename_hr" not in row and "filename_lr" not in row:
                 raise InputError(f"'{table}' has neither of the columns filename_hr, filename_lr")
             path = _path(root, row)
-            yield Entry(path or f"ecg {row.get('ecg_id')}", {"path": path} | {key: row.get(key) for key in _COLUMNS})
+            cells = {key: row.get(key) for key in _COLUMNS}
+            yield Entry(path or f"ecg {row.get('ecg_id')}", {"path": path} | cells, record_files(path))
 
     def read(self, root: Path, entry: Entry, seconds: float | None = None) -> RawRecord:
         """Read one record; everything but the signal comes from the table."""

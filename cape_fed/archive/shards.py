@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from cape_fed.archive.base import Entry, RawRecord, RecordError
 from cape_fed.archive.labels import VOCABULARY
 from cape_fed.archive.plan import Chunk, Recipe
+from cape_fed.archive.window import read_window
 from cape_fed.signal.profile import MARGIN_SECONDS, MICROVOLTS_PER_MV, apply_profile
 from cape_fed.signal.quality import DROP, FLAT_MV, REMEDY, Quality, assess
 from cape_fed.store.fingerprint import signal_digests
@@ -96,7 +97,7 @@ def load_shard(folder: Path, chunk: Chunk) -> Shard | None:
 
 
 def _convert(recipe: Recipe, entry: Entry, out: NDArray[np.int16], summary: ShardSummary) -> dict[str, Any]:
-    raw = recipe.reader.read(recipe.root, entry, recipe.profile.seconds + MARGIN_SECONDS)
+    raw = read_window(recipe.reader, recipe.root, entry, recipe.profile.seconds + MARGIN_SECONDS)
     flags = assess(raw.signal_mv, raw.fs, raw.saturated_leads)
     for flag in Quality(flags & DROP):
         raise RecordError(str(flag.name), REMEDY[flag])

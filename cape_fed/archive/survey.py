@@ -18,7 +18,6 @@ MAX_STATEMENTS = 10_000
 COHORT_MV = (0.35, 2.5)
 """Bounds for the median amplitude of a cohort; public cohorts lie at 0.9 (PTB-XL, CPSC 2018) to 1.6 mV (CODE-15%)."""
 LONG_SECONDS = 60.0
-EDGE_SECONDS = 0.1
 _DECIBEL = 20.0
 
 
@@ -146,9 +145,6 @@ class Survey:
         if flags & DROP:
             return
         self._decibels[round(_DECIBEL * math.log10(amplitude(raw.signal_mv, raw.fs)))] += 1
-        edge = round(EDGE_SECONDS * raw.fs)
-        if not raw.signal_mv[:, :edge].any() or not raw.signal_mv[:, -edge:].any():
-            self.find("ZERO_EDGES", raw.record)
         if arms_look_exchanged(raw.signal_mv, raw.fs):
             self.find("ARMS_EXCHANGED", raw.record)
         self._add_digest(raw)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import math
 import stat
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 
 from cape_fed.archive.base import RecordError
 from cape_fed.archive.calibration import scale_of, stuck_at_rail, to_millivolts
-from cape_fed.archive.headers import Header, SignalSpec, read_header
+from cape_fed.archive.headers import Header, SignalSpec, is_plain_file, read_header
 from cape_fed.archive.recording import Recording, as_millivolts
 from cape_fed.signal.leads import LEAD_INDEX, LEADS, canonical_lead
 
@@ -31,6 +33,11 @@ _BYTES_PER_SAMPLE |= {"310": 4 / 3, "311": 4 / 3}
 _COMPRESSED = ("508", "516", "524")
 
 
+def record_files(path: str) -> tuple[str, ...]:
+    """Header and usual signal files of the record ``path``; which of them are there is not looked up."""
+    return f"{path}.hea", f"{path}.dat", f"{path}.mat", f"{path}.HEA"
+
+
 class _Pick(NamedTuple):
     """Which signal is which lead."""
 
@@ -40,11 +47,13 @@ class _Pick(NamedTuple):
 
 
 def read_recording(stem: Path, seconds: float | None = None, verify: bool = False) -> Recording:
-    """Read the record whose header is ``stem`` + ``.hea``, at most its first ``seconds``.
+    """Read the record whose header is ``stem`` + ``.hea`` or ``.HEA``, at most its first ``seconds``.
 
     ``verify`` also compares the header's checksums (format 16 only). Raises RecordError.
     """
-    header = read_header(stem.parent / f"{stem.name}.hea")
+    path = stem.parent / f"{stem.name}.hea"
+    shouted = path.with_suffix(".HEA")
+    header = read_header(shouted if not is_plain_file(path) and is_plain_file(shouted) else path)
     if header.segments:
         return _through_wfdb(stem, header, seconds)
     pick = _pick_leads(tuple(spec.name for spec in header.signals))
@@ -166,9 +175,9 @@ def _through_wfdb(stem: Path, header: Header, seconds: float | None) -> Recordin
     if available is not None and available < count:
         raise RecordError("TRUNCATED", f"{available} of {count} samples are there")
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), _normalised(stem, header) as readable:
             # the library cannot stop early where the header states no length
-            record = wfdb.rdrecord(str(stem.absolute()), sampto=count if header.samples else None)
+            record = wfdb.rdrecord(str(readable), sampto=count if header.samples else None)
     except Exception as error:  # wfdb raises whatever its parsing runs into
         raise RecordError("UNREADABLE", f"the WFDB library cannot read it ({type(error).__name__})") from error
     if np.ndim(record.p_signal) != 2 or len(record.p_signal) < count:
@@ -185,6 +194,34 @@ def _through_wfdb(stem: Path, header: Header, seconds: float | None) -> Recordin
     return Recording(signal, header.fs, header.comments, tuple(sorted(notes)), differs, 0)
 
 
+@contextmanager
+def _normalised(stem: Path, header: Header) -> Iterator[Path]:
+    """The stem of a copy of the record's header in the library's own strict form, its signal files linked beside it.
+
+    The library refuses dates in other styles, ``.mat`` in the record name and blanks in file names, all of which
+    archives have. Records of several segments are left as they are: theirs are several headers.
+    """
+    if header.segments:
+        yield stem.absolute()
+        return
+    with TemporaryDirectory(prefix="cape-fed-") as folder:
+        links = {"~": "~"}
+        for spec in header.signals:
+            if spec.file not in links:
+                links[spec.file] = f"{len(links)}.dat"
+                (Path(folder) / links[spec.file]).symlink_to((stem.parent / spec.file).absolute())
+        lines = [f"r {header.signal_count} {header.fs!r} {header.samples or ''}"]
+        lines += [_strict_line(spec, links[spec.file]) for spec in header.signals]
+        (Path(folder) / "r.hea").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        yield Path(folder) / "r"
+
+
+def _strict_line(spec: SignalSpec, file: str) -> str:
+    layout = f"{spec.format}x{spec.frame}:{spec.skew}+{spec.offset}"
+    calibration = f"{spec.gain!r}({spec.baseline})/{spec.unit}"
+    return f"{file} {layout} {calibration} {spec.resolution} {spec.zero} {spec.initial} 0 0 {spec.name}"
+
+
 def _frames(folder: Path, signals: Sequence[SignalSpec]) -> int | None:
     """Samples of each signal that fit into the signal files, None where compression hides it."""
     samples: dict[str, int] = defaultdict(int)
@@ -194,10 +231,12 @@ def _frames(folder: Path, signals: Sequence[SignalSpec]) -> int | None:
         first.setdefault(spec.file, spec)
     frames = []
     for name, spec in first.items():
-        if name == "~" or spec.format in _COMPRESSED:
+        if name == "~":
+            continue
+        size = max(0, _size(folder, name) - spec.offset)
+        if spec.format in _COMPRESSED:
             continue
         if spec.format not in _BYTES_PER_SAMPLE:
             raise RecordError("UNREADABLE", f"signal format {spec.format} is not known")
-        size = max(0, _size(folder, name) - spec.offset)
         frames.append(int(size / _BYTES_PER_SAMPLE[spec.format] / max(1, samples[name])))
     return min(frames, default=None)

@@ -15,7 +15,7 @@ from cape_fed.archive.comments import describe
 from cape_fed.archive.detect import wrong_format
 from cape_fed.archive.headers import read_header
 from cape_fed.archive.recording import Description, join
-from cape_fed.archive.wfdb_record import read_recording
+from cape_fed.archive.wfdb_record import read_recording, record_files
 from cape_fed.errors import InputError
 
 _SEGMENT = re.compile(r"(.+)_(?:\d+|layout)")
@@ -27,7 +27,7 @@ _MIMIC_GROUP = re.compile(r"p\d{2}(\d{2})?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class WfdbTree:
-    """Reader of format ``wfdb``: every ``.hea`` below the folder is a record, segments of other records excepted.
+    """Reader of format ``wfdb``: every ``.hea`` (or ``.HEA``) below the folder is a record, other records' segments excepted.
 
     ``verify`` compares checksums while reading, which the doctor does and ingest does not.
     """
@@ -43,7 +43,7 @@ class WfdbTree:
         if first is None:
             raise wrong_format(root, self.name, "WFDB headers (*.hea)")
         for path in chain([first], paths):
-            yield Entry(printable(path), {"path": path})
+            yield Entry(printable(path), {"path": path}, record_files(path))
 
     def read(self, root: Path, entry: Entry, seconds: float | None = None) -> RawRecord:
         """Read one record; patient, age, sex and labels come from its header comments, the patient also by folder."""
@@ -61,7 +61,7 @@ def find_records(root: Path) -> Iterator[str]:
     """
     for folder, folders, files in os.walk(root, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        stems = sorted(name.removesuffix(".hea") for name in files if name.endswith(".hea"))
+        stems = sorted({name[: -len(".hea")] for name in files if name.endswith((".hea", ".HEA"))})
         known = frozenset(stems)
         below = Path(folder).relative_to(root)
         for stem in stems:

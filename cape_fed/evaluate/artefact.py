@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.bootstrap import Sampled, mean, resample_patients
+from cape_fed.evaluate.bootstrap import Draws, Sampled, bootstrap, mean
 from cape_fed.evaluate.cohorts import Cohort, Rows
 from cape_fed.evaluate.discriminant import fit_discriminants
 from cape_fed.evaluate.moments import Moments
@@ -86,8 +86,8 @@ def _recall(
     hit = _hits(probe, index, features[rows])
     _, patients = np.unique(cohort.store.patients[rows], return_inverse=True)
     records, hits = np.bincount(patients), np.bincount(patients, hit)
-    counts = resample_patients(len(records), options.resamples, options.seed, cohort.name)
-    return Sampled(float(hit.mean()), (hits @ counts) / (records @ counts))
+    draws = Draws(len(records), options.resamples, options.seed, cohort.name)
+    return bootstrap({"": lambda weights: {"recall": (hits @ weights) / (records @ weights)}}, draws)[""]["recall"]
 
 
 def _patients(cohort: Cohort, rows: Rows) -> int:

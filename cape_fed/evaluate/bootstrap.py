@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from cape_fed.seeds import derive_rng
 
 _BLOCK = 4_000_000
 """Weights held as float64 at a time: 32 MB."""
+
+Name = TypeVar("Name", bound=Hashable)
+Statistics = Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]]
+"""From weights ``[P, b]`` of the patients to the values ``[b]`` of one or more statistics."""
 
 
 @dataclass(frozen=True)
@@ -65,24 +70,39 @@ def weighted_mean(statistics: Sequence[Sampled], weights: Sequence[Sampled]) -> 
     return Sampled(float(means[-1]), means[:-1])
 
 
-def resample_patients(patients: int, resamples: int, seed: int, cohort: str) -> NDArray[np.uint8]:
-    """How often each patient is drawn, ``[patients, resamples]``: with replacement, as many as there are.
+@dataclass(frozen=True)
+class Draws:
+    """Resamples of a cohort's patients: with replacement, as many as there are; drawn when they are asked for.
 
-    Depends on nothing but the arguments: tasks and methods evaluated on the same patients see the same resamples, which
-    is what makes their differences paired. Cohorts are drawn independently of each other.
+    They depend on nothing but the fields: tasks and methods evaluated on the same patients see the same resamples,
+    which is what makes their differences paired. Cohorts are drawn independently of each other.
     """
-    rng = derive_rng(seed, "bootstrap", cohort)
-    counts = np.empty((patients, resamples), np.uint8)
-    for column in range(resamples):
-        counts[:, column] = np.bincount(rng.integers(0, patients, patients), minlength=patients)
-    return counts
+
+    patients: int
+    resamples: int
+    seed: int
+    cohort: str
+
+    def blocks(self) -> Iterator[NDArray[np.float64]]:
+        """How often each patient is drawn, ``[patients, b]``, some resamples at a time."""
+        rng = derive_rng(self.seed, "bootstrap", self.cohort)
+        step = max(1, _BLOCK // self.patients)
+        for start in range(0, self.resamples, step):
+            counts = np.empty((self.patients, min(step, self.resamples - start)))
+            for column in range(counts.shape[1]):
+                drawn = rng.integers(0, self.patients, self.patients)
+                counts[:, column] = np.bincount(drawn, minlength=self.patients)
+            yield counts
 
 
-def bootstrap(
-    metrics: Callable[[NDArray[np.float64]], dict[str, NDArray[np.float64]]], counts: NDArray[np.uint8]
-) -> dict[str, Sampled]:
-    """Evaluate ``metrics(weights [P, b])`` on the data as they are and under every resample, a block at a time."""
-    points = metrics(np.ones((len(counts), 1)))
-    step = max(1, _BLOCK // len(counts))
-    blocks = [metrics(counts[:, start : start + step].astype(np.float64)) for start in range(0, counts.shape[1], step)]
-    return {name: Sampled(float(points[name][0]), np.concatenate([b[name] for b in blocks])) for name in points}
+def bootstrap(statistics: Mapping[Name, Statistics], draws: Draws) -> dict[Name, dict[str, Sampled]]:
+    """Evaluate each of ``statistics`` on the data as they are and under every resample, which is drawn once for all."""
+    points = {name: evaluate(np.ones((draws.patients, 1))) for name, evaluate in statistics.items()}
+    blocks = [{name: evaluate(counts) for name, evaluate in statistics.items()} for counts in draws.blocks()]
+    return {
+        name: {
+            metric: Sampled(float(point[0]), np.concatenate([block[name][metric] for block in blocks]))
+            for metric, point in points[name].items()
+        }
+        for name in statistics
+    }

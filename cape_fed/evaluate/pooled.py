@@ -13,7 +13,7 @@ from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.metrics import ranking_strata, regression_strata
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Prediction
-from cape_fed.evaluate.scores import Key, Resamples, Scored, sample, score, show
+from cape_fed.evaluate.scores import Key, Resamples, Scored, metrics_under, score, show
 from cape_fed.evaluate.tasks import is_regression, support_of
 
 POOLS: dict[str, Role] = {"ID pooled": "id", "OOD pooled": "ood"}
@@ -56,15 +56,16 @@ def _pools(
 
 
 def _sample(blocks: Sequence[Prediction], resamples: Resamples) -> dict[str, Sampled]:
-    values = [sample(block, resamples) for block in blocks]
-    weights = [_weights(block, resamples) for block in blocks]
+    found = [_resample(block, resamples) for block in blocks]
     return {
-        metric: weighted_mean([value[metric] for value in values], [weight[metric] for weight in weights])
-        for metric in weights[0]
+        metric: weighted_mean([entry["value"][metric] for entry in found], [entry["weight"][metric] for entry in found])
+        for metric in found[0]["weight"]
     }
 
 
-def _weights(block: Prediction, resamples: Resamples) -> dict[str, Sampled]:
-    codes, counts = resamples[block.cohort, block.probe]
+def _resample(block: Prediction, resamples: Resamples) -> dict[str, dict[str, Sampled]]:
+    """A cohort's metrics and its weight in the pool."""
+    codes, draws = resamples[block.cohort, block.probe]
     strata = regression_strata if is_regression(block.task) else ranking_strata
-    return bootstrap(partial(strata, block.target, np.searchsorted(codes, block.patients)), counts)
+    weight = partial(strata, block.target, np.searchsorted(codes, block.patients))
+    return bootstrap({"value": metrics_under(block, codes), "weight": weight}, draws)

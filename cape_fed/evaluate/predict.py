@@ -17,6 +17,9 @@ from cape_fed.evaluate.probe import LinearProbe, choose_ridge
 from cape_fed.evaluate.representation import Representation
 from cape_fed.evaluate.tasks import Support, support_of
 
+_CHUNK = 65536
+"""Records scored at a time."""
+
 Features = Mapping[str, NDArray[np.float32]]
 """Features ``[N, D]`` of each cohort by name."""
 
@@ -71,23 +74,45 @@ def materials(cohort: Cohort, features: NDArray[np.float32], method: Representat
 
 def predict(
     method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions
-) -> Iterator[Prediction]:
+) -> list[Prediction]:
     """Fit within and transfer probes and score every cohort's annotated test records.
 
     A within probe is fitted on the cohort's own train patients; the transfer probe of a task on the train patients of
-    all ID cohorts, whose sums are added. Where a probe cannot be fitted or nothing is annotated, nothing is yielded.
+    all ID cohorts, whose sums are added. Where a probe cannot be fitted or nothing is annotated, there is none.
     """
     given = {cohort.name: materials(cohort, features[cohort.name], method) for cohort in cohorts}
-    for task in cohorts[0].targets:
-        pooled = reduce(add, (given[cohort.name][task] for cohort in cohorts if cohort.role == "id"))
-        transfer = pooled.fit(task, options)
-        for cohort in cohorts:
-            within = given[cohort.name][task].fit(task, options)
-            probes: dict[Probe, LinearProbe | None] = {"transfer": transfer, "within": within}
-            for kind, probe in probes.items():
-                rows = cohort.annotated(task, kind)
-                if probe is not None and len(rows):
-                    columns = method.columns(task, features[cohort.name].shape[1])
-                    score = probe.scores(features[cohort.name][rows][:, columns])[:, 0]
-                    patients, target = cohort.store.patients[rows], cohort.targets[task][rows]
-                    yield Prediction(method.name, cohort.name, task, kind, rows, patients, target, score)
+    tasks = list(cohorts[0].targets)
+    pooled = {task: reduce(add, (given[c.name][task] for c in cohorts if c.role == "id")) for task in tasks}
+    transfer = {task: pooled[task].fit(task, options) for task in tasks}
+    blocks: list[Prediction] = []
+    for cohort in cohorts:
+        within = {task: given[cohort.name][task].fit(task, options) for task in tasks}
+        blocks.extend(_apply(method, cohort, features[cohort.name], "transfer", transfer))
+        blocks.extend(_apply(method, cohort, features[cohort.name], "within", within))
+    return sorted(blocks, key=lambda block: tasks.index(block.task))
+
+
+def _apply(
+    method: Representation,
+    cohort: Cohort,
+    features: NDArray[np.float32],
+    kind: Probe,
+    probes: Mapping[str, LinearProbe | None],
+) -> Iterator[Prediction]:
+    """Score a cohort's test records with all probes of a kind at once."""
+    fitted = {task: probe for task, probe in probes.items() if probe is not None}
+    weights = np.zeros((features.shape[1], len(fitted)))
+    for index, (task, probe) in enumerate(fitted.items()):
+        weights[method.columns(task, features.shape[1]), index] = probe.weights[:, 0]
+    rows = cohort.tested[kind]
+    scores = np.empty((len(rows), len(fitted)))
+    for start in range(0, len(rows), _CHUNK):
+        chunk = slice(start, start + _CHUNK)
+        scores[chunk] = features[rows[chunk]] @ weights
+    for index, (task, probe) in enumerate(fitted.items()):
+        known = np.isfinite(cohort.targets[task][rows])
+        if known.any():
+            own = rows[known]
+            patients, target = cohort.store.patients[own], cohort.targets[task][own]
+            score = scores[known, index] + probe.intercept[0]
+            yield Prediction(method.name, cohort.name, task, kind, own, patients, target, score)

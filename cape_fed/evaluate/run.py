@@ -94,7 +94,7 @@ def evaluate_bundle(
 def _evaluate(
     method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions
 ) -> _Outcome:
-    return _Outcome(list(predict(method, cohorts, features, options)), probe_artefacts(cohorts, features, options))
+    return _Outcome(predict(method, cohorts, features, options), probe_artefacts(cohorts, features, options))
 
 
 def _results(

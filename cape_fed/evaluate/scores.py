@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.bootstrap import Sampled, bootstrap, resample_patients
+from cape_fed.evaluate.bootstrap import Draws, Sampled, Statistics, bootstrap
 from cape_fed.evaluate.cohorts import Cohort, Probe
 from cape_fed.evaluate.metrics import ranking_metrics, regression_metrics
 from cape_fed.evaluate.options import EvaluateOptions
@@ -35,12 +35,12 @@ class Scored:
     sampled: Mapping[str, Sampled]
 
 
-Resamples = Mapping[tuple[str, Probe], tuple[NDArray[np.int64], NDArray[np.uint8]]]
-"""For each cohort and probe the patients evaluated ``[P]``, ascending, and how often each resample draws them."""
+Resamples = Mapping[tuple[str, Probe], tuple[NDArray[np.int64], Draws]]
+"""For each cohort and probe the patients evaluated ``[P]``, ascending, and their resamples."""
 
 
 def make_resamples(predictions: Iterable[Prediction], options: EvaluateOptions) -> Resamples:
-    """Draw the resamples that all tasks and methods of a cohort share.
+    """Lay down the resamples that all tasks and methods of a cohort share.
 
     The patients are those with an annotated record for at least one task, so that a table of predictions holds all
     that is needed to draw the same again.
@@ -50,7 +50,7 @@ def make_resamples(predictions: Iterable[Prediction], options: EvaluateOptions) 
         place = (block.cohort, block.probe)
         patients[place] = np.union1d(patients.get(place, block.patients[:0]), block.patients)
     return {
-        (cohort, probe): (codes, resample_patients(len(codes), options.resamples, options.seed, cohort))
+        (cohort, probe): (codes, Draws(len(codes), options.resamples, options.seed, cohort))
         for (cohort, probe), codes in patients.items()
     }
 
@@ -58,7 +58,17 @@ def make_resamples(predictions: Iterable[Prediction], options: EvaluateOptions) 
 def score(predictions: Iterable[Prediction], resamples: Resamples, options: EvaluateOptions) -> dict[Key, Scored]:
     """Score one method's predictions, cohort by cohort."""
     blocks = {Key(block.cohort, block.task, block.probe): block for block in predictions}
-    return {key: _score(key, block, resamples, options) for key, block in blocks.items()}
+    supports = {key: support_of(block.target, block.patients) for key, block in blocks.items()}
+    shown = [key for key, support in supports.items() if support.enough(key.task, options.min_patients)]
+    sampled: dict[Key, dict[str, Sampled]] = {}
+    for place, (codes, draws) in resamples.items():
+        here = [key for key in shown if (key.cohort, key.probe) == place]
+        if here:
+            sampled |= bootstrap({key: metrics_under(blocks[key], codes) for key in here}, draws)
+    return {
+        key: show(key, support, sampled[key], options.level) if key in sampled else _few(key)
+        for key, support in supports.items()
+    }
 
 
 def fill(scored: Mapping[Key, Scored], cohort: Cohort, task: str, probe: Probe) -> Scored:
@@ -87,15 +97,11 @@ def show(key: Key, support: Support, sampled: Mapping[str, Sampled], level: floa
     return Scored(cell, sampled)
 
 
-def sample(block: Prediction, resamples: Resamples) -> dict[str, Sampled]:
-    """A block's metrics under every resample of its cohort."""
-    codes, counts = resamples[block.cohort, block.probe]
+def metrics_under(block: Prediction, codes: NDArray[np.int64]) -> Statistics:
+    """A block's metrics as they follow from weights of the patients ``codes``."""
     metrics = regression_metrics if is_regression(block.task) else ranking_metrics
-    return bootstrap(partial(metrics, block.target, block.score, np.searchsorted(codes, block.patients)), counts)
+    return partial(metrics, block.target, block.score, np.searchsorted(codes, block.patients))
 
 
-def _score(key: Key, block: Prediction, resamples: Resamples, options: EvaluateOptions) -> Scored:
-    support = support_of(block.target, block.patients)
-    if support.enough(block.task, options.min_patients):
-        return show(key, support, sample(block, resamples), options.level)
+def _few(key: Key) -> Scored:
     return Scored(Cell(metric=metrics_of(key.task)[0], cohort=key.cohort, probe=key.probe, reason="few"), {})

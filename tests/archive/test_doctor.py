@@ -59,7 +59,7 @@ SIGNALS = {
     "GAIN": ecg(52) * 20,
     "CLIPPED": changed(lambda signal: (put(8, signal[8] - 1)(signal), put((8, 100), 32.7)(signal))),
     "ARMS_EXCHANGED": exchange_arms(ecg(53)),
-    "ZERO_EDGES": changed(put((slice(None), slice(0, 200)), 0.0)),
+    "ZERO_PADDED": changed(put((slice(None), slice(0, 200)), 0.0)),
     "LONG": np.tile(ecg(54), 7),
 }
 

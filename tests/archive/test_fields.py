@@ -40,7 +40,9 @@ from cape_fed.archive.fields import parse_age, parse_patient, parse_sex, parse_t
     ],
 )
 def test_age(text: str | None, age: float | None, impossible: bool) -> None:
-    assert parse_age(text) == (age, impossible)
+    found, refused = parse_age(text)
+    assert refused is impossible
+    assert found == (age if age is None else pytest.approx(age))
 
 
 @pytest.mark.parametrize(

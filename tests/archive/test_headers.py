@@ -29,11 +29,19 @@ def test_defaults() -> None:
     assert (spec.gain, spec.baseline, spec.unit, spec.checksum, spec.name) == (0, 0, "mV", None, "")
 
 
+def test_file_names_with_blanks() -> None:
+    spec = parse_header("a 1\nmy record 2.dat 16+24 200 12 0 -7 0 0 V1 V2").signals[0]
+    assert (spec.file, spec.format, spec.offset, spec.initial, spec.name) == ("my record 2.dat", "16", 24, -7, "V1 V2")
+    assert parse_header("a 1\na.dat 16 200 12 0 0 0 0 lead 16 200").signals[0].file == "a.dat"
+
+
 def test_a_missing_baseline_is_the_adc_zero() -> None:
     assert parse_header("a 1 500 10\na.dat 16 200 12 1024 0 0 0 II").signals[0].baseline == 1024
 
 
-@pytest.mark.parametrize("first", ["A0001.mat 1 500 10", "a  1  500  10", "a 1 500 10 12-May-2020 12:33:59"])
+@pytest.mark.parametrize(
+    "first", ["A0001.mat 1 500 10", "my old record 1 500 10", "a  1  500  10", "a 1 500 10 12-May-2020 12:33:59"]
+)
 def test_record_lines_that_archives_have(first: str) -> None:
     assert parse_header(f"{first}\r\n{LINE}\r\n").samples == 10
 
@@ -50,7 +58,7 @@ def test_a_comment_ends_at_the_end_of_its_line_only(tmp_path: Path, mark: str) -
 def test_lines_that_are_no_signal_after_the_last_signal_are_noted() -> None:
     header = parse_header(f"a 1 500 10\n{LINE}\ngo on\n# Age: 5")
     assert (len(header.signals), header.comments, header.notes) == (1, ("Age: 5",), ("STRAY_LINES",))
-    with pytest.raises(RecordError, match="malformed"):
+    with pytest.raises(RecordError, match="lists 2"):
         parse_header(f"a 1 500 10\ngo on\n{LINE}")
 
 

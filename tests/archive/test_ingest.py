@@ -16,6 +16,8 @@ import pytest
 from cape_fed.archive import assemble, ingest
 from cape_fed.archive import shards as shards_module
 from cape_fed.archive.ingest import ingest_archive
+from cape_fed.archive.plan import Recipe, make_plan
+from cape_fed.archive.registry import get_reader
 from cape_fed.errors import InputError
 from cape_fed.signal.profile import apply_profile, get_profile
 from cape_fed.signal.quality import Quality
@@ -24,6 +26,8 @@ from cape_fed.store.keys import patient_key
 from cape_fed.store.split import split_patients
 from cape_fed.store.store import Store, open_store
 from tests.archive.fake import FS, SALT, FakeReader, ecg, recipe
+from tests.archive.files import counts, write_wfdb
+from tests.archive.files import ecg as wave
 
 DIRTY = FakeReader(
     60,
@@ -175,6 +179,40 @@ def test_changed_listing_reads_only_what_changed(tmp_path: Path) -> None:
     assert len(open_store(store)) == 64
 
 
+def wfdb_archive(root: Path, records: int) -> Recipe:
+    for seed in range(records):
+        write_wfdb(root / f"r{seed}", counts(wave(seed, 100)), fs=100, comments=("Age: 61", "Dx: 426783006"))
+    return recipe(root, get_reader("wfdb"))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("file", ["r3.hea", "r3.dat"])
+def test_changed_files_are_noticed(tmp_path: Path, file: str) -> None:
+    store, plan = tmp_path / "store", wfdb_archive(tmp_path / "archive", 6)
+    ingest_archive(plan, store)
+    assert ingest_archive(plan, store).was_there
+    changed = tmp_path / "archive" / file
+    changed.write_bytes(changed.read_bytes().replace(b"Age: 61", b"Age: 16"))
+    os.utime(changed, ns=(0, 0))
+    with pytest.raises(InputError, match="older state"):
+        ingest_archive(plan, store)
+    ingest_archive(plan, store, overwrite=True)
+    age = open_store(store).label("age").tolist()
+    assert age == [61, 61, 61, 16 if file == "r3.hea" else 61, 61, 61]
+
+
+def test_a_resumed_ingest_reads_a_changed_chunk_again(tmp_path: Path) -> None:
+    store, plan = tmp_path / "store", wfdb_archive(tmp_path / "archive", 9)
+    before, after = make_plan(plan, 2), wfdb_archive(tmp_path / "archive", 0)
+    os.utime(tmp_path / "archive" / "r5.hea", ns=(0, 0))
+    prints = [[chunk.fingerprint for chunk in made.chunks] for made in (before, make_plan(after, 2))]
+    assert [old == new for old, new in zip(*prints, strict=True)] == [True, True, False, True, True]
+    interrupt_after(plan, store, 4, chunk_records=2)
+    header = tmp_path / "archive" / "r5.hea"
+    header.write_text(header.read_text().replace("Age: 61", "Age: 16"))
+    assert ingest_archive(plan, store, chunk_records=2).records_read == 9 - 4
+    assert open_store(store).label("age").tolist() == [61] * 5 + [16] + [61] * 3
+
+
 def test_same_archive_again_is_left_alone(dirty: Store, tmp_path: Path) -> None:
     before = bytes_of(dirty.path)
     done = ingest_archive(recipe(tmp_path / "archive", DIRTY), dirty.path, chunk_records=5)
@@ -285,7 +323,7 @@ def test_plan_follows_salt_and_namespace(tmp_path: Path) -> None:
     assert len(plans) == 4
 
 
-def interrupt_after(plan: object, store: Path, appended: int) -> None:
+def interrupt_after(plan: object, store: Path, appended: int, chunk_records: int = 5) -> None:
     calls: list[int] = []
 
     def report(done: int, total: int) -> None:
@@ -294,4 +332,4 @@ def interrupt_after(plan: object, store: Path, appended: int) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ingest_archive(plan, store, chunk_records=5, report=report)  # type: ignore[arg-type]
+        ingest_archive(plan, store, chunk_records=chunk_records, report=report)  # type: ignore[arg-type]

@@ -195,6 +195,21 @@ def test_ecgs_in_other_formats(tmp_path: Path, fmt: str) -> None:
     np.testing.assert_allclose(read_recording(tmp_path / "a").signal_mv, signal / gain, rtol=1e-6)
 
 
+@pytest.mark.parametrize("fmt", ["16", "212", "8"])
+def test_headers_that_the_wfdb_library_refuses(tmp_path: Path, fmt: str) -> None:
+    stem = write_wfdb(tmp_path / "a", counts(ecg())[:3, :1000], names=LEADS[:3], spec=fmt, samples=900)
+    expected = through_wfdb(stem)
+    header = stem.with_name("a.hea").read_text()
+    stem.with_name("a.dat").rename(tmp_path / "my record.mat")
+    header = header.replace("a 3 500 900", "my record.mat 3 500 900 12h15 5. May 2020").replace(
+        "a.dat", "my record.mat"
+    )
+    (tmp_path / "my record.hea").write_text(header + "# caf\xe9 \x85\n", encoding="latin-1")
+    found = read_recording(tmp_path / "my record")
+    np.testing.assert_allclose(found.signal_mv, expected, rtol=2e-6, atol=1e-6)
+    assert found.comments == ("caf\xe9",)
+
+
 def test_several_samples_a_frame_and_skew_go_through_wfdb(tmp_path: Path) -> None:
     signal = counts(ecg())[:2]
     for spec in ("16x2", "16:3"):
@@ -232,6 +247,14 @@ def test_signal_files_lie_beside_their_header(tmp_path: Path, file: str) -> None
     text = (tmp_path / "a.hea").read_text().replace("a.dat", file)
     (tmp_path / "sub" / "a.hea").write_text(text)
     with pytest.raises(RecordError):
+        read_recording(tmp_path / "sub" / "a")
+
+
+def test_compressed_signal_files_lie_beside_their_header(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    write_wfdb(tmp_path / "a", counts(ecg()), spec="516")
+    (tmp_path / "sub" / "a.hea").write_text((tmp_path / "a.hea").read_text().replace("a.dat", "../a.dat"))
+    with pytest.raises(RecordError, match="with a path"):
         read_recording(tmp_path / "sub" / "a")
 
 

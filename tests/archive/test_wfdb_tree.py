@@ -52,6 +52,16 @@ def test_names_that_are_no_utf8_can_be_printed_and_read(tmp_path: Path) -> None:
     assert READER.read(tmp_path, entry).signal_mv.shape == (12, 500)
 
 
+def test_headers_in_capitals(tmp_path: Path) -> None:
+    write_wfdb(tmp_path / "A", counts(ecg(seconds=1)))
+    (tmp_path / "A.hea").rename(tmp_path / "A.HEA")
+    write_wfdb(tmp_path / "b", counts(ecg(1, seconds=1)))
+    entries = list(READER.entries(tmp_path))
+    assert [entry.record for entry in entries] == ["A", "b"]
+    assert "A.HEA" in entries[0].files
+    assert READER.read(tmp_path, entries[0]).signal_mv.shape == (12, 500)
+
+
 def test_a_record(tmp_path: Path) -> None:
     comments = [" Age: 61", " Sex: Female", " Dx: 164889003", " Patient ID: p7"]
     write_wfdb(tmp_path / "x" / "a", counts(ecg()), comments=comments)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cape_fed.evaluate import bootstrap as module
-from cape_fed.evaluate.bootstrap import Sampled, bootstrap, mean, resample_patients
+from cape_fed.evaluate.bootstrap import Draws, Sampled, Statistics, bootstrap, mean
 from cape_fed.evaluate.metrics import ranking_metrics
 
 
@@ -18,33 +18,57 @@ def clustered(rng: np.random.Generator, patients: int, gap: float = 1.0) -> tupl
     return target, gap * target + 0.7 * shared + 0.7 * own, owner
 
 
+def counts_of(draws: Draws) -> np.ndarray:
+    return np.concatenate(list(draws.blocks()), axis=1)
+
+
+def resampled(statistics: Statistics, draws: Draws) -> dict[str, Sampled]:
+    return bootstrap({"": statistics}, draws)[""]
+
+
 def test_every_resample_has_as_many_patients() -> None:
-    counts = resample_patients(37, 200, seed=1, cohort="a")
+    counts = counts_of(Draws(37, 200, seed=1, cohort="a"))
     assert counts.shape == (37, 200)
     assert (counts.sum(axis=0) == 37).all()
     assert counts.var() == pytest.approx(1.0, abs=0.1)
 
 
 def test_resamples_depend_on_seed_and_cohort_only() -> None:
-    first = resample_patients(30, 20, seed=1, cohort="a")
-    np.testing.assert_array_equal(first, resample_patients(30, 20, seed=1, cohort="a"))
-    assert (first != resample_patients(30, 20, seed=2, cohort="a")).any()
-    assert (first != resample_patients(30, 20, seed=1, cohort="b")).any()
-    np.testing.assert_array_equal(first, resample_patients(30, 50, seed=1, cohort="a")[:, :20])
+    first = counts_of(Draws(30, 20, seed=1, cohort="a"))
+    np.testing.assert_array_equal(first, counts_of(Draws(30, 20, seed=1, cohort="a")))
+    assert (first != counts_of(Draws(30, 20, seed=2, cohort="a"))).any()
+    assert (first != counts_of(Draws(30, 20, seed=1, cohort="b"))).any()
+    np.testing.assert_array_equal(first, counts_of(Draws(30, 50, seed=1, cohort="a"))[:, :20])
+
+
+def test_statistics_are_resampled_together_as_alone() -> None:
+    draws = Draws(40, 30, 0, "a")
+    one, two = (partial(ranking_metrics, *clustered(np.random.default_rng(seed), 40)) for seed in (1, 2))
+    both = bootstrap({"one": one, "two": two}, draws)
+    for name, statistics in (("one", one), ("two", two)):
+        np.testing.assert_array_equal(both[name]["auroc"].draws, resampled(statistics, draws)["auroc"].draws)
+
+
+def test_few_weights_are_held_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = counts_of(Draws(50, 33, 0, "a"))
+    monkeypatch.setattr(module, "_BLOCK", 200)
+    blocks = list(Draws(50, 33, 0, "a").blocks())
+    assert max(block.size for block in blocks) == 200
+    np.testing.assert_array_equal(np.concatenate(blocks, axis=1), whole)
 
 
 def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     metrics = partial(ranking_metrics, *clustered(np.random.default_rng(0), 50))
-    counts = resample_patients(50, 33, 0, "a")
-    whole = bootstrap(metrics, counts)["auroc"]
+    draws = Draws(50, 33, 0, "a")
+    whole = resampled(metrics, draws)["auroc"]
     monkeypatch.setattr(module, "_BLOCK", 200)
-    np.testing.assert_allclose(bootstrap(metrics, counts)["auroc"].draws, whole.draws)
+    np.testing.assert_allclose(resampled(metrics, draws)["auroc"].draws, whole.draws)
 
 
 def test_a_slow_loop_gives_the_same_draws() -> None:
     target, score, owner = clustered(np.random.default_rng(0), 25)
-    counts = resample_patients(25, 10, 0, "a")
-    draws = bootstrap(partial(ranking_metrics, target, score, owner), counts)["auroc"].draws
+    counts = counts_of(Draws(25, 10, 0, "a")).astype(int)
+    draws = resampled(partial(ranking_metrics, target, score, owner), Draws(25, 10, 0, "a"))["auroc"].draws
     for column in range(10):
         rows = np.concatenate([np.flatnonzero(owner == p) for p in range(25) for _ in range(counts[p, column])])
         repeated = ranking_metrics(target[rows], score[rows], np.arange(len(rows)), np.ones((len(rows), 1)))
@@ -78,8 +102,8 @@ def coverage(draws: int, patients: int, resamples: int) -> float:
     hits = 0
     for draw in range(draws):
         data = clustered(np.random.default_rng([5, draw]), patients)
-        counts = resample_patients(patients, resamples, draw, "a")
-        low, high = bootstrap(partial(ranking_metrics, *data), counts)["auroc"].interval(0.95)
+        draws_of = Draws(patients, resamples, draw, "a")
+        low, high = resampled(partial(ranking_metrics, *data), draws_of)["auroc"].interval(0.95)
         hits += low <= truth <= high
     return hits / draws
 
@@ -91,8 +115,8 @@ def false_positives(draws: int, patients: int, resamples: int) -> float:
         rng = np.random.default_rng([6, draw])
         target, score, owner = clustered(rng, patients)
         other = 1.0 * target + 0.5 * (score - target) + np.sqrt(0.75) * (clustered_noise(rng, owner))
-        counts = resample_patients(patients, resamples, draw, "a")
-        one, two = (bootstrap(partial(ranking_metrics, target, s, owner), counts)["auroc"] for s in (score, other))
+        draws_of = Draws(patients, resamples, draw, "a")
+        one, two = (resampled(partial(ranking_metrics, target, s, owner), draws_of)["auroc"] for s in (score, other))
         hits += (one - two).p_value() < 0.05
     return hits / draws
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cape_fed.errors import InputError
+from cape_fed.evaluate import predict as module
 from cape_fed.evaluate.cohorts import Cohort, make_cohorts
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Prediction, predict
@@ -46,6 +47,17 @@ def test_every_annotated_test_record_is_scored_once(cohorts) -> None:
         np.testing.assert_array_equal(block.target, cohort.targets[task][block.rows])
         np.testing.assert_array_equal(block.patients, cohort.store.patients[block.rows])
         assert np.isfinite(block.score).all()
+
+
+def test_scoring_all_tasks_at_once_is_scoring_each_alone(cohorts, monkeypatch: pytest.MonkeyPatch) -> None:
+    for method in (METHOD, DEMOGRAPHICS):
+        together = run(cohorts, method)
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_CHUNK", 7)
+            for task in cohorts[0].targets:
+                alone = run([replace(c, targets={task: c.targets[task]}) for c in cohorts], method)
+                for key, block in alone.items():
+                    np.testing.assert_allclose(block.score, together[key].score, rtol=1e-9, atol=1e-9)
 
 
 def test_the_transfer_probe_never_sees_ood_labels_or_any_test_label(cohorts) -> None:
