@@ -27,7 +27,7 @@ _MIMIC_GROUP = re.compile(r"p\d{2}(\d{2})?", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class WfdbTree:
-    """Reader of format ``wfdb``: every ``.hea`` (or ``.HEA``) below the folder is a record, other records' segments excepted.
+    """Reader of format ``wfdb``: every ``.hea`` or ``.HEA`` below the folder is a record, segments of others excepted.
 
     ``verify`` compares checksums while reading, which the doctor does and ingest does not.
     """

@@ -24,7 +24,7 @@ METHODS = {
 def take_tour(out: Path, seed: int, patients: int = PATIENTS, overrides: Sequence[str] = ()) -> None:
     """Run every step into ``out``; the first that fails ends it with its own message and exit code.
 
-    ``patients`` a cohort; ``overrides`` change the configuration of every training.
+    ``patients`` a cohort; ``overrides`` change the configuration of training and evaluation.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not empty: choose another directory with --out")
@@ -50,7 +50,7 @@ def _commands(out: Path, train: list[str], evaluate: list[str], changes: Sequenc
         used = data[:1] if command == "pretrain" else data
         yield [command, "experiment=demo", *batching, *used, *changes, f"out={out}/{method}"]
     for method in METHODS:
-        yield ["evaluate", f"{out}/{method}/bundle", "experiment=demo", *data, f"out={out}/{method}"]
+        yield ["evaluate", f"{out}/{method}/bundle", "experiment=demo", *data, *changes, f"out={out}/{method}"]
     yield ["compare", *(f"{out}/{method}" for method in METHODS), "--out", f"{out}/report"]
 
 

@@ -16,6 +16,8 @@ class EvaluateOptions(BaseModel):
     resamples: int = Field(1000, ge=1, description="bootstrap resamples of the patients")
     level: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
     min_patients: int = Field(20, ge=1, description="positive and negative patients below which nothing is shown")
-    penalties: tuple[float, ...] = Field(PENALTIES, min_length=1, description="ridge penalties, a record of training")
+    penalties: tuple[float, ...] = Field(
+        PENALTIES, min_length=1, description="penalties to choose from: ridge a train record, LDA on the diagonal"
+    )
     map_records: int = Field(1500, ge=0, description="records on the embedding map")
     examples: int = Field(1, ge=0, description="example ECGs a cohort")

@@ -78,6 +78,8 @@ def test_lines_that_are_no_signal_after_the_last_signal_are_noted() -> None:
         "a 1 nan 10\n" + LINE,
         "a 1 inf 10\n" + LINE,
         "a 1 500 10\na.dat",
+        "a 1 500 10\na" + " " * 1_000_000 + "x",
+        "a 1 500 10\n" + "a " * 500_000 + "x",
         "a 1000000000 500 10\n" + LINE,
         "a 1 500 " + "9" * 5000 + "\n" + LINE,
         "a 1 500 10\na.dat 16 1000(" + "9" * 5000 + ")/mV 16 0 0 0 0 I",
