@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cape_fed.errors import InputError
+from cape_fed.files import sync
 from cape_fed.signal.profile import Profile
 from cape_fed.store.fingerprint import store_fingerprint
 from cape_fed.store.format import Provenance, StoreFiles, StoreMeta, row_shape
@@ -47,7 +47,7 @@ def write_description(
     fingerprint = store_fingerprint(described, files.records, signals)
     files.meta.write_text(json.dumps(described | {"fingerprint": fingerprint}, indent=1) + "\n", encoding="utf-8")
     for path in (files.records, files.meta):
-        flush(path)
+        sync(path)
     return meta.model_copy(update={"fingerprint": fingerprint})
 
 
@@ -62,7 +62,7 @@ def publish(folder: Path, store: Path, *, overwrite: bool = False) -> None:
         shutil.rmtree(retired, ignore_errors=True)
         store.rename(retired)
     folder.rename(store)
-    flush(store.parent)
+    sync(store.parent)
     shutil.rmtree(retired, ignore_errors=True)
 
 
@@ -74,12 +74,3 @@ def refuse_foreign(store: Path, *, overwrite: bool) -> None:
         raise InputError(f"{store} exists and is not a store: choose another place for the store")
     if StoreFiles.of(store).meta.is_file() and not overwrite:
         raise InputError(f"{store} exists already: choose another place or pass --overwrite to replace it")
-
-
-def flush(path: Path) -> None:
-    """Make a file's contents, or a folder's entries, survive a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
