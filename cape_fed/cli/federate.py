@@ -44,9 +44,10 @@ def simulate_federation(config: RunConfig, progress: Progress) -> None:
 def _check_stores(config: RunConfig) -> None:
     """InputError for stores that cannot be in one federation, before anything is written."""
     train, evaluate = flat_paths(config.data.train), flat_paths(config.data.evaluate)
-    open_stores([*train, *evaluate])
+    stores = open_stores([*train, *evaluate])
     if not train:
         raise InputError("a federation needs at least one training site: data.train=[STORE,...]")
-    check_disjoint(open_stores(train), open_stores(evaluate) if evaluate else [])
+    check_disjoint(stores[: len(train)], stores[len(train) :])
+    opened = dict(zip(train, stores, strict=False))
     for paths in config.data.train:
-        check_batches(open_stores(paths), config.pretraining)
+        check_batches([opened[path] for path in paths], config.pretraining)

@@ -15,6 +15,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from cape_fed.errors import InputError
+from cape_fed.files import atomic_file
 from cape_fed.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -54,10 +55,8 @@ def save_split(path: Path, store: Store, split: Split) -> None:
         part[store.patients[rows]] = number
     inside = part != OUTSIDE
     keys = np.asarray(store.patient_keys, object)[inside]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(path.name + ".tmp")
-    pq.write_table(pa.table({"patient": pa.array(keys, pa.string()), "part": part[inside]}), beside)
-    beside.replace(path)
+    with atomic_file(path) as partial:
+        pq.write_table(pa.table({"patient": pa.array(keys, pa.string()), "part": part[inside]}), partial)
 
 
 def load_split(path: Path, store: Store) -> Split:
