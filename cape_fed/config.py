@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.federation.config import FederationConfig
+from cape_fed.federation.roster import RosterEntries
 from cape_fed.pretrain.config import PretrainConfig, Section
 
 
@@ -39,6 +40,7 @@ class RunConfig(PretrainConfig):
     threads: int | None = Field(default=None, gt=0, description="CPU threads of one learner")
     engine: Literal["local", "flower"] = "local"
     federation: FederationConfig = FederationConfig()
+    roster: RosterEntries | None = Field(default=None, description="sites and roles of a run on a SuperLink")
     evaluation: EvaluateOptions = EvaluateOptions()
     resume: bool = False
 

@@ -14,8 +14,13 @@ import yaml
 
 from cape_fed.errors import InputError
 from cape_fed.files import atomic_file
+from cape_fed.store.lock import locked
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+LOCK_FILE = ".lock"
+"""Held by the process that leads the run: a second one on the same directory is refused."""
+LOGGERS = ("cape_fed", "server", "client")
+"""Packages whose loggers write into a run's or a site's log."""
 
 
 class RunDirectory:
@@ -28,48 +33,47 @@ class RunDirectory:
         self.checkpoints = path / "checkpoints"
         self.splits = path / "splits"
         self.bundle = path / "bundle"
+        self.best_bundle = path / "bundle-best"
         self.log = path / "log.txt"
 
     @contextmanager
     def open(self, config: Mapping[str, Any], *, resume: bool) -> Iterator[None]:
         """Begin or resume a run and keep its log; InputError where it would mix with an old or a different one."""
-        text = yaml.safe_dump(dict(config), sort_keys=False)
+        text = self.check(config, resume=resume)
+        self.path.mkdir(parents=True, exist_ok=True)
+        with locked(self.path / LOCK_FILE):
+            with atomic_file(self.config) as partial:
+                partial.write_text(text)
+            with self.logging():
+                yield
+
+    def check(self, config: Mapping[str, Any], *, resume: bool) -> str:
+        """The configuration as it will be saved; InputError where the run would mix with an old or a different one."""
+        text: str = yaml.safe_dump(dict(config), sort_keys=False)
         if resume:
             self._require_same(text)
         elif self.config.exists():
             raise InputError(f"{self.path} holds a run already: add resume=true or choose another out=")
-        self.path.mkdir(parents=True, exist_ok=True)
-        with atomic_file(self.config) as partial:
-            partial.write_text(text)
-        with self.logging():
-            yield
+        return text
 
     @contextmanager
     def logging(self) -> Iterator[None]:
         """Write what is logged meanwhile to ``log.txt``."""
         self.path.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(self.log)
-        handler.setFormatter(logging.Formatter(LOG_FORMAT))
-        loggers = [logging.getLogger(package) for package in ("cape_fed", "server", "client")]
-        for logger in loggers:
-            logger.setLevel(logging.INFO)
-            logger.addHandler(handler)
-        try:
+        with logging_to(logging.FileHandler(self.log)):
             yield
-        finally:
-            for logger in loggers:
-                logger.removeHandler(handler)
-            handler.close()
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
         """Add one line to ``metrics.jsonl``; what is not finite is null, since JSON has no NaN."""
         with self.metrics.open("a") as file:
             file.write(json.dumps(_finite(line), allow_nan=False) + "\n")
 
-    def truncate_metrics(self, key: str, end: int) -> None:
-        """Forget lines of steps or rounds from ``end`` on: they will be written again."""
-        kept = [line for line in read_metrics(self.metrics) if line[key] < end]
-        with atomic_file(self.metrics) as partial:
+    def truncate_lines(self, path: Path, key: str, end: int) -> None:
+        """Forget lines of steps or rounds from ``end`` on, as in ``metrics.jsonl``: they will be written again."""
+        if not path.exists():
+            return
+        kept = [line for line in read_metrics(path) if line[key] < end]
+        with atomic_file(path) as partial:
             partial.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
     def _require_same(self, text: str) -> None:
@@ -79,6 +83,22 @@ class RunDirectory:
         different = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
         if different:
             raise InputError(f"cannot resume {self.path}: {', '.join(different)} differ from the run's config.yaml")
+
+
+@contextmanager
+def logging_to(handler: logging.Handler) -> Iterator[None]:
+    """Send what this project's packages log to a handler meanwhile, and close it."""
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    loggers = [logging.getLogger(package) for package in LOGGERS]
+    for logger in loggers:
+        logger.setLevel(logging.INFO)
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+        handler.close()
 
 
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:

@@ -9,12 +9,11 @@ from flwr.app import Context, Error, Message
 from flwr.clientapp import ClientApp
 
 from cape_fed.config import RunConfig
-from client.site import SiteConfig, simulated_sites
+from cape_fed.errors import InputError
+from cape_fed.federation.failures import SiteFailure
+from client.site import SiteConfig, simulated_sites, site_from_node_config
 
 log = logging.getLogger(__name__)
-
-FAILED = 2
-"""The error code that Flower gives an exception in a ClientApp."""
 
 
 def make_client_app(find_site: Callable[[Context], SiteConfig]) -> ClientApp:
@@ -22,16 +21,17 @@ def make_client_app(find_site: Callable[[Context], SiteConfig]) -> ClientApp:
     app = ClientApp()
 
     def answer(action: str, message: Message, context: Context) -> Message:
-        """Handle a message; of what goes wrong the coordinator learns the kind, the site's log the rest."""
-        from client import handlers  # PyTorch is imported only when there is work: Flower wants a quick start
+        """Handle a message; of what goes wrong the coordinator learns a code, the site's log the rest."""
+        from client.answering import (
+            answer_as,
+        )  # PyTorch is imported only when there is work: Flower wants a quick start
 
-        site = find_site(context)
         try:
-            reply: Message = getattr(handlers, action)(message, site)
-        except Exception as error:
-            log.exception("site %s could not answer", site.name)
-            return Message(Error(FAILED, type(error).__name__), reply_to=message)
-        return reply
+            site = find_site(context)
+        except InputError as error:
+            log.error("%s", error)
+            return Message(Error(SiteFailure.SITE_CONFIG), reply_to=message)
+        return answer_as(site, action, message)
 
     @app.query()
     def join(message: Message, context: Context) -> Message:
@@ -48,10 +48,12 @@ def make_client_app(find_site: Callable[[Context], SiteConfig]) -> ClientApp:
     return app
 
 
-def _site_of_partition(context: Context) -> SiteConfig:
-    """In Flower's simulation: the site whose number the context carries, from the configuration under ``cfg-json``."""
+def _site_of_context(context: Context) -> SiteConfig:
+    """Under a SuperNode the site of its ``site.toml``; in a simulation the one whose number the context carries."""
+    if "partition-id" not in context.node_config:
+        return site_from_node_config(context.node_config)
     config = RunConfig.model_validate_json(str(context.run_config["cfg-json"]))
     return simulated_sites(config)[int(context.node_config["partition-id"])]
 
 
-app = make_client_app(_site_of_partition)
+app = make_client_app(_site_of_context)

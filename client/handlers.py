@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import torch
 from flwr.app import Message
+from torch import Tensor
 
 from cape_fed.federation.messages import (
+    METRICS,
+    MONITORS,
     PATIENTS,
     CohortCounts,
     Introduction,
     Sender,
     Task,
     introduction_content,
+    number_record,
     read_task,
     reply_content,
     source_hash,
 )
+from cape_fed.federation.tensors import update_records
+from cape_fed.federation.validation import read_encoder
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.cohorts import common_profile, count_store, open_cohorts, open_stores
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.encoder import SIZES, Encoder
 from cape_fed.pretrain.monitor import Monitor
 from cape_fed.pretrain.workbench import Workbench, choose_device
+from client import evaluation
 from client.site import SiteConfig
 from client.state import load_local_state, save_local_state
 
 log = logging.getLogger(__name__)
+
+
+class PolicyError(Exception):
+    """The coordinator asked for what the site does not do."""
 
 
 def join(message: Message, site: SiteConfig) -> Message:
@@ -44,44 +57,78 @@ def join(message: Message, site: SiteConfig) -> Message:
         profile=common_profile(stores),
         cohorts={store.cohort: CohortCounts(**count_store(store)) for store in stores},
     )
+    log.info("site %s joins to %s", site.name, site.role)
     return Message(introduction_content(introduction), reply_to=message)
 
 
 def train(message: Message, site: SiteConfig) -> Message:
-    """Take a round's local steps from the coordinator's encoder; only encoder tensors go back."""
-    if site.role != "train":
-        raise PermissionError("this site is there for evaluation only")
+    """Take a round's local steps from the coordinator's encoder; only encoder tensors go back.
+
+    What is to be measured of the encoder as it comes is measured first, and travels with the same reply.
+    """
     begin = perf_counter()
-    task, encoder = read_task(message)
-    _use_threads(site)
+    task, encoder = _receive(message, site)
+    if site.role != "train":
+        raise PolicyError("this site is there for evaluation only")
+    if task.local_steps > site.limits.local_steps:
+        raise PolicyError(f"{task.local_steps} steps a round, {site.limits.local_steps} allowed")
+    records = _look_at(task, encoder, site)
     resident = _resident(task.run, task.total_steps, task.config, site)
     _stand_before(task, resident, site)
     bench = resident.bench
     resident.next_round = None  # until this round is saved, what is in memory is no round's beginning
     bench.learner.encoder.load_state_dict(encoder)
+    bench.learner.hold_to(encoder, task.proximal_mu)
     start = task.round * task.local_steps
     losses = [loss for _, loss in bench.train(start, start + task.local_steps)]
     save_local_state(site.state / task.run, bench.learner, task.round + 1, keep_from=task.saved_round)
     resident.next_round = task.round + 1
-    metrics = {
-        "loss": float(torch.stack(losses).mean()),
-        PATIENTS: sum(pairs.patients for pairs in bench.pairs),
-        "seconds": perf_counter() - begin,
-    }
-    return Message(reply_content(_sender(task, site), metrics, bench.learner.encoder.state_dict()), reply_to=message)
+    records[METRICS] = number_record(
+        {
+            "loss": float(torch.stack(losses).mean()),
+            PATIENTS: sum(pairs.patients for pairs in bench.pairs),
+            "seconds": perf_counter() - begin,
+        }
+    )
+    records |= update_records(bench.learner.encoder.state_dict(), encoder, task.transport)
+    log.info("site %s: round %d trained in %.1f s", site.name, task.round, perf_counter() - begin)
+    return _reply(message, task, site, records)
 
 
 def evaluate(message: Message, site: SiteConfig) -> Message:
-    """Measure the coordinator's encoder: on validation patients where the site trains, else on any of its patients."""
-    task, tensors = read_task(message)
-    _use_threads(site)
-    encoder = Encoder(SIZES[task.config.model]).to(choose_device(site.device))
-    encoder.load_state_dict(tensors)
+    """Measure the coordinator's encoder, and score it with the coordinator's probes where there are some."""
+    task, encoder = _receive(message, site)
+    records = _look_at(task, encoder, site)
+    records |= evaluation.score_probes(message, task, encoder, site)
+    return _reply(message, task, site, records)
+
+
+def _receive(message: Message, site: SiteConfig) -> tuple[Task, dict[str, Tensor]]:
+    """A message's task and its encoder, checked as the coordinator checks replies; RefusedError where it is not one."""
+    if site.threads is not None:  # the order of sums depends on it, so it is fixed where bit equality is promised
+        torch.set_num_threads(site.threads)
+    task = read_task(message)
+    arrays = read_encoder(message.content, Encoder(SIZES[task.config.model]).state_dict())
+    return task, {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
+
+
+def _look_at(task: Task, tensors: Mapping[str, Tensor], site: SiteConfig) -> dict[str, Any]:
+    """What is asked about the encoder as it came: monitors, and sums towards probes where the site trains."""
+    records: dict[str, Any] = {}
+    if task.measure:
+        encoder = Encoder(SIZES[task.config.model]).to(choose_device(site.device))
+        encoder.load_state_dict(dict(tensors))
+        records[MONITORS] = number_record(_monitor(task, site).measure(encoder))
+    if task.sums is not None and site.role == "train":
+        records |= evaluation.give_sums(task, task.sums, tensors, site)
+    return records
+
+
+def _monitor(task: Task, site: SiteConfig) -> Monitor:
+    """On validation patients where the site trains, else on any of its patients."""
     if site.role == "train":
-        monitor = _resident(task.run, task.total_steps, task.config, site).bench.monitor
-    else:
-        monitor = _outside_monitor(task.config, site)
-    return Message(reply_content(_sender(task, site), monitor.measure(encoder)), reply_to=message)
+        return _resident(task.run, task.total_steps, task.config, site).bench.monitor
+    return _outside_monitor(task.config, site)
 
 
 @dataclass
@@ -121,11 +168,6 @@ def _outside_monitor(config: PretrainConfig, site: SiteConfig) -> Monitor:
     return Monitor(stores, rows, augmentation, config.seed, choose_device(site.device))
 
 
-def _sender(task: Task, site: SiteConfig) -> Sender:
-    return Sender(site=site.name, run=task.run, round=task.round)
-
-
-def _use_threads(site: SiteConfig) -> None:
-    """Summation order depends on the number of threads, so it is fixed where bit equality is promised."""
-    if site.threads is not None:
-        torch.set_num_threads(site.threads)
+def _reply(message: Message, task: Task, site: SiteConfig, records: Mapping[str, Any]) -> Message:
+    sender = Sender(site=site.name, run=task.run, round=task.round)
+    return Message(reply_content(sender, records), reply_to=message)

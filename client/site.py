@@ -1,26 +1,66 @@
-"""What a site brings to a run: its stores and where it computes."""
+"""What a site brings to a run: its stores, where it computes, and what it lets itself be asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
 
 from cape_fed.config import RunConfig
+from cape_fed.errors import InputError
 from cape_fed.federation.roster import Role
 from cape_fed.pretrain.config import Section
 from cape_fed.store.store import open_store
 
 
+class Limits(Section):
+    """Bounds that no coordinator can lift."""
+
+    minutes: float = Field(default=720.0, gt=0, description="longest time spent on one message")
+    local_steps: int = Field(default=1_000_000, gt=0, description="most optimiser steps in one round")
+    min_patients: int = Field(default=20, ge=1, description="fewest patients behind a number or a sum that leaves")
+
+
 class SiteConfig(Section):
     """A site's own settings; the coordinator has no say in them."""
 
-    name: str
+    name: str = Field(min_length=1)
     role: Role
-    stores: tuple[Path, ...]
+    stores: tuple[Path, ...] = Field(min_length=1)
     state: Path
-    """Directory for the site's own files: splits, head, optimiser."""
+    """Directory for the site's own files: splits, head, optimiser, log."""
     device: str = "auto"
-    threads: int | None = None
+    threads: int | None = Field(default=None, gt=0)
+    limits: Limits = Limits()
+    alone: bool = True
+    """Whether this process serves one message and ends, as under a SuperNode: a watchdog may then end it."""
+
+
+def site_from_node_config(values: Mapping[str, Any]) -> SiteConfig:
+    """The site that a ``site.toml`` describes, as Flower hands it over: with tables as dotted keys and no lists.
+
+    ``stores`` is a table from any label to a path, taken in the order of labels. InputError naming the first key that
+    is wrong.
+    """
+    nested: dict[str, Any] = {}
+    for key, value in values.items():
+        *tables, last = str(key).split(".")
+        place = nested
+        for table in tables:
+            place = place.setdefault(table, {})
+            if not isinstance(place, dict):
+                raise InputError(f"site.toml: {table} is a value and a table at once")
+        place[last] = value
+    stores = nested.get("stores", {})
+    nested["stores"] = [stores[label] for label in sorted(stores)] if isinstance(stores, dict) else [stores]
+    try:
+        return SiteConfig.model_validate(nested)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "site.toml"
+        raise InputError(f"site.toml: {where}: {first['msg'].lower()}") from error
 
 
 def simulated_sites(config: RunConfig) -> list[SiteConfig]:
@@ -41,6 +81,8 @@ def simulated_sites(config: RunConfig) -> list[SiteConfig]:
             state=(config.out / "sites" / name).resolve(),
             device=config.device,
             threads=config.threads or 1,
+            limits=Limits(min_patients=config.evaluation.min_patients),
+            alone=False,
         )
         for role, stores in described
     ]

@@ -2,21 +2,53 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+from pathlib import Path
+
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
+
+from cape_fed.config import RunConfig
+
+RUNS_VARIABLE = "CAPE_FED_RUNS"
+"""Directory for runs that are started without ``out=``."""
 
 app = ServerApp()
 
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """Lead the run that the run config describes under ``cfg-json``, with the sites that join in their own roles."""
+    """Lead the run that the run config describes; how it ended is in ``status.json`` of its directory."""
     # PyTorch is imported only when there is work.
-    from cape_fed.config import RunConfig
+    from cape_fed.errors import InputError, RunError
     from cape_fed.rundir import RunDirectory
+    from cape_fed.status import Status
     from server.lead import lead_run
 
-    config = RunConfig.model_validate_json(str(context.run_config["cfg-json"]))
+    config = _config(context)
     run = RunDirectory(config.out)
     with run.open(config.saved(), resume=config.resume):
-        lead_run(grid, config, run, None, lambda done, total, line: None)
+        status = Status(run.path, flower_run=context.run_id)
+        try:
+            lead_run(grid, config, run, config.roster, status)
+        except (InputError, RunError) as error:
+            status.fail(str(error), 2 if isinstance(error, InputError) else 1)
+            raise
+        except Exception as error:
+            status.fail(f"the coordinator failed with {type(error).__name__}: log.txt says where", 1)
+            raise
+
+
+def _config(context: Context) -> RunConfig:
+    """The configuration under ``cfg-json``, or one composed from ``experiment`` and ``overrides``."""
+    from cape_fed.compose import compose_config
+
+    values = context.run_config
+    if text := str(values.get("cfg-json", "")):
+        return RunConfig.model_validate_json(text)
+    overrides = shlex.split(str(values.get("overrides", "")))
+    if not any(override.startswith("out=") for override in overrides):
+        runs = Path(os.environ.get(RUNS_VARIABLE) or Path.home() / "cape-fed-runs")
+        overrides.append(f"out={runs / str(context.run_id)}")
+    return compose_config([f"experiment={values.get('experiment', 'small')}", *overrides])

@@ -2,46 +2,92 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
+from uuid import uuid4
 
+from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cape_fed.errors import InputError
+from cape_fed.federation.messages import CohortCounts
 from cape_fed.files import atomic_directory
 from cape_fed.pretrain.config import EncoderSize
 from cape_fed.pretrain.encoder import SIZES, build_encoder
 from cape_fed.seeds import derive_seed
+from cape_fed.signal.profile import Profile
+from server.standing import Standing
 
-ARRAYS, FACTS = "encoder.safetensors", "round.json"
+ENCODER, OPTIMISER, BEST, FACTS = "encoder.safetensors", "optimiser.safetensors", "best.safetensors", "round.json"
 KEEP = 2
 
 
-def save_round(directory: Path, run: str, done: int, encoder: Mapping[str, Tensor]) -> None:
-    """Keep the encoder after ``done`` rounds of the run called ``run``."""
-    with atomic_directory(directory / f"round-{done:06d}") as partial:
-        save_file({name: value.contiguous() for name, value in encoder.items()}, partial / ARRAYS)
-        (partial / FACTS).write_text(json.dumps({"run": run, "rounds_done": done}) + "\n")
+class Facts(BaseModel):
+    """What a checkpoint holds beside tensors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[2] = 2
+    run: str
+    """Name of the run: sites keep their state under it."""
+    rounds_done: int = 0
+    profile: Profile | None = None
+    """Preprocessing of every site."""
+    cohorts: dict[str, CohortCounts] = {}
+    """Cohorts of the training sites that have joined."""
+    patients: dict[str, int] = {}
+    """Training patients by site, as they were last reported: what a quorum of patients is a share of."""
+    standing: Standing = Standing()
+    best_score: float | None = None
+    best_round: int | None = None
+    """Rounds after which the encoder was best."""
+
+
+@dataclass
+class RunState:
+    """All that the coordinator carries from one round to the next."""
+
+    facts: Facts
+    encoder: dict[str, Tensor]
+    optimiser: dict[str, Tensor] = field(default_factory=dict)
+    best: dict[str, Tensor] = field(default_factory=dict)
+    """The encoder of the best round by validation, empty before the first evaluation."""
+
+
+def new_state(model: EncoderSize, seed: int) -> RunState:
+    """The state before the first round: the weights that a central run with this seed begins from."""
+    encoder = dict(build_encoder(SIZES[model], derive_seed(seed, "encoder")).state_dict())
+    return RunState(Facts(run=uuid4().hex[:12]), encoder)
+
+
+def save_round(directory: Path, state: RunState) -> None:
+    """Keep the state after a round; the last ones stay."""
+    with atomic_directory(directory / f"round-{state.facts.rounds_done:06d}") as partial:
+        for name, tensors in ((ENCODER, state.encoder), (OPTIMISER, state.optimiser), (BEST, state.best)):
+            save_file(_contiguous(tensors), partial / name)
+        (partial / FACTS).write_text(state.facts.model_dump_json(indent=1) + "\n")
     for old in sorted(directory.glob("round-*"))[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def load_latest_round(directory: Path) -> tuple[str, int, dict[str, Tensor]] | None:
-    """Run name, rounds done and encoder of the latest checkpoint; None where there is none."""
+def load_latest_round(directory: Path) -> RunState | None:
+    """The state after the latest round that was kept; None where there is none."""
     found = sorted(directory.glob("round-*")) if directory.is_dir() else []
     if not found:
         return None
     try:
-        facts = json.loads((found[-1] / FACTS).read_text())
-        return str(facts["run"]), int(facts["rounds_done"]), load_file(found[-1] / ARRAYS)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise InputError(f"cannot read checkpoint {found[-1]}: {error}; start again in a new directory") from error
+        facts = Facts.model_validate_json((found[-1] / FACTS).read_text())
+        encoder, optimiser, best = (load_file(found[-1] / name) for name in (ENCODER, OPTIMISER, BEST))
+    except (OSError, ValidationError, SafetensorError) as error:
+        what = " ".join(str(error).split())[:120]
+        raise InputError(f"cannot read checkpoint {found[-1]}: {what}; start again in a new directory") from error
+    return RunState(facts, encoder, optimiser, best)
 
 
-def initial_encoder(model: EncoderSize, seed: int) -> dict[str, Tensor]:
-    """The encoder before the first round: the same weights a central run with this seed begins from."""
-    return dict(build_encoder(SIZES[model], derive_seed(seed, "encoder")).state_dict())
+def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from uuid import uuid4
 
 from flwr.serverapp import Grid
+from torch import Tensor
 
 from cape_fed.config import RunConfig
-from cape_fed.federation.roster import Role, members_with
+from cape_fed.federation.roster import RosterEntry
 from cape_fed.pretrain.encoder import SIZES, Encoder
 from cape_fed.release.bundle import write_bundle
 from cape_fed.release.provenance import describe_run
 from cape_fed.rundir import RunDirectory
-from server.checkpoint import initial_encoder, load_latest_round
-from server.joining import join_sites
+from cape_fed.status import Status
+from server.checkpoint import RunState, load_latest_round, new_state
+from server.correspondence import Correspondence
+from server.evaluation import EVALUATIONS_FILE, RULE
+from server.exchange import Exchange
+from server.membership import Membership
 from server.rounds import Coordinator, Progress
 
 log = logging.getLogger(__name__)
@@ -24,18 +28,53 @@ METHOD = "federated"
 
 
 def lead_run(
-    grid: Grid, config: RunConfig, run: RunDirectory, roles: Mapping[str, Role] | None, progress: Progress
+    grid: Grid,
+    config: RunConfig,
+    run: RunDirectory,
+    entries: Mapping[str, RosterEntry] | None,
+    status: Status,
+    progress: Progress = lambda done, total, line: None,
 ) -> None:
-    """Lead the sites of ``roles`` (see `join_sites`) to a bundle, from the last checkpoint if resumed."""
-    saved = load_latest_round(run.checkpoints) if config.resume else None
-    name, start, encoder = saved or (uuid4().hex[:12], 0, initial_encoder(config.model, config.seed))
-    run.truncate_metrics("round", start)
-    roster = join_sites(grid, roles)
-    for role in ("train", "evaluate"):
-        names = ", ".join(member.name for member in members_with(roster.members, role))
-        log.info("run %s from round %d, role %s: %s", name, start, role, names or "no site")
-    final = Coordinator(grid, config, name, run, roster.members).lead(encoder, start, progress)
+    """Lead the sites of ``entries`` (see `Membership`) to a bundle, from the last checkpoint if resumed."""
+    state = (load_latest_round(run.checkpoints) if config.resume else None) or new_state(config.model, config.seed)
+    facts = state.facts
+    run.truncate_lines(run.metrics, "round", facts.rounds_done)
+    run.truncate_lines(run.path / EVALUATIONS_FILE, "round", facts.rounds_done)
+
+    def waiting(answered: int, asked: int, silent: list[str]) -> None:
+        status.update(answered=answered, asked=asked, silent=silent)
+
+    def report(done: int, total: int, line: dict[str, object]) -> None:
+        status.update(rounds_done=done)
+        progress(done, total, line)
+
+    status.update(run=facts.run, rounds=config.federation.rounds, rounds_done=facts.rounds_done)
+    exchange = Exchange(grid, waiting)
+    membership = Membership(grid, exchange, entries, facts.profile, cohorts=dict(facts.cohorts))
+    sites = Correspondence(config, state, exchange, membership)
+    membership.gather(config.federation.join_deadline, lambda there: sites.lacking(m.name for m in there))
+    sites.refresh()
+    status.update(state="running")
+    for member in membership.online():
+        log.info("run %s from round %d, role %s: site %s", facts.run, facts.rounds_done, member.role, member.name)
+    Coordinator(config, run, state, sites).lead(report)
+    _write_bundles(config, run, state)
+    status.update(state="finished")
+
+
+def _write_bundles(config: RunConfig, run: RunDirectory, state: RunState) -> None:
+    """The encoder after the last round as ``bundle``, the one that validation found best beside it."""
+    facts = state.facts
+    assert facts.profile is not None
+    cohorts = {cohort: counts.model_dump() for cohort, counts in facts.cohorts.items()}
+    provenance = describe_run(config, METHOD, cohorts)
+    write_bundle(run.bundle, _encoder(config, state.encoder), facts.profile, provenance)
+    if state.best:
+        rule = {"rule": RULE, "rounds": facts.best_round, "score": facts.best_score}
+        write_bundle(run.best_bundle, _encoder(config, state.best), facts.profile, {**provenance, "selected": rule})
+
+
+def _encoder(config: RunConfig, tensors: Mapping[str, Tensor]) -> Encoder:
     model = Encoder(SIZES[config.model])
-    model.load_state_dict(dict(final))
-    cohorts = {cohort: counts.model_dump() for cohort, counts in roster.cohorts.items()}
-    write_bundle(run.bundle, model, roster.profile, describe_run(config, METHOD, cohorts))
+    model.load_state_dict(dict(tensors))
+    return model

@@ -1,132 +1,161 @@
-"""The round loop: every site once a round, replies checked, encoders averaged."""
+"""The round loop: every site once a round, a quorum of replies, the next encoder, state kept."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from time import perf_counter
+from collections.abc import Callable, Mapping
+from time import monotonic, perf_counter, sleep
 from typing import Any
-
-from flwr.app import Message, MessageType, MetricRecord, RecordDict
-from flwr.serverapp import Grid
-from flwr.serverapp.strategy import FedAvg
-from torch import Tensor
 
 from cape_fed.config import RunConfig
 from cape_fed.errors import RunError
-from cape_fed.federation.messages import ENCODER, METRICS, PATIENTS, Task, encoder_tensors, read_metrics, task_content
-from cape_fed.federation.roster import Member, members_with
-from cape_fed.federation.validation import RefusedError, check_numbers, check_update
+from cape_fed.federation.messages import METRICS, MONITORS, read_numbers
+from cape_fed.federation.tensors import length
 from cape_fed.rundir import RunDirectory
-from server.checkpoint import save_round
+from server.aggregation import Aggregator, Update
+from server.checkpoint import RunState, save_round
+from server.correspondence import Correspondence
+from server.evaluation import Evaluation
+from server.exchange import Answer
 
 log = logging.getLogger(__name__)
 
-Encoder = Mapping[str, Tensor]
 Progress = Callable[[int, int, dict[str, Any]], None]
+"""Called after a round with the rounds done, the rounds in all and the round's line of metrics."""
 
 
 class Coordinator:
-    """Leads one run over a Grid, whichever engine is behind it."""
+    """Leads one run, whichever engine carries its messages."""
 
-    def __init__(self, grid: Grid, config: RunConfig, name: str, run: RunDirectory, roster: Sequence[Member]) -> None:
-        self.grid = grid
-        self.config = config
-        self.name = name
+    def __init__(self, config: RunConfig, run: RunDirectory, state: RunState, sites: Correspondence) -> None:
+        self.federation = config.federation
         self.run = run
-        self.trainers = members_with(roster, "train")
-        self.evaluators = members_with(roster, "evaluate")
-        self.strategy = FedAvg(weighted_by_key=PATIENTS)
+        self.state = state
+        self.sites = sites
+        self.aggregator = Aggregator(config.federation)
+        self.aggregator.load_state(state.optimiser)
+        self.evaluation = Evaluation(config, run, state, sites)
 
-    def lead(self, encoder: Encoder, start: int, progress: Progress) -> Encoder:
-        """Take the rounds from ``start`` to the last and return the encoder after it."""
-        rounds, saved = self.config.federation.rounds, start
-        for number in range(start, rounds):
-            begin = perf_counter()
-            replies = self.train(number, encoder, saved)
-            encoder = self.aggregate(number, replies)
-            line = self._metrics(number, replies, perf_counter() - begin)
-            if self._due(number, self.config.federation.measure_every):
-                line |= self.measure(number, encoder, saved)
+    def lead(self, progress: Progress) -> None:
+        """Take the rounds that are left, then measure and evaluate the last encoder."""
+        facts, rounds = self.state.facts, self.federation.rounds
+        while facts.rounds_done < rounds:
+            line = self._take_round(facts.rounds_done)
             self.run.append_metrics(line)
-            if self._due(number, self.config.federation.checkpoint_every):
-                save_round(self.run.checkpoints, self.name, number + 1, encoder)
-                saved = number + 1
-            progress(number + 1, rounds, line)
-        return encoder
+            facts.rounds_done += 1
+            if facts.rounds_done % self.federation.checkpoint_every == 0 or facts.rounds_done == rounds:
+                save_round(self.run.checkpoints, self.state)
+                self.sites.saved_round = facts.rounds_done
+            progress(facts.rounds_done, rounds, line)
+        self._finish(rounds)
 
-    def train(self, number: int, encoder: Encoder, saved: int) -> dict[str, Message]:
-        """Have every training site take its local steps; checked replies by site, in the order of names."""
-        replies = self._ask(self.trainers, MessageType.TRAIN, number, encoder, saved)
-        for member in self.trainers:
-            self._require(number, member, check_update, replies[member.name], self.name, number, encoder)
-        return replies
+    def _take_round(self, number: int) -> dict[str, Any]:
+        """One round from the state's encoder to the next; the round's line of metrics."""
+        begin, before = perf_counter(), self.state.encoder
+        answers, updates = self._reach_quorum(number)
+        self._write_measures(number, answers)
+        self.state.encoder = self.aggregator.aggregate(number, before, [updates[name] for name in sorted(updates)])
+        self.state.optimiser = self.aggregator.state()
+        if self.evaluation.due(number):
+            self.evaluation.evaluate(number, before, answers)
+        return self._metrics(number, answers, updates, perf_counter() - begin)
 
-    def aggregate(self, number: int, replies: Mapping[str, Message]) -> Encoder:
-        """Average of the sites' encoders, weighted by their training patients."""
-        arrays, _ = self.strategy.aggregate_train(number, [_for_arithmetic(reply) for reply in replies.values()])
-        if arrays is None:
-            raise RunError(f"round {number}: nothing to aggregate")
-        return encoder_tensors(arrays)
+    def _reach_quorum(self, number: int) -> tuple[dict[str, Answer], dict[str, Update]]:
+        """Replies that count and updates by site; sites that did not give one are asked again while too few did.
 
-    def measure(self, number: int, encoder: Encoder, saved: int) -> dict[str, Any]:
-        """Label-free monitors of the aggregated encoder: their means over training sites, and every site's own."""
-        members = [*self.trainers, *self.evaluators]
-        replies = self._ask(members, MessageType.EVALUATE, number, encoder, saved)
-        for member in members:
-            self._require(number, member, check_numbers, replies[member.name], self.name, number)
-        measured = {site: read_metrics(reply) for site, reply in replies.items()}
-        weights = {member.name: float(member.patients) for member in self.trainers}
-        return {**_weighted_means(measured, weights), "monitors": measured}
-
-    def _require(
-        self, number: int, member: Member, check: Callable[..., None], reply: Message, *arguments: Any
-    ) -> None:
-        try:
-            check(reply, member, *arguments)
-        except RefusedError as refused:
-            raise RunError(f"round {number}: the reply of site {member.name} was refused: {refused}") from refused
-
-    def _ask(
-        self, members: Sequence[Member], kind: str, number: int, encoder: Encoder, saved: int
-    ) -> dict[str, Message]:
-        federation = self.config.federation
-        task = Task(
-            run=self.name,
-            round=number,
-            local_steps=federation.local_steps,
-            total_steps=federation.steps,
-            saved_round=saved,
-            config=self.config.pretraining,
+        RunError where a quorum is not reached within the tries.
+        """
+        answers: dict[str, Answer] = {}
+        updates: dict[str, Update] = {}
+        lacking: str | None = None
+        for attempt in range(self.federation.tries):
+            if attempt:
+                log.warning("round %d, try %d of %d: %s", number, attempt, self.federation.tries, lacking)
+            self._wait_for_quorum(updates, self.federation.round_deadline if attempt else 0.0)
+            new = self._ask(number, answers)
+            updates |= self.sites.updates(number, {n: a for n, a in new.items() if a.member.role == "train"})
+            answers |= {
+                name: answer for name, answer in new.items() if answer.member.role != "train" or name in updates
+            }
+            lacking = self.sites.lacking(updates)
+            if lacking is None:
+                return answers, updates
+        missing = ", ".join(sorted(self.sites.trainers() - updates.keys()))
+        raise RunError(
+            f"round {number} stayed below quorum in {self.federation.tries} tries: {lacking}; missing: {missing}. "
+            "Why is in log.txt; once they are back, resume"
         )
-        messages = [Message(task_content(task, encoder), member.node, kind, group_id=str(number)) for member in members]
-        by_node = {reply.metadata.src_node_id: reply for reply in self.grid.send_and_receive(messages)}
-        missing = [member.name for member in members if member.node not in by_node]
-        if missing:
-            raise RunError(f"round {number}: no reply from {', '.join(missing)}")
-        return {member.name: by_node[member.node] for member in members}
 
-    def _metrics(self, number: int, replies: Mapping[str, Message], seconds: float) -> dict[str, Any]:
-        """One line of ``metrics.jsonl``: weighted means over the sites and each site's own numbers."""
-        sites = {site: read_metrics(reply) for site, reply in replies.items()}
-        weights = {site: float(numbers[PATIENTS]) for site, numbers in sites.items()}
-        step = (number + 1) * self.config.federation.local_steps - 1
-        loss = _weighted_means({site: {"loss": numbers["loss"]} for site, numbers in sites.items()}, weights)
-        return {"round": number, "step": step, "seconds": seconds, **loss, "sites": sites}
+    def _wait_for_quorum(self, updates: Mapping[str, Update], seconds: float) -> None:
+        """See who is there, and wait for as long as it takes until they could make a quorum."""
+        begin = monotonic()
+        while True:
+            self.sites.refresh()
+            there = {member.name for member in self.sites.members("train")}
+            if self.sites.lacking({*updates, *there}) is None or monotonic() - begin >= seconds:
+                return
+            sleep(0.5)
 
-    def _due(self, number: int, every: int) -> bool:
-        return (number + 1) % every == 0 or number + 1 == self.config.federation.rounds
+    def _ask(self, number: int, answered: Mapping[str, Answer]) -> dict[str, Answer]:
+        """Training sites get one message for all there is to do; the others one where there is something to measure."""
+        measure = number > 0 and number % self.federation.measure_every == 0
+        left = [member for member in self.sites.members() if member.name not in answered]
+        train = [member for member in left if member.role == "train"]
+        others = [member for member in left if member.role != "train"] if measure else []
+        return self.sites.ask_round(number, train, others, measure=measure, sums=self.evaluation.wanted(number))
+
+    def _finish(self, rounds: int) -> None:
+        """Measure and evaluate the last encoder."""
+        self.sites.refresh()
+        wanted = self.evaluation.wanted(rounds)
+        answers = self.sites.ask_evaluate(rounds, self.sites.members(), self.state.encoder, measure=True, sums=wanted)
+        self._write_measures(rounds, answers)
+        if wanted is not None:
+            self.evaluation.evaluate(rounds, self.state.encoder, answers)
+            save_round(self.run.checkpoints, self.state)
+
+    def _write_measures(self, number: int, answers: Mapping[str, Answer]) -> None:
+        """One line of ``metrics.jsonl`` on the encoder after ``number`` rounds: means and every site's own monitors."""
+        measured = {
+            name: numbers
+            for name, answer in answers.items()
+            if answer.message is not None and (numbers := read_numbers(answer.message, MONITORS))
+        }
+        weights = {
+            name: float(answers[name].member.patients) for name in measured if answers[name].member.role == "train"
+        }
+        if measured:
+            step = number * self.federation.local_steps - 1
+            means = weighted_means(measured, weights)
+            self.run.append_metrics({"round": number, "step": step, **means, "monitors": measured})
+
+    def _metrics(
+        self, number: int, answers: Mapping[str, Answer], updates: Mapping[str, Update], seconds: float
+    ) -> dict[str, Any]:
+        """The line of ``metrics.jsonl`` on a round: mean loss, bytes, and each site's own numbers and times."""
+        sites = {}
+        for name, update in updates.items():
+            answer = answers[name]
+            assert answer.message is not None
+            own = read_numbers(answer.message, METRICS)
+            sites[name] = {**own, "answered": answer.seconds, "update": length(update.changes)}
+        weights = {name: float(update.weight) for name, update in updates.items()}
+        return {
+            "round": number,
+            "step": (number + 1) * self.federation.local_steps - 1,
+            "seconds": seconds,
+            **weighted_means({name: {"loss": own["loss"]} for name, own in sites.items()}, weights),
+            "bytes_down": sum(answer.bytes_down for answer in answers.values()),
+            "bytes_up": sum(answer.bytes_up for answer in answers.values()),
+            "missing": sorted(self.sites.trainers() - updates.keys()),
+            "sites": sites,
+        }
 
 
-def _weighted_means(numbers: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]) -> dict[str, float]:
-    """Means over the sites in ``weights`` of what all of them have."""
+def weighted_means(numbers: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]) -> dict[str, float]:
+    """Means over the sites in ``weights`` of what all of them have; none where there is no such site."""
+    if not weights:
+        return {}
     names = sorted(set.intersection(*(set(numbers[site]) for site in weights)))
     total = sum(weights.values())
     return {name: sum(weights[site] * numbers[site][name] for site in weights) / total for name in names}
-
-
-def _for_arithmetic(reply: Message) -> Message:
-    """The part of a checked reply that a strategy sees: encoder and weight. It insists on equal keys everywhere."""
-    weight = MetricRecord({PATIENTS: reply.content.metric_records[METRICS][PATIENTS]})
-    content = RecordDict({ENCODER: reply.content.array_records[ENCODER], METRICS: weight})
-    return Message(content, reply_to=reply)

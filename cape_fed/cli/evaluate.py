@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cape_fed.cli.compose import compose_config
+from cape_fed.compose import compose_config
 
 
 def evaluate(

@@ -9,9 +9,11 @@ import torch
 from cape_fed.config import RunConfig, flat_paths
 from cape_fed.errors import InputError
 from cape_fed.federation.engines import keep_flower_quiet, run_flower, run_local
+from cape_fed.federation.roster import RosterEntry
 from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.pretrain.workbench import check_batches, choose_device
 from cape_fed.rundir import RunDirectory
+from cape_fed.status import Status
 from cape_fed.store.split import check_disjoint
 from client.app import make_client_app
 from client.site import simulated_sites
@@ -26,14 +28,14 @@ def simulate_federation(config: RunConfig, progress: Progress) -> None:
     _check_stores(config)
     sites = simulated_sites(config)
     run = RunDirectory(config.out)
-    roles = {site.name: site.role for site in sites}
+    entries = {site.name: RosterEntry(role=site.role) for site in sites}
     app = make_client_app(lambda context: sites[int(context.node_config["partition-id"])])
     threads = config.threads or 1
     workers = 1 if torch.cuda.is_available() else max(1, (os.cpu_count() or 1) // threads)
     engine = {"local": run_local, "flower": run_flower}[config.engine]
     with run.open(config.saved(), resume=config.resume):
         engine(
-            lambda grid: lead_run(grid, config, run, roles, progress),
+            lambda grid: lead_run(grid, config, run, entries, Status(run.path), progress),
             app,
             len(sites),
             min(workers, len(sites)),

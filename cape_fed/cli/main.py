@@ -14,7 +14,19 @@ from typer.core import TyperGroup
 from cape_fed.errors import InputError, RunError
 
 INTERRUPTED = 130
-COMMANDS = ("synth", "doctor", "ingest", "inspect", "pretrain", "simulate", "evaluate", "compare", "embed", "demo")
+COMMANDS = (
+    "synth",
+    "doctor",
+    "ingest",
+    "inspect",
+    "pretrain",
+    "simulate",
+    "run",
+    "evaluate",
+    "compare",
+    "embed",
+    "demo",
+)
 
 
 class _Commands(TyperGroup):

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cape_fed.cli.compose import compose_config
 from cape_fed.cli.progress import training_bar
+from cape_fed.compose import compose_config
 
 
 def pretrain(

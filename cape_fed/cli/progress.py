@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,3 +31,53 @@ def training_bar(unit: str) -> Iterator[Report]:
             bar.update(task, completed=done, total=total, loss=f"loss {line['loss']:.3f}")
 
         yield report
+
+
+class RoundsView:
+    """A federation as it goes: rounds, sites answered, loss, bytes of the last round, time left."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+        self.task = bar.add_task("rounds", total=None, facts="joining")
+        self.line: dict[str, Any] = {}
+
+    def add(self, line: dict[str, Any]) -> None:
+        """Take in a line of ``metrics.jsonl``."""
+        if "bytes_up" in line:
+            self.line = line
+
+    def note(self, text: str) -> None:
+        """Show a warning above the bar."""
+        self.bar.console.print(text, highlight=False, markup=False)
+
+    def show(self, status: Mapping[str, Any]) -> None:
+        """Draw where the run is by its ``status.json``."""
+        facts = []
+        if "asked" in status:
+            facts.append(f"{status['answered']}/{status['asked']} sites")
+        if silent := status.get("silent"):
+            facts.append(f"silent: {', '.join(silent)}")
+        if self.line:
+            moved = (self.line["bytes_down"] + self.line["bytes_up"]) / 1e6
+            facts += [f"loss {self.line['loss']:.3f}", f"{moved:.1f} MB a round"]
+        self.bar.update(
+            self.task,
+            completed=status.get("rounds_done", 0),
+            total=status.get("rounds"),
+            facts="  ".join(facts) or "joining",
+        )
+
+
+@contextmanager
+def rounds_bar() -> Iterator[RoundsView]:
+    """A `RoundsView` on a terminal; elsewhere one that shows warnings only."""
+    console = Console(stderr=True, soft_wrap=True)
+    columns = (
+        TextColumn("rounds"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[facts]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        yield RoundsView(bar)

@@ -63,19 +63,26 @@ def make_cohorts(
     signal a training cohort holds or whose patient another training cohort was trained on. Also raises InputError for
     no training cohort and for cohorts of the same name.
     """
-    _check_names([store.cohort for store in (*train, *evaluate)], len(train))
+    if not train:
+        raise InputError("no training cohort: the transfer probe is fitted on data.train, give at least one store")
+    _check_names([*train, *evaluate])
     known = [(store, splits[store.cohort]) for store in train]
     cohorts = [_id_cohort(store, split, known, tasks) for store, split in known]
-    for store, repeated in zip(evaluate, check_disjoint(train, evaluate), strict=True):
-        split = splits[store.cohort]
-        everything = np.arange(len(store))
-        tested: dict[Probe, Rows] = {
-            "transfer": np.setdiff1d(everything, repeated),
-            "within": np.setdiff1d(split.test, repeated),
-        }
-        targets = targets_of(store, tasks)
-        cohorts.append(Cohort(store, "ood", targets, split.train, split.valid, tested, len(repeated)))
-    return cohorts
+    repeats = zip(evaluate, check_disjoint(train, evaluate), strict=True)
+    return cohorts + [_ood_cohort(store, splits[store.cohort], repeated, tasks) for store, repeated in repeats]
+
+
+def site_cohorts(
+    stores: Sequence[Store], role: Role, splits: Mapping[str, Split], tasks: Sequence[str]
+) -> list[Cohort]:
+    """The cohorts of one site, which sees no other site's stores, as ``make_cohorts`` makes them.
+
+    What another site holds as well, be it a signal or a patient, is not found. Raises InputError as ``make_cohorts``.
+    """
+    if role == "id":
+        return make_cohorts(stores, [], splits, tasks)
+    _check_names(stores)
+    return [_ood_cohort(store, splits[store.cohort], np.empty(0, np.int64), tasks) for store in stores]
 
 
 def _id_cohort(store: Store, split: Split, known: Sequence[tuple[Store, Split]], tasks: Sequence[str]) -> Cohort:
@@ -96,9 +103,17 @@ def _id_cohort(store: Store, split: Split, known: Sequence[tuple[Store, Split]],
     )
 
 
-def _check_names(names: Sequence[str], train: int) -> None:
-    if train == 0:
-        raise InputError("no training cohort: the transfer probe is fitted on data.train, give at least one store")
+def _ood_cohort(store: Store, split: Split, repeated: Rows, tasks: Sequence[str]) -> Cohort:
+    """``repeated`` are the rows whose signal a training cohort holds."""
+    tested: dict[Probe, Rows] = {
+        "transfer": np.setdiff1d(np.arange(len(store)), repeated),
+        "within": np.setdiff1d(split.test, repeated),
+    }
+    return Cohort(store, "ood", targets_of(store, tasks), split.train, split.valid, tested, len(repeated))
+
+
+def _check_names(stores: Sequence[Store]) -> None:
+    names = [store.cohort for store in stores]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InputError(f"two stores hold a cohort named '{repeated[0]}': every cohort is given once, by its own name")

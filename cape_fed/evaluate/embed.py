@@ -20,7 +20,8 @@ def embed_store(encoder: PretrainedEncoder, store: Store) -> NDArray[np.float32]
             f"{encoder.profile.name} ({encoder.profile.hash}): ingest the archive with --profile {encoder.profile.name}"
         )
     embedded = np.empty((len(store), encoder.dim), np.float32)
+    by_length = np.argsort(store.valid, kind="stable")
     for start in range(0, len(store), BATCH):
-        rows = np.arange(start, min(start + BATCH, len(store)))
+        rows = np.sort(by_length[start : start + BATCH])
         embedded[rows] = encoder.embed_rows(store.gather(rows), store.valid[rows])
     return embedded

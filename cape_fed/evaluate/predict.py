@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +70,21 @@ def materials(cohort: Cohort, features: NDArray[np.float32], method: Representat
     return given
 
 
+def pool(given: Iterable[Mapping[str, Material]]) -> dict[str, Material]:
+    """Add up by task what cohorts or sites give; each need not give something towards every task."""
+    pooled: dict[str, Material] = {}
+    for site in given:
+        for task, material in site.items():
+            pooled[task] = pooled[task] + material if task in pooled else material
+    return pooled
+
+
+def fit_probes(given: Mapping[str, Material], options: EvaluateOptions) -> dict[str, LinearProbe]:
+    """The probe of each task that has enough patients behind it."""
+    fitted = {task: material.fit(task, options) for task, material in given.items()}
+    return {task: probe for task, probe in fitted.items() if probe is not None}
+
+
 def predict(
     method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions
 ) -> list[Prediction]:
@@ -81,26 +94,28 @@ def predict(
     all ID cohorts, whose sums are added. Where a probe cannot be fitted or nothing is annotated, there is none.
     """
     given = {cohort.name: materials(cohort, features[cohort.name], method) for cohort in cohorts}
-    tasks = list(cohorts[0].targets)
-    pooled = {task: reduce(add, (given[c.name][task] for c in cohorts if c.role == "id")) for task in tasks}
-    transfer = {task: pooled[task].fit(task, options) for task in tasks}
+    transfer = fit_probes(pool(given[cohort.name] for cohort in cohorts if cohort.role == "id"), options)
     blocks: list[Prediction] = []
     for cohort in cohorts:
-        within = {task: given[cohort.name][task].fit(task, options) for task in tasks}
-        blocks.extend(_apply(method, cohort, features[cohort.name], "transfer", transfer))
-        blocks.extend(_apply(method, cohort, features[cohort.name], "within", within))
+        within = fit_probes(given[cohort.name], options)
+        blocks.extend(apply_probes(method, cohort, features[cohort.name], "transfer", transfer))
+        blocks.extend(apply_probes(method, cohort, features[cohort.name], "within", within))
+    tasks = list(cohorts[0].targets)
     return sorted(blocks, key=lambda block: tasks.index(block.task))
 
 
-def _apply(
+def apply_probes(
     method: Representation,
     cohort: Cohort,
     features: NDArray[np.float32],
     kind: Probe,
-    probes: Mapping[str, LinearProbe | None],
+    probes: Mapping[str, LinearProbe],
 ) -> Iterator[Prediction]:
-    """Score a cohort's test records with all probes of a kind at once."""
-    fitted = {task: probe for task, probe in probes.items() if probe is not None}
+    """Score a cohort's test records, ``features [N, D]`` being of all its records, with all probes of a kind at once.
+
+    Nothing is given for a task that the cohort has no annotated test record of, or does not know.
+    """
+    fitted = {task: probe for task, probe in probes.items() if task in cohort.targets}
     weights = np.zeros((features.shape[1], len(fitted)))
     for index, (task, probe) in enumerate(fitted.items()):
         weights[method.columns(task, features.shape[1]), index] = probe.weights[:, 0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from uuid import uuid4
 
 from flwr.app import Context, Error, Message, RecordDict, UserConfig
@@ -15,18 +15,15 @@ from flwr.serverapp import Grid
 from flwr.supercore.run import Run
 from flwr.supercore.task_identity import TaskIdentity
 
+from cape_fed.federation.failures import SiteFailure
+
 log = logging.getLogger(__name__)
 
 RUN, COORDINATOR = 1, 1
-RAISED = 2
-"""The error code Flower gives an exception in a ClientApp."""
 
 
 class LocalGrid(Grid):
-    """Runs the ClientApp of every site in a thread of this process.
-
-    Replies come back in the order of the messages, so that nothing depends on which site was faster.
-    """
+    """Runs the ClientApp of every site in a thread of this process."""
 
     def __init__(
         self,
@@ -45,7 +42,7 @@ class LocalGrid(Grid):
         self._run = Run.create_empty(run_id=RUN)
         # Flower stamps new messages with the identity of the process it thinks it runs in.
         TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = RUN, 1, COORDINATOR
-        self._replies: dict[str, Message] = {}
+        self._replies: dict[str, Future[bytes]] = {}
         self.bytes_moved = 0
 
     @property
@@ -68,23 +65,31 @@ class LocalGrid(Grid):
         return list(self._contexts)
 
     def push_messages(self, messages: Iterable[Message]) -> Iterable[str]:
-        """Deliver messages and wait for the sites; returns the ids under which replies can be pulled."""
-        sent = [self._encode(message) for message in messages]
-        replies = [self._decode(data) for data in self._pool.map(self._serve, sent)]
-        self._replies |= {reply.metadata.reply_to_message_id: reply for reply in replies}
-        return [reply.metadata.reply_to_message_id for reply in replies]
+        """Deliver messages to the sites; returns the ids under which replies can be pulled."""
+        ids = []
+        for message in messages:
+            data = self._encode(message)
+            ids.append(message.metadata.message_id)
+            self._replies[ids[-1]] = self._pool.submit(self._serve, data)
+        return ids
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
-        """Replies to messages by their ids, each once."""
-        return [self._replies.pop(message_id) for message_id in message_ids if message_id in self._replies]
+        """Replies that are there, by the ids of what they answer, each once."""
+        done = [message_id for message_id in message_ids if self._is_done(message_id)]
+        return [self._decode(self._replies.pop(message_id).result()) for message_id in done]
 
     def send_and_receive(self, messages: Iterable[Message], *, timeout: float | None = None) -> Sequence[Message]:
-        """Deliver messages and return the replies in the same order."""
-        return list(self.pull_messages(self.push_messages(messages)))
+        """Deliver messages; the replies that come within ``timeout`` seconds, in the order of the messages."""
+        ids = list(self.push_messages(messages))
+        wait([self._replies[message_id] for message_id in ids], timeout)
+        return list(self.pull_messages(ids))
 
     def close(self) -> None:
         """End the threads once they are idle."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _is_done(self, message_id: str) -> bool:
+        return message_id in self._replies and self._replies[message_id].done()
 
     def _serve(self, data: bytes) -> bytes:
         """One message at its site: bytes in, bytes out; an exception becomes Flower's error reply."""
@@ -93,7 +98,7 @@ class LocalGrid(Grid):
             reply = self._app(message, self._contexts[message.metadata.dst_node_id])
         except Exception as error:
             log.exception("the ClientApp of a site failed")
-            reply = Message(Error(RAISED, type(error).__name__), reply_to=message)
+            reply = Message(Error(SiteFailure.RAISED, type(error).__name__), reply_to=message)
         answer: bytes = message_to_proto(reply).SerializeToString()
         return answer
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import torch
-from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
-from pydantic import BaseModel, ConfigDict
+from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.federation.config import Transport
 from cape_fed.federation.roster import Role
+from cape_fed.federation.tensors import encoder_records
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.signal.profile import Profile
 
-ENCODER, TASK, SENDER, SITE, METRICS = "encoder", "task", "sender", "site", "metrics"
+TASK, SENDER, SITE, METRICS, MONITORS = "task", "sender", "site", "metrics", "monitors"
 PATIENTS = "patients"
 """Key of the weight in a reply's metrics: training patients of the site."""
 
@@ -28,14 +29,22 @@ class Task(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    run: str
+    run: str = Field(pattern=r"^[0-9a-f]{12}$")
     """Name of the run: site-side state is kept under it."""
-    round: int
-    local_steps: int
-    total_steps: int
-    saved_round: int
+    round: int = Field(ge=0)
+    local_steps: int = Field(gt=0)
+    total_steps: int = Field(gt=0)
+    saved_round: int = Field(ge=0)
     """The round that the coordinator would begin with if it had to resume: the site keeps its state from there on."""
+    seconds: float = Field(gt=0)
+    """How long the site may take."""
     config: PretrainConfig
+    proximal_mu: float = Field(default=0.0, ge=0)
+    transport: Transport = "float32"
+    measure: bool = False
+    """Whether to measure the encoder by label-free monitors before anything else."""
+    sums: EvaluateOptions | None = None
+    """Settings of an evaluation that a training site is to give sums towards; None for none."""
 
 
 class Sender(BaseModel):
@@ -53,8 +62,8 @@ class CohortCounts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    records: int
-    patients: int
+    records: int = Field(gt=0)
+    patients: int = Field(gt=0)
     fingerprint: str
     """Hash of the store, to tell whether it is still the one that was trained on."""
 
@@ -70,30 +79,28 @@ class Introduction(BaseModel):
     source: str
     """Hash of the site's code."""
     profile: Profile
-    cohorts: dict[str, CohortCounts]
+    cohorts: dict[str, CohortCounts] = Field(min_length=1)
 
 
-def task_content(task: Task, encoder: Mapping[str, Tensor]) -> RecordDict:
-    """Content of a message to a site."""
-    return RecordDict({ENCODER: encoder_record(encoder), TASK: ConfigRecord({"json": task.model_dump_json()})})
+def task_content(task: Task, encoder: Mapping[str, Tensor], extra: Mapping[str, Any] | None = None) -> RecordDict:
+    """Content of a message to a site; ``extra`` records, such as probes, go with it."""
+    own = {**encoder_records(encoder), TASK: ConfigRecord({"json": task.model_dump_json()})}
+    return RecordDict({**own, **(extra or {})})
 
 
-def read_task(message: Message) -> tuple[Task, OrderedDict[str, Tensor]]:
-    """Task and encoder tensors of a message at the site; ValueError or KeyError where it is not one."""
-    task = Task.model_validate_json(str(message.content.config_records[TASK]["json"]))
-    return task, message.content.array_records[ENCODER].to_torch_state_dict()
+def read_task(message: Message) -> Task:
+    """The task of a message at the site; ValueError or KeyError where it is not one."""
+    return Task.model_validate_json(str(message.content.config_records[TASK]["json"]))
 
 
-def reply_content(
-    sender: Sender, metrics: Mapping[str, float | int], encoder: Mapping[str, Tensor] | None = None
-) -> RecordDict:
-    """Content of a site's reply; without an encoder where nothing was trained."""
-    content = RecordDict(
-        {SENDER: ConfigRecord({"json": sender.model_dump_json()}), METRICS: MetricRecord(dict(metrics))}
-    )
-    if encoder is not None:
-        content[ENCODER] = encoder_record(encoder)
-    return content
+def reply_content(sender: Sender, records: Mapping[str, Any]) -> RecordDict:
+    """Content of a site's reply: who answers, and records by name."""
+    return RecordDict({SENDER: ConfigRecord({"json": sender.model_dump_json()}), **records})
+
+
+def number_record(numbers: Mapping[str, float | int]) -> MetricRecord:
+    """Numbers as a record."""
+    return MetricRecord(dict(numbers))
 
 
 def introduction_content(introduction: Introduction) -> RecordDict:
@@ -111,19 +118,18 @@ def read_sender(message: Message) -> Sender:
     return Sender.model_validate_json(str(message.content.config_records[SENDER]["json"]))
 
 
-def read_metrics(message: Message) -> dict[str, Any]:
-    """The numbers of a reply."""
-    return dict(message.content.metric_records[METRICS])
+def read_numbers(message: Message, record: str = METRICS) -> dict[str, Any]:
+    """The numbers of a reply; none where it has no such record."""
+    return dict(message.content.metric_records.get(record, {}))
 
 
-def encoder_record(encoder: Mapping[str, Tensor]) -> ArrayRecord:
-    """Encoder tensors as Flower arrays, in a fixed order."""
-    return ArrayRecord(OrderedDict((name, encoder[name].detach().cpu()) for name in sorted(encoder)))
-
-
-def encoder_tensors(record: ArrayRecord) -> dict[str, Tensor]:
-    """Flower arrays as tensors."""
-    return {name: torch.from_numpy(array.numpy().copy()) for name, array in record.items()}
+def content_bytes(content: RecordDict) -> int:
+    """Bytes of the arrays and strings in a message's content: what its size rests on."""
+    arrays = sum(len(array.data) for record in content.array_records.values() for array in record.values())
+    strings = sum(
+        len(value) for record in content.config_records.values() for value in record.values() if isinstance(value, str)
+    )
+    return arrays + strings
 
 
 @cache

@@ -1,49 +1,101 @@
-"""Checks that a site's reply passes before it counts."""
+"""Checks that a message passes before it counts, at the coordinator and at the site alike."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
-from flwr.app import Message
+from flwr.app import Message, RecordDict
+from numpy.typing import NDArray
 from torch import Tensor
 
-from cape_fed.federation.messages import ENCODER, METRICS, PATIENTS, read_sender
+from cape_fed.federation.config import Transport
+from cape_fed.federation.decoding import read_array, read_json
+from cape_fed.federation.failures import describe
+from cape_fed.federation.messages import PATIENTS, read_numbers, read_sender
 from cape_fed.federation.roster import Member
+from cape_fed.federation.tensors import (
+    ENCODER,
+    LAYOUT,
+    VALUES,
+    WIRE_TYPES,
+    Layout,
+    cut,
+    length,
+    to_arrays,
+    to_changes,
+)
 
 
 class RefusedError(Exception):
-    """A reply that does not count; the code says why in one word."""
+    """A message that does not count; the code says why in one word."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
 
 
-def check_update(message: Message, member: Member, run: str, round_number: int, schema: Mapping[str, Tensor]) -> None:
-    """Raise RefusedError unless a reply to a training message counts.
-
-    It has to come from ``member`` and belong to this run and round; its encoder has to be finite and shaped as
-    ``schema``, and its weight within what the site said when it joined.
-    """
-    check_numbers(message, member, run, round_number)
-    patients = message.content.metric_records[METRICS].get(PATIENTS)
-    if not isinstance(patients, int) or not 0 < patients <= member.patients:
-        raise RefusedError("weight", f"its number of training patients is {patients} of {member.patients}")
-    try:
-        _check_arrays(message, schema)
-    except (ValueError, TypeError) as error:
-        raise RefusedError("malformed", "an array cannot be read") from error
-
-
-def check_numbers(message: Message, member: Member, run: str, round_number: int) -> None:
+def check_reply(message: Message, member: Member, run: str, round_number: int) -> None:
     """Raise RefusedError unless a reply comes from ``member``, belongs to this run and round and has plain numbers."""
     if message.has_error():
-        raise RefusedError("error", f"the site answered with error code {message.error.code}")
+        raise RefusedError("error", f"the site {describe(message.error.code)}")
     _check_sender(message, member, run, round_number)
-    metrics = message.content.metric_records.get(METRICS)
-    if metrics is None or not all(isinstance(value, int | float) for value in metrics.values()):
-        raise RefusedError("metrics", "its numbers are missing or are lists")
+    for record in message.content.metric_records.values():
+        if not all(isinstance(value, int | float) and math.isfinite(value) for value in record.values()):
+            raise RefusedError("metrics", "its numbers are lists or not finite")
+
+
+def check_update(
+    message: Message, member: Member, encoder: Mapping[str, Tensor], transport: Transport, max_change: float
+) -> dict[str, NDArray[np.float64]]:
+    """How a reply to a training message changes ``encoder``, in float64; RefusedError where it does not count.
+
+    Its arrays have to be finite and shaped as ``encoder``, the whole change at most ``max_change`` lengths of it, and
+    its weight within what the site said when it joined.
+    """
+    numbers = read_numbers(message)
+    if not {PATIENTS, "loss", "seconds"} <= numbers.keys():
+        raise RefusedError("metrics", "its numbers are missing")
+    patients = numbers[PATIENTS]
+    if not isinstance(patients, int) or not 0 < patients <= member.patients:
+        raise RefusedError("weight", f"its number of training patients is {patients} of {member.patients}")
+    arrays = to_arrays(encoder)
+    values = read_encoder(message.content, encoder, WIRE_TYPES[transport])
+    changes = to_changes(values, arrays, transport)
+    moved, allowed = length(changes), max_change * length(arrays)
+    if not moved <= allowed:  # so written, a NaN out of bfloat16 bits is refused as well
+        raise RefusedError("norm", f"its update has length {moved:.3g}, at most {allowed:.3g} counts")
+    return changes
+
+
+def read_encoder(
+    content: RecordDict, schema: Mapping[str, Tensor], kind: str = "float32"
+) -> dict[str, NDArray[np.generic]]:
+    """Arrays of NumPy type ``kind`` by name out of a message's records.
+
+    RefusedError unless they are finite and have the names and shapes of ``schema``.
+    """
+    expected = {name: tuple(value.shape) for name, value in schema.items()}
+    try:
+        layout = read_json(content, LAYOUT, Layout)
+    except ValueError as error:
+        raise RefusedError("malformed", str(error)) from error
+    record = content.array_records.get(ENCODER)
+    if record is None or set(record) != {VALUES} or layout.keys() != expected.keys():
+        raise RefusedError("names", "its tensors are not the encoder's")
+    for name, shape in expected.items():
+        if layout[name] != shape:
+            raise RefusedError("shape", f"{name} has shape {layout[name]}, expected {shape}")
+    if record[VALUES].dtype != kind:
+        raise RefusedError("dtype", f"its tensors are not {kind}")
+    try:
+        values = read_array(record[VALUES], (sum(math.prod(shape) for shape in expected.values()),), kind, "its array")
+    except ValueError as error:
+        raise RefusedError("malformed", str(error)) from error
+    if not np.isfinite(values).all():
+        raise RefusedError("nonfinite", "its tensors hold NaN or infinity")
+    return cut(values, expected)
 
 
 def _check_sender(message: Message, member: Member, run: str, round_number: int) -> None:
@@ -55,17 +107,3 @@ def _check_sender(message: Message, member: Member, run: str, round_number: int)
         raise RefusedError("sender", "it says it is another site")
     if sender.run != run or sender.round != round_number:
         raise RefusedError("stale", f"it answers round {sender.round} of run {sender.run}")
-
-
-def _check_arrays(message: Message, schema: Mapping[str, Tensor]) -> None:
-    record = message.content.array_records.get(ENCODER)
-    if record is None or set(record) != set(schema):
-        raise RefusedError("names", "its tensors are not the encoder's")
-    for name, expected in schema.items():
-        array = record[name].numpy()
-        if array.shape != tuple(expected.shape):
-            raise RefusedError("shape", f"{name} has shape {array.shape}, expected {tuple(expected.shape)}")
-        if array.dtype != np.dtype(str(expected.dtype).removeprefix("torch.")):
-            raise RefusedError("dtype", f"{name} is {array.dtype}")
-        if not np.isfinite(array).all():
-            raise RefusedError("nonfinite", f"{name} holds NaN or infinity")

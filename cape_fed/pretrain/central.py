@@ -67,7 +67,7 @@ def _resume(bench: Workbench, run: RunDirectory, processes: Processes) -> tuple[
     if checkpoint is not None:
         facts = load_state(checkpoint, bench.learner)
     if processes.is_first:
-        run.truncate_metrics("step", facts["step"])
+        run.truncate_lines(run.metrics, "step", facts["step"])
     processes.wait()
     return facts["step"], [torch.tensor(loss) for loss in facts["unreported"]]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import cos, pi
 
 import torch
@@ -32,6 +33,17 @@ class Learner:
         self.head = _build_head(config, name).to(device)
         self.augmentation = Augmentation(config.augment, fs)
         self.optimiser = _build_optimiser(config.train, [*self.encoder.parameters(), *self.head.parameters()])
+        self._anchor: list[Tensor] = []
+        self._pull = 0.0
+
+    def hold_to(self, encoder: Mapping[str, Tensor], strength: float) -> None:
+        """From here on add ``strength / 2`` times the squared distance from ``encoder`` to the loss; 0 for nothing.
+
+        FedProx (Li et al. 2020), over encoder parameters: the head is the site's own.
+        """
+        self._pull = strength
+        names = [name for name, _ in self.encoder.named_parameters()]
+        self._anchor = [encoder[name].to(self.device) for name in names] if strength else []
 
     def step(self, pairs: Pairs, step: int, total: int) -> Tensor:
         """One update on this process's part of batch number ``step`` of ``total``; returns the loss (0-d, float32)."""
@@ -40,11 +52,17 @@ class Learner:
         self.optimiser.zero_grad(set_to_none=True)
         loss = self.loss(pairs, step)
         loss.backward()  # type: ignore[no-untyped-call]
+        self._add_pull()
         self.processes.average_gradients(self.parameters())
         if self.config.train.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters(), self.config.train.clip_norm)
         self.optimiser.step()
         return self.processes.mean(loss.detach())
+
+    def _add_pull(self) -> None:
+        for parameter, anchor in zip(self.encoder.parameters(), self._anchor, strict=bool(self._anchor)):
+            assert parameter.grad is not None
+            parameter.grad.add_(parameter.detach() - anchor, alpha=self._pull)
 
     def loss(self, pairs: Pairs, step: int) -> Tensor:
         """NT-Xent of the batch as this process sees it: its own anchors against everyone's candidates."""

@@ -44,11 +44,16 @@ class PretrainedEncoder:
 
     @torch.no_grad()
     def embed_rows(self, signals: NDArray[np.int16], valid: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        """Embed store rows ``[B, 12, T]`` (1 µV a step) with their valid samples ``[B]``."""
+        """Embed store rows ``[B, 12, T]`` (1 µV a step) with their valid samples ``[B]``.
+
+        Padding is cut off, not masked: GroupNorm would count its zeros. So records of one length go together.
+        """
         device = next(self.encoder.parameters()).device
-        ecg = torch.from_numpy(signals).to(device).float() / MICROVOLTS_PER_MV
-        samples = torch.from_numpy(valid.astype(np.int64)).to(device)
-        embedded: NDArray[np.float32] = self.encoder(ecg, samples).float().cpu().numpy()
+        embedded = np.empty((len(signals), self.dim), np.float32)
+        for length in np.unique(valid):
+            rows = valid == length
+            ecg = torch.from_numpy(signals[rows, :, : max(1, length)]).to(device).float() / MICROVOLTS_PER_MV
+            embedded[rows] = self.encoder(ecg).float().cpu().numpy()
         return embedded
 
 

@@ -7,7 +7,6 @@ from math import gcd
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import firwin, resample_poly
 
 HALF_WIDTH = 10
 KAISER_BETA = 5.0
@@ -25,11 +24,15 @@ def resample(ecg: Signal, fs: float, target: float) -> Signal:
     up, down = numerator // divisor, denominator // divisor
     if up == down:
         return ecg
+    from scipy.signal import resample_poly  # a second's import that training and the sites do without
+
     return np.asarray(resample_poly(ecg, up, down, axis=-1, window=_antialias(up, down), padtype="edge"), np.float32)
 
 
 @lru_cache(maxsize=16)
 def _antialias(up: int, down: int) -> Signal:
     """The filter that resample_poly designs by default, designed once a ratio and not once a record."""
+    from scipy.signal import firwin
+
     rate = max(up, down)
     return np.asarray(firwin(2 * HALF_WIDTH * rate + 1, 1 / rate, window=("kaiser", KAISER_BETA)), np.float32)

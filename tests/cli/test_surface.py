@@ -18,6 +18,7 @@ SURFACE = {
     "inspect": ["store", "--plot", "--verify", "--json"],
     "pretrain": ["overrides"],
     "simulate": ["overrides"],
+    "run": ["connection", "overrides", "--resume"],
     "evaluate": ["bundle", "overrides", "--json"],
     "compare": ["runs", "--out", "--json"],
     "embed": ["bundle", "store", "out", "--device"],

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate.cohorts import Cohort, make_cohorts
+from cape_fed.evaluate.cohorts import Cohort, make_cohorts, site_cohorts
 from cape_fed.store import Store, open_store, write_store
 from cape_fed.store.split import split_patients
 from tests.evaluate.fake import PROFILE, make_store
@@ -72,6 +72,20 @@ def test_a_patient_known_from_another_training_cohort_is_not_tested(stores, tmp_
         tested = cohorts[one].store.patients[cohorts[one].tested["transfer"]]
         other_keys = {cohorts[other].store.patient_keys[code] for code in seen}
         assert other_keys.isdisjoint(cohorts[one].store.patient_keys[code] for code in tested)
+
+
+def test_sites_alone_make_the_cohorts_that_all_make_together(stores) -> None:
+    splits = {store.cohort: split_patients(store, 0) for store in stores.values()}
+    together = make_cohorts([stores["a"]], [stores["b"], stores["c"]], splits, ["age", "AF"])
+    alone = site_cohorts([stores["a"]], "id", splits, ["age", "AF"])
+    alone += site_cohorts([stores["b"], stores["c"]], "ood", splits, ["age", "AF"])
+    for one, other in zip(together, alone, strict=True):
+        assert (one.name, one.role, one.left_out) == (other.name, other.role, other.left_out)
+        assert one.fingerprint() == other.fingerprint()
+        np.testing.assert_array_equal(one.train, other.train)
+        np.testing.assert_array_equal(one.valid, other.valid)
+    with pytest.raises(InputError, match="cohort named 'a'"):
+        site_cohorts([stores["a"], stores["a"]], "ood", splits, ["age"])
 
 
 def test_usage_errors(stores) -> None:

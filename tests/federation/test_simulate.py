@@ -21,17 +21,16 @@ from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.workbench import Workbench
 from cape_fed.release.bundle import load_encoder
 from cape_fed.rundir import read_metrics
+from cape_fed.status import read_status
 from cape_fed.store.store import open_store
 from client import app as client_app
 from client import handlers
-from client.app import make_client_app
-from client.site import simulated_sites
 from server import app as server_app
-from server.joining import join_sites
 from tests.conftest import TinyStore
 from tests.federation.helpers import config_for, make_cohorts
 
 CPU = torch.device("cpu")
+METRICS = "metrics.jsonl"
 SIZES = {"a": 16, "b": 24, "c": 32, "d": 12}
 
 
@@ -91,7 +90,8 @@ def encoder_gradient(bench: Workbench, encoder: dict[str, torch.Tensor], step: i
 
 def test_federated_equals_central_on_the_same_batches(root: Path) -> None:
     sgd = {"optimiser": "sgd", "learning_rate": 0.005, "weight_decay": 0.0, "schedule": "constant", "warmup": 0.0}
-    config = config_for(root, "run", train={"pairs": 8, **sgd}, federation={"rounds": 10, "local_steps": 1})
+    federation = {"rounds": 10, "local_steps": 1, "clip": False}
+    config = config_for(root, "run", train={"pairs": 8, **sgd}, federation=federation)
     federated = simulate(config)
     central = central_weights(config, 10)
     start = Learner(config.pretraining, 100, "start", CPU).encoder.state_dict()
@@ -137,7 +137,7 @@ def test_resumed_equals_uninterrupted(root: Path, checkpoint_every: int, other_p
     resumed = simulate(config.model_copy(update={"resume": True}))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
     curves = [
-        [(line["round"], line["loss"]) for line in read_metrics(root / run / "metrics.jsonl")]
+        [(line["round"], line.get("loss"), line.get("alignment")) for line in read_metrics(root / run / METRICS)]
         for run in ("whole", "cut")
     ]
     assert curves[0] == curves[1]
@@ -147,13 +147,21 @@ def test_what_a_run_leaves_behind(root: Path) -> None:
     config = config_for(root, "run")
     simulate(config)
     lines = list(read_metrics(config.out / "metrics.jsonl"))
-    assert [line["round"] for line in lines] == [0, 1, 2]
-    assert set(lines[-1]["sites"]) == {"a", "b+c"}
-    assert set(lines[-1]["monitors"]) == {"a", "b+c", "d"}
-    assert lines[-1]["sites"]["a"]["patients"] == 11  # 70 % of 16
-    assert "uniformity_between" in lines[-1]["monitors"]["b+c"]
-    assert {"alignment", "rankme"} <= lines[-1].keys()
-    assert sorted(path.name for path in (config.out / "sites").iterdir()) == ["a", "b+c"]
+    rounds, measured = [[line for line in lines if key in line] for key in ("loss", "monitors")]
+    assert [line["round"] for line in rounds] == [0, 1, 2]
+    assert [line["step"] for line in rounds] == [1, 3, 5]
+    assert set(rounds[-1]["sites"]) == {"a", "b+c"}
+    assert rounds[-1]["sites"]["a"]["patients"] == 11  # 70 % of 16
+    assert rounds[-1]["missing"] == []
+    size = sum(4 * value.numel() for value in weights(config.out).values())
+    assert 2 * size < rounds[-1]["bytes_up"] < 2.1 * size
+    assert 3 * size < rounds[-1]["bytes_down"] < 3.1 * size  # the third is for measuring
+    assert [(line["round"], line["step"]) for line in measured] == [(1, 1), (2, 3), (3, 5)]
+    assert set(measured[-1]["monitors"]) == {"a", "b+c", "d"}
+    assert "uniformity_between" in measured[-1]["monitors"]["b+c"]
+    assert {"alignment", "rankme"} <= measured[-1].keys()
+    assert read_status(config.out)["state"] == "finished"
+    assert sorted(path.name for path in (config.out / "sites").iterdir()) == ["a", "b+c", "d"]
     provenance = load_encoder(config.out / "bundle").provenance
     assert provenance["method"] == "federated"
     assert provenance["cohorts"]["b"] == count_store(open_store(root / "b"))
@@ -178,9 +186,12 @@ def test_a_failing_site_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) ->
         return train(bench, start, stop)
 
     monkeypatch.setattr(Workbench, "train", fail)
-    with pytest.raises(RunError, match=r"round 0: the reply of site b\+c was refused") as caught:
-        simulate(config_for(root, "run"))
+    federation = {"rounds": 1, "local_steps": 1, "quorum": 1.0, "tries": 2}
+    with pytest.raises(RunError, match=r"round 0 stayed below quorum in 2 tries: .* missing: b\+c") as caught:
+        simulate(config_for(root, "run", federation=federation))
     assert "secret" not in str(caught.value)
+    with pytest.raises(InputError, match="holds a run already"):
+        simulate(config_for(root, "run"))
 
 
 def test_patients_on_both_sides_are_refused(root: Path, tiny_store: TinyStore) -> None:
@@ -214,15 +225,6 @@ def test_a_site_that_lost_its_state_goes_on_with_a_fresh_head(root: Path, caplog
     simulate_federation(config_for(root, "run"), lose)
     assert "site a has no state of round 2" in caplog.text
     assert load_encoder(root / "run" / "bundle").dim > 0
-
-
-def test_a_site_for_evaluation_does_not_train(root: Path) -> None:
-    sites = [site.model_copy(update={"role": "evaluate"}) for site in simulated_sites(config_for(root, "run"))]
-    app = make_client_app(lambda context: sites[int(context.node_config["partition-id"])])
-    grid = LocalGrid(app, len(sites), 1)
-    with pytest.raises(InputError, match=r"do not train: a, b\+c"):
-        join_sites(grid, {"a": "train", "b+c": "train"})
-    grid.close()
 
 
 def test_the_flower_apps_lead_the_same_run(root: Path) -> None:

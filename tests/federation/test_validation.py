@@ -1,4 +1,4 @@
-"""Every way in which a reply can be wrong has its code."""
+"""Every way in which a message can be wrong has its code, at the coordinator and at the site."""
 
 from __future__ import annotations
 
@@ -7,63 +7,90 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDict
+from flwr.app import Array, Error, Message, MessageType, Metadata, MetricRecord, RecordDict
+from flwr.app.message import make_message
 
-from cape_fed.federation.local_grid import LocalGrid
-from cape_fed.federation.messages import ENCODER, METRICS, PATIENTS, SENDER, Sender, reply_content
+from cape_fed.federation.config import Transport
+from cape_fed.federation.decoding import json_record
+from cape_fed.federation.failures import SiteFailure
+from cape_fed.federation.messages import METRICS, PATIENTS, SENDER, Sender, number_record, reply_content
+from cape_fed.federation.plausibility import Size
 from cape_fed.federation.roster import Member
-from cape_fed.federation.validation import RefusedError, check_numbers, check_update
-from client.app import make_client_app
+from cape_fed.federation.tensors import ENCODER, LAYOUT, VALUES, Layout, encoder_records, update_records
+from cape_fed.federation.validation import RefusedError, check_reply, check_update, read_encoder
 
-MEMBER = Member("a", "train", node=2, patients=50)
-SCHEMA = {"stem.weight": torch.zeros(4, 3), "norm.bias": torch.zeros(4)}
-
-
-def reply(sender: Sender | None = None, **metrics: float) -> Message:
-    content = reply_content(
-        sender or Sender(site="a", run="r", round=3), {PATIENTS: 10, "loss": 1.0, **metrics}, SCHEMA
-    )
-    return _message(content)
+MEMBER = Member("a", "train", 2, {"cohort": Size(80, 50)})
+SCHEMA = {"stem.weight": torch.ones(4, 3), "norm.bias": torch.ones(4)}
 
 
-def _message(content: RecordDict | Error) -> Message:
-    LocalGrid(make_client_app(lambda context: None), 1, 1).close()  # type: ignore[arg-type,return-value]
-    asked = Message(RecordDict(), 2, "train")
-    asked.metadata.__dict__["_message_id"] = "asked"
+def message(content: RecordDict | Error) -> Message:
+    metadata = Metadata(1, "id", 2, 1, "asked", "3", 0.0, 60.0, MessageType.TRAIN)
     if isinstance(content, Error):
-        return Message(content, reply_to=asked)
-    return Message(content, reply_to=asked)
+        return make_message(metadata, error=content)
+    return make_message(metadata, content)
 
 
-def with_array(name: str, value: np.ndarray) -> Callable[[Message], None]:
-    def change(message: Message) -> None:
-        message.content.array_records[ENCODER][name] = Array(value)
+def reply(sender: Sender | None = None) -> Message:
+    numbers = number_record({PATIENTS: 10, "loss": 1.0, "seconds": 2.0})
+    sender = sender or Sender(site="a", run="r", round=3)
+    return message(reply_content(sender, {METRICS: numbers, **encoder_records(SCHEMA)}))
+
+
+def check(received: Message) -> None:
+    check_reply(received, MEMBER, "r", 3)
+    check_update(received, MEMBER, SCHEMA, "float32", 10.0)
+
+
+def with_values(value: np.ndarray) -> Callable[[Message], None]:
+    def change(received: Message) -> None:
+        received.content.array_records[ENCODER][VALUES] = Array(value)
 
     return change
+
+
+def with_layout(**shapes: tuple[int, ...] | None) -> Callable[[Message], None]:
+    def change(received: Message) -> None:
+        layout = {name: tuple(value.shape) for name, value in SCHEMA.items()} | shapes
+        kept = {name: shape for name, shape in layout.items() if shape is not None}
+        received.content[LAYOUT] = json_record(kept, Layout)
+
+    return change
+
+
+def ones(number: int = 16, kind: type[np.generic] = np.float32, **at: float) -> np.ndarray:
+    values = np.ones(number, kind)
+    values[5] = at.get("five", 1)
+    return values
 
 
 def without(record: str) -> Callable[[Message], None]:
-    def change(message: Message) -> None:
-        del message.content[record]
+    def change(received: Message) -> None:
+        del received.content[record]
 
     return change
 
 
-def set_patients(value: float | list[int]) -> Callable[[Message], None]:
-    def change(message: Message) -> None:
-        message.content[METRICS] = MetricRecord({PATIENTS: value})
+def with_numbers(**numbers: float | list[float]) -> Callable[[Message], None]:
+    def change(received: Message) -> None:
+        received.content[METRICS] = MetricRecord({PATIENTS: 10, "loss": 1.0, "seconds": 2.0, **numbers})
 
     return change
 
 
-def broken_array(message: Message) -> None:
-    array = message.content.array_records[ENCODER]["norm.bias"]
-    message.content.array_records[ENCODER]["norm.bias"] = Array(array.dtype, array.shape, array.stype, b"not an array")
+def with_bytes(data: bytes, stype: str = "numpy.ndarray") -> Callable[[Message], None]:
+    def change(received: Message) -> None:
+        received.content.array_records[ENCODER][VALUES] = Array("float32", (16,), stype, data)
+
+    return change
 
 
-def drop_tensor(message: Message) -> None:
-    record = message.content.array_records[ENCODER]
-    message.content[ENCODER] = ArrayRecord(array_dict={"norm.bias": record["norm.bias"]})
+def huge_header(received: Message) -> None:
+    data = received.content.array_records[ENCODER][VALUES].data.replace(b"(16,), ", b"(4000000000000,), ")
+    with_bytes(data)(received)
+
+
+def two_arrays(received: Message) -> None:
+    received.content.array_records[ENCODER]["head"] = Array(ones())
 
 
 @pytest.mark.parametrize(
@@ -72,42 +99,84 @@ def drop_tensor(message: Message) -> None:
         (without(SENDER), "malformed"),
         (without(ENCODER), "names"),
         (without(METRICS), "metrics"),
-        (drop_tensor, "names"),
-        (with_array("head.0.weight", np.zeros(3, np.float32)), "names"),
-        (with_array("norm.bias", np.zeros(5, np.float32)), "shape"),
-        (with_array("norm.bias", np.zeros(4, np.float64)), "dtype"),
-        (with_array("norm.bias", np.array([0, 1, np.nan, 2], np.float32)), "nonfinite"),
-        (with_array("norm.bias", np.array([0, 1, np.inf, 2], np.float32)), "nonfinite"),
-        (set_patients(0), "weight"),
-        (set_patients(-1), "weight"),
-        (set_patients(float("nan")), "weight"),
-        (set_patients(1e9), "weight"),
-        (set_patients(51), "weight"),
-        (set_patients([1, 2]), "metrics"),
-        (broken_array, "malformed"),
+        (without(LAYOUT), "malformed"),
+        (two_arrays, "names"),
+        (with_layout(**{"head.0.weight": (3,)}), "names"),
+        (with_layout(**{"norm.bias": None}), "names"),
+        (with_layout(**{"norm.bias": (5,)}), "shape"),
+        (with_layout(**{"norm.bias": (-4,)}), "shape"),
+        (with_values(ones(15)), "malformed"),
+        (with_values(ones().reshape(4, 4)), "malformed"),
+        (with_values(ones(kind=np.float64)), "dtype"),
+        (with_values(ones(kind=np.int32)), "dtype"),
+        (with_values(ones(five=np.nan)), "nonfinite"),
+        (with_values(ones(five=np.inf)), "nonfinite"),
+        (with_values(ones(five=1000)), "norm"),
+        (with_numbers(**{PATIENTS: 0}), "weight"),
+        (with_numbers(**{PATIENTS: -1}), "weight"),
+        (with_numbers(**{PATIENTS: 10.0}), "weight"),
+        (with_numbers(**{PATIENTS: 1e9}), "weight"),
+        (with_numbers(**{PATIENTS: 51}), "weight"),
+        (with_numbers(**{PATIENTS: [1, 2]}), "metrics"),
+        (with_numbers(loss=float("nan")), "metrics"),
+        (with_bytes(b"not an array"), "malformed"),
+        (with_bytes(b"\x93NUMPY\x01\x00v\x00{'descr': __import__('os')}"), "malformed"),
+        (with_bytes(b""), "malformed"),
+        (with_bytes(b"\x80\x04K\x01.", stype="pickle"), "malformed"),
+        (huge_header, "malformed"),
     ],
 )
 def test_a_wrong_reply_is_refused_with_its_code(change: Callable[[Message], None], code: str) -> None:
-    message = reply()
-    check_update(message, MEMBER, "r", 3, SCHEMA)
-    change(message)
+    received = reply()
+    check(received)
+    change(received)
     with pytest.raises(RefusedError) as refused:
-        check_update(message, MEMBER, "r", 3, SCHEMA)
+        check(received)
     assert refused.value.code == code
 
 
 @pytest.mark.parametrize("sender", [Sender(site="a", run="r", round=2), Sender(site="a", run="other", round=3)])
 def test_an_answer_to_another_question_is_stale(sender: Sender) -> None:
     with pytest.raises(RefusedError, match="stale"):
-        check_update(reply(sender), MEMBER, "r", 3, SCHEMA)
-
-
-def test_an_error_is_an_error() -> None:
-    with pytest.raises(RefusedError, match="error code 2"):
-        check_update(_message(Error(2, "RuntimeError")), MEMBER, "r", 3, SCHEMA)
+        check(reply(sender))
 
 
 def test_an_answer_in_another_sites_name_is_refused() -> None:
-    other = Sender(site="b", run="r", round=3)
     with pytest.raises(RefusedError, match="another site"):
-        check_numbers(reply(other), MEMBER, "r", 3)
+        check(reply(Sender(site="b", run="r", round=3)))
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(Error(SiteFailure.DEADLINE), "not done before the deadline"), (Error(5), "is gone"), (Error(77), "code 77")],
+)
+def test_an_error_is_told_in_words(error: Error, words: str) -> None:
+    with pytest.raises(RefusedError, match=words):
+        check_reply(message(error), MEMBER, "r", 3)
+
+
+@pytest.mark.parametrize(("transport", "value"), [("float16", np.float16("inf")), ("bfloat16", np.int16(0x7FC0))])
+def test_shorter_numbers_are_checked_as_well(transport: Transport, value: np.generic) -> None:
+    received = reply()
+    trained = {name: tensor + 0.1 for name, tensor in SCHEMA.items()}
+    received.content.update(update_records(trained, SCHEMA, transport))
+    changes = check_update(received, MEMBER, SCHEMA, transport, 10.0)
+    assert changes["norm.bias"] == pytest.approx(0.1, rel=1e-2)
+    with_values(np.full(16, value))(received)
+    with pytest.raises(RefusedError, match=r"nonfinite|norm"):
+        check_update(received, MEMBER, SCHEMA, transport, 10.0)
+
+
+def test_the_site_checks_what_it_is_sent() -> None:
+    read = read_encoder(RecordDict(encoder_records(SCHEMA)), SCHEMA)
+    assert {name: array.shape for name, array in read.items()} == {"stem.weight": (4, 3), "norm.bias": (4,)}
+    broken = {**SCHEMA, "norm.bias": torch.tensor([1.0, 2.0, float("nan"), 0.0])}
+    with pytest.raises(RefusedError, match="nonfinite"):
+        read_encoder(RecordDict(encoder_records(broken)), SCHEMA)
+    with pytest.raises(RefusedError, match="malformed"):
+        read_encoder(RecordDict(), SCHEMA)
+
+
+def test_the_roster_bounds_a_sites_weight() -> None:
+    bounded = Member("a", "train", 2, {"cohort": Size(80, 50)}, max_patients=20)
+    assert (bounded.weight(10), bounded.weight(40), MEMBER.weight(40)) == (10, 20, 40)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cape_fed.cli.compose import CONFIGS, compose_config
+from cape_fed.compose import CONFIGS, compose_config
 from cape_fed.config import RunConfig
 
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
 
 
 def compose_config(overrides: Sequence[str]) -> RunConfig:
@@ -30,6 +30,11 @@ def compose_config(overrides: Sequence[str]) -> RunConfig:
         plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(_one_line(error, overrides)) from error
+    return validate_config(plain)
+
+
+def validate_config(plain: Any) -> RunConfig:
+    """A composed or saved configuration, checked; InputError in one line where it does not fit."""
     try:
         return RunConfig.model_validate(plain)
     except ValidationError as error:

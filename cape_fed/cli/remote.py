@@ -1,0 +1,149 @@
+"""A run on a SuperLink from its start or resumption to its end, followed through its run directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import yaml
+
+from cape_fed.cli.progress import RoundsView, rounds_bar
+from cape_fed.compose import compose_config, validate_config
+from cape_fed.config import RunConfig
+from cape_fed.errors import InputError, RunError
+from cape_fed.federation.superlink import SuperLink
+from cape_fed.files import atomic_file
+from cape_fed.rundir import RunDirectory
+from cape_fed.status import read_status
+
+PLACE_FILE = "superlink.json"
+LOOK = 0.5
+"""Seconds between looks at the run directory."""
+ASK = 10.0
+"""Seconds between questions to the SuperLink: each is a process."""
+
+
+def start_run(connection: str, overrides: Sequence[str]) -> Path:
+    """Start a run and follow it to its end; its directory."""
+    config = compose_config(overrides)
+    config = config.model_copy(update={"out": config.out.resolve()})
+    RunDirectory(config.out).check(config.saved(), resume=False)
+    return _start(connection, config)
+
+
+def resume_run(directory: Path) -> Path:
+    """Follow a run that is still going, else go on with it from its last checkpoint; its directory."""
+    out = directory.resolve()
+    try:
+        place = json.loads((out / PLACE_FILE).read_text())
+        saved = yaml.safe_load((out / "config.yaml").read_text()) if (out / "config.yaml").exists() else None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"nothing to resume in {directory}: it holds no run that was started on a SuperLink"
+        ) from error
+    link = SuperLink(place["connection"])
+    status = read_status(out)
+    if status.get("state") == "finished":
+        print(f"the run in {directory} is finished", file=sys.stderr)
+        return out
+    if _is_alive(status):
+        _follow(link, place["run"], out)
+        return out
+    if saved is None:
+        raise InputError(f"the run in {directory} ended before it began: start it again with cape-fed run CONNECTION")
+    return _start(place["connection"], validate_config({**saved, "out": str(out), "resume": True}))
+
+
+def _start(connection: str, config: RunConfig) -> Path:
+    link = SuperLink(connection)
+    run = link.start({"cfg-json": config.model_dump_json()})
+    with atomic_file(config.out / PLACE_FILE) as partial:
+        partial.write_text(json.dumps({"connection": connection, "run": run}) + "\n")
+    _follow(link, run, config.out)
+    return config.out
+
+
+def _follow(link: SuperLink, run: int, out: Path) -> None:
+    """Show a run until it ends; InputError or RunError, in the run's own words, where it ends badly."""
+    asked = monotonic()
+    with rounds_bar() as view:
+        try:
+            lines, notes = _new_lines(out / "metrics.jsonl"), _new_lines(out / "log.txt")
+            while True:
+                status = read_status(out)
+                current = status if status.get("flower_run") == run else {}
+                _show(view, current, next(lines), next(notes))
+                if current.get("state") == "finished":
+                    return
+                if current.get("state") == "failed":
+                    raise (InputError if current["code"] == 2 else RunError)(str(current["error"]))
+                if monotonic() - asked > ASK or (current and not _is_alive(current)):
+                    _check(link, run, out, current)
+                    asked = monotonic()
+                sleep(LOOK)
+        except KeyboardInterrupt:
+            raise RunError(
+                f"no longer followed; the run goes on: cape-fed run --resume {out}, flwr stop {run} {link.connection}"
+            ) from None
+
+
+def _check(link: SuperLink, run: int, out: Path, seen: dict[str, Any]) -> None:
+    """RunError where the run cannot come to its end any more."""
+    resume = f"cape-fed run --resume {out}"
+    again = read_status(out)
+    if again.get("flower_run") == run and again.get("state") in ("finished", "failed"):
+        return
+    if seen and not _is_alive(seen):
+        raise RunError(f"the process that led run {run} is gone after {seen.get('rounds_done', 0)} rounds: {resume}")
+    try:
+        status = link.status(run)
+    except InputError as error:
+        raise RunError(f"{error}; once it is back: {resume}") from error
+    if status.startswith("finished") and not seen:
+        raise RunError(f"run {run} {status}: flwr log {run} {link.connection} says why")
+
+
+def _is_alive(status: dict[str, Any]) -> bool:
+    """Whether the process that leads the run is there, as far as this machine can tell."""
+    if status.get("state") in ("finished", "failed", None):
+        return False
+    if status.get("host") != socket.gethostname():
+        return True
+    try:
+        os.kill(int(status["pid"]), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _show(view: RoundsView, status: dict[str, Any], lines: list[str], notes: list[str]) -> None:
+    for line in lines:
+        view.add(json.loads(line))
+    for note in notes:
+        if " WARNING " in note:
+            view.note(note)
+    view.show(status)
+
+
+def _new_lines(path: Path) -> Iterator[list[str]]:
+    """Whole lines added to a file from now on, each time it is asked."""
+    place = path.stat().st_size if path.exists() else 0
+    while True:
+        found: list[str] = []
+        if path.exists():
+            place = min(place, path.stat().st_size)  # a resumed run cuts lines off
+            with path.open("rb") as file:
+                file.seek(place)
+                block = file.read()
+            whole = block.rfind(b"\n") + 1
+            place += whole
+            found = block[:whole].decode("utf-8", "replace").splitlines()
+        yield found

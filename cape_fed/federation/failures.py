@@ -1,0 +1,42 @@
+"""The codes with which a message ends where it did not end well; no text of a site's leaves it."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class SiteFailure(IntEnum):
+    """Error codes of a site's own making; Flower's are below 100."""
+
+    RAISED = 2
+    """Flower's code for an exception in a ClientApp."""
+    MALFORMED = 101
+    INCOMING = 102
+    POLICY = 103
+    DEADLINE = 104
+    SITE_CONFIG = 105
+    STORES = 106
+
+
+WORDS: dict[int, str] = {
+    0: "failed for a reason Flower does not know",
+    1: "could not load the ClientApp",
+    SiteFailure.RAISED: "failed; its own log says why",
+    3: "did not answer before the deadline",
+    4: "sent an answer that got lost",
+    5: "is gone",
+    7: "refused the app",
+    8: "lost the process that was working",
+    SiteFailure.MALFORMED: "could not read the message",
+    SiteFailure.INCOMING: "refused the encoder that it was sent",
+    SiteFailure.POLICY: "does not do that by its own policy",
+    SiteFailure.DEADLINE: "was not done before the deadline",
+    SiteFailure.SITE_CONFIG: "has a site.toml that it cannot use; its own log says why",
+    SiteFailure.STORES: "cannot use its stores; its own log says why",
+}
+"""What a code says of a site, after its name."""
+
+
+def describe(code: int) -> str:
+    """A code in words."""
+    return WORDS.get(code, f"failed with code {code}")

@@ -1,0 +1,79 @@
+"""A run on a SuperLink, started and watched through Flower's own command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cape_fed.errors import InputError, RunError
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("cape_fed", "client", "server", "configs")
+FLWR = (sys.executable, "-c", "from flwr.cli.app import app; app(prog_name='flwr')")
+ENVIRONMENT = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
+CALL_SECONDS = 120.0
+
+
+class SuperLink:
+    """The SuperLink behind a connection of Flower's ``config.toml``."""
+
+    def __init__(self, connection: str) -> None:
+        self.connection = connection
+
+    def start(self, values: Mapping[str, str]) -> int:
+        """Start a run of this project's app with a run config; its id. InputError where the SuperLink refuses it."""
+        with tempfile.TemporaryDirectory(prefix="cape-fed-") as scratch:
+            app = stage_app(Path(scratch) / "app")
+            settings = Path(scratch) / "run.toml"
+            # JSON's strings are TOML's as well.
+            settings.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
+            answer = self._call("run", [str(app), self.connection, "--run-config", str(settings)])
+        return int(answer["run-id"])
+
+    def status(self, run: int) -> str:
+        """What the SuperLink says of a run, such as ``running`` or ``finished:completed``."""
+        answer = self._call("list", [self.connection, "--run-id", str(run)])
+        return str(answer["runs"][0]["status"])
+
+    def _call(self, command: str, arguments: Sequence[str]) -> dict[str, Any]:
+        """One call of ``flwr``; with ``--format json`` it exits with 0 even where it failed."""
+        try:
+            done = subprocess.run(
+                [*FLWR, command, *arguments, "--format", "json"],
+                capture_output=True,
+                text=True,
+                timeout=CALL_SECONDS,
+                env={**os.environ, **ENVIRONMENT},
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RunError(
+                f"SuperLink {self.connection} did not answer flwr {command} in {CALL_SECONDS:.0f} s"
+            ) from error
+        start = done.stdout.find("{")
+        try:
+            answer: dict[str, Any] = json.loads(done.stdout[start:]) if start >= 0 else {}
+        except json.JSONDecodeError:
+            answer = {}
+        if not answer.get("success"):
+            said = answer.get("error-message") or done.stderr or done.stdout or "no answer"
+            raise InputError(f"SuperLink {self.connection}: {' '.join(str(said).split())[:300]}")
+        return answer
+
+
+def stage_app(target: Path) -> Path:
+    """Copy what Flower's bundle of the app is built from to ``target``: code and configurations, nothing else."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, target / package, ignore=ignore)
+    # Beside the packages in a checkout, among the library's files where it was installed as a wheel.
+    project = next(path for path in (ROOT / "pyproject.toml", ROOT / "cape_fed" / "pyproject.toml") if path.exists())
+    shutil.copy(project, target / "pyproject.toml")
+    return target

@@ -1,0 +1,146 @@
+"""What a run asks its sites, and which of their replies count."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from flwr.app import Message, MessageType
+from torch import Tensor
+
+from cape_fed.config import RunConfig
+from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.federation.messages import PATIENTS, Task, read_numbers, task_content
+from cape_fed.federation.roster import Member, members_with
+from cape_fed.federation.validation import RefusedError, check_reply, check_update
+from server.aggregation import Update
+from server.checkpoint import RunState
+from server.exchange import Answer, Exchange, Question
+from server.membership import Membership
+from server.quorum import below_quorum
+
+log = logging.getLogger(__name__)
+
+Checked = TypeVar("Checked")
+
+
+class Correspondence:
+    """Asks the members of a run; a reply that does not count is a refusal in the site's standing."""
+
+    def __init__(self, config: RunConfig, state: RunState, exchange: Exchange, membership: Membership) -> None:
+        self.config = config
+        self.federation = config.federation
+        self.state = state
+        self.exchange = exchange
+        self.membership = membership
+        self.saved_round = state.facts.rounds_done
+        """The round that a resumed run would begin with."""
+
+    def members(self, role: str | None = None) -> list[Member]:
+        """Members that are there and in good standing, by name."""
+        quarantined = self.state.facts.standing.quarantined
+        there = [member for member in self.membership.online() if member.name not in quarantined]
+        return [member for member in there if role in (None, member.role)]
+
+    def trainers(self) -> set[str]:
+        """Names of all training sites, there or not: what a quorum is a share of."""
+        entries = self.membership.entries
+        if entries is not None:
+            return {name for name, entry in entries.items() if entry.role == "train"}
+        return {member.name for member in members_with(self.membership.members.values(), "train")}
+
+    def lacking(self, counted: Iterable[str]) -> str | None:
+        """What ``counted`` training sites lack of a quorum; None where it is met."""
+        return below_quorum(self.federation, set(counted) & self.trainers(), self.trainers(), self.state.facts.patients)
+
+    def refresh(self) -> None:
+        """See who is there, and remember what a resumed run has to know of them."""
+        self.membership.refresh()
+        facts = self.state.facts
+        facts.patients |= {member.name: member.patients for member in self.membership.members.values()}
+        facts.cohorts, facts.profile = dict(self.membership.cohorts), self.membership.profile
+
+    def ask_round(
+        self,
+        number: int,
+        train: Sequence[Member],
+        others: Sequence[Member],
+        *,
+        measure: bool,
+        sums: EvaluateOptions | None,
+    ) -> dict[str, Answer]:
+        """Have sites train, and the others measure, the state's encoder at the same time; replies that count."""
+        own = self._questions(number, train, MessageType.TRAIN, self.state.encoder, measure=measure, sums=sums)
+        beside = self._questions(number, others, MessageType.EVALUATE, self.state.encoder, measure=measure)
+        return self._ask(number, [*own, *beside])
+
+    def ask_evaluate(
+        self,
+        number: int,
+        members: Sequence[Member],
+        encoder: Mapping[str, Tensor],
+        extra: Mapping[str, Any] | None = None,
+        **wishes: Any,
+    ) -> dict[str, Answer]:
+        """Have sites look at an encoder, with further records for them; replies that count."""
+        return self._ask(number, self._questions(number, members, MessageType.EVALUATE, encoder, extra, **wishes))
+
+    def updates(self, number: int, answers: Mapping[str, Answer]) -> dict[str, Update]:
+        """The updates in training sites' replies, by site; one that does not count is refused."""
+        found = {name: self.checked(number, answer, self._update) for name, answer in answers.items()}
+        updates = {name: update for name, update in found.items() if update is not None}
+        for name in updates:
+            self.state.facts.standing.accept(name)
+        return updates
+
+    def checked(self, number: int, answer: Answer, check: Callable[[Message, Member], Checked]) -> Checked | None:
+        """What ``check`` makes of a reply; None, and the site's standing suffers, where it refuses it."""
+        if answer.message is None:
+            return None
+        try:
+            return check(answer.message, answer.member)
+        except RefusedError as refused:
+            log.warning("round %d: the reply of site %s was refused: %s", number, answer.member.name, refused)
+            self.state.facts.standing.refuse(answer.member.name, refused.code, self.federation.strikes)
+            return None
+
+    def _ask(self, number: int, questions: Sequence[Question]) -> dict[str, Answer]:
+        def check(message: Message, member: Member) -> bool:
+            check_reply(message, member, self.state.facts.run, number)
+            return True
+
+        answers = self.exchange.ask(questions, str(number), self.federation.round_deadline)
+        return {name: answer for name, answer in answers.items() if self.checked(number, answer, check)}
+
+    def _questions(
+        self,
+        number: int,
+        members: Sequence[Member],
+        kind: str,
+        encoder: Mapping[str, Tensor],
+        extra: Mapping[str, Any] | None = None,
+        **wishes: Any,
+    ) -> list[Question]:
+        """The same message to each of ``members``; ``wishes`` are fields of its `Task`."""
+        federation = self.federation
+        task = Task(
+            run=self.state.facts.run,
+            round=number,
+            local_steps=federation.local_steps,
+            total_steps=federation.steps,
+            saved_round=min(self.saved_round, number),
+            seconds=federation.round_deadline,
+            config=self.config.pretraining,
+            proximal_mu=federation.proximal_mu,
+            transport=federation.transport,
+            **wishes,
+        )
+        content = task_content(task, encoder, extra)
+        return [Question(member, kind, content) for member in members]
+
+    def _update(self, message: Message, member: Member) -> Update:
+        changes = check_update(
+            message, member, self.state.encoder, self.federation.transport, self.federation.max_change
+        )
+        return Update(member.name, changes, member.weight(read_numbers(message)[PATIENTS]))

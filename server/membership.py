@@ -1,0 +1,145 @@
+"""Which sites take part: every node says who it is once, before the first round or when it comes later."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic, sleep
+
+from flwr.app import MessageType, RecordDict
+from flwr.serverapp import Grid
+
+from cape_fed.errors import InputError
+from cape_fed.federation.messages import CohortCounts, Introduction, read_introduction, source_hash
+from cape_fed.federation.plausibility import Size
+from cape_fed.federation.roster import Member, Role, RosterEntry
+from cape_fed.signal.profile import Profile
+from server.exchange import Exchange, Question
+
+log = logging.getLogger(__name__)
+
+INTRODUCTION_SECONDS = 120.0
+"""How long a node has to say who it is: its first message includes the import of PyTorch."""
+
+
+@dataclass
+class Membership:
+    """The sites of a run, found on their nodes; all that come, in their own roles, where ``entries`` is None."""
+
+    grid: Grid
+    exchange: Exchange
+    entries: Mapping[str, RosterEntry] | None
+    profile: Profile | None = None
+    """Of the first training site unless the run has one already."""
+    members: dict[str, Member] = field(default_factory=dict)
+    """Sites that have joined, by name; some may be away."""
+    cohorts: dict[str, CohortCounts] = field(default_factory=dict)
+    """Cohorts of the training sites that have joined."""
+    _heard: dict[int, str] = field(default_factory=dict)
+    """Nodes that have introduced themselves, or were refused, and have been there since, with when that began."""
+    _refused: dict[str, str] = field(default_factory=dict)
+    _owners: dict[str, str] = field(default_factory=dict)
+    """Site by cohort."""
+
+    def gather(self, seconds: float, enough: Callable[[list[Member]], str | None]) -> None:
+        """Wait for all sites of the roster for up to ``seconds``, then go on if ``enough`` finds nothing missing.
+
+        InputError naming sites that are missing, are not what the roster says, or have other code or profile.
+        """
+        begin = monotonic()
+        while True:
+            self.refresh()
+            if self._refused:
+                raise InputError("; ".join(f"site {name} {reason}" for name, reason in sorted(self._refused.items())))
+            complete = not self.absent() if self.entries is not None else enough(self.online()) is None
+            if complete or monotonic() - begin >= seconds:
+                break
+            sleep(0.5)
+        if lacking := enough(self.online()):
+            away = ", ".join(self.absent())
+            raise InputError(f"{lacking}; sites that did not join: {away or 'all'}: see their logs")
+        for name in self.absent():
+            log.warning("site %s did not join within %.0f s and can do so later", name, seconds)
+
+    def refresh(self) -> None:
+        """Ask nodes that are new, or were away, who they are; those that fit become members."""
+        nodes = {node.node_id: node for node in self.grid.get_nodes()}
+        self._heard = {
+            node: since
+            for node, since in self._heard.items()
+            if node in nodes and nodes[node].last_activated_at == since
+        }
+        asked = []
+        for node_id, node in sorted(nodes.items()):
+            if node_id in self._heard:
+                continue
+            self._heard[node_id] = node.last_activated_at
+            if self.entries is not None and node.name and node.name not in self.entries:
+                log.warning("site %s is connected and not on the roster: it takes no part", node.name)
+                continue
+            unknown = Member(node.name or f"of node {node_id}", "evaluate", node_id, {})
+            asked.append(Question(unknown, MessageType.QUERY, RecordDict()))
+        answers = self.exchange.ask(asked, "join", INTRODUCTION_SECONDS)
+        for answer in sorted(answers.values(), key=lambda answer: answer.member.name):
+            if answer.message is None:
+                self._heard.pop(answer.member.node)  # it is asked again
+                continue
+            try:
+                introduction = read_introduction(answer.message)
+            except (ValueError, KeyError):
+                log.warning("site %s did not say who it is", answer.member.name)
+                continue
+            self._admit(introduction, answer.member.node, nodes[answer.member.node].name)
+
+    def online(self) -> list[Member]:
+        """Members whose nodes were there at the last `refresh`, by name."""
+        return [member for _, member in sorted(self.members.items()) if member.node in self._heard]
+
+    def absent(self) -> list[str]:
+        """Names on the roster, or once joined, that are not there."""
+        present = {member.name for member in self.online()}
+        return sorted((self.entries if self.entries is not None else self.members).keys() - present)
+
+    def _admit(self, site: Introduction, node: int, registered: str) -> None:
+        name = registered or site.site
+        if self.entries is not None and name not in self.entries:
+            log.warning("site %s is there and not on the roster: it takes no part", name)
+            return
+        entry = self.entries[name] if self.entries is not None else RosterEntry(role=site.role)
+        reason = self._objection(site, node, name, entry.role)
+        if reason is not None:
+            self._refused[name] = reason
+            log.warning("site %s %s", name, reason)
+            return
+        self._refused.pop(name, None)
+        if self.profile is None:
+            self.profile = site.profile
+        if entry.role == "train":
+            self.cohorts |= site.cohorts
+        self._owners |= dict.fromkeys(site.cohorts, name)
+        sizes = {cohort: Size(counts.records, counts.patients) for cohort, counts in site.cohorts.items()}
+        self.members[name] = member = Member(name, entry.role, node, sizes, entry.max_patients)
+        if entry.max_patients is not None and member.patients > entry.max_patients:
+            log.info("site %s has %d patients and counts as %d", name, member.patients, entry.max_patients)
+
+    def _objection(self, site: Introduction, node: int, name: str, role: Role) -> str | None:
+        """Why a site cannot take part; None where it can."""
+        known = self.members.get(name)
+        taken = sorted(cohort for cohort in site.cohorts if self._owners.get(cohort, name) != name)
+        if site.site != name:
+            return f"is registered by this name and calls itself {site.site}: make the name in its site.toml the same"
+        if known is not None and known.node != node and known.node in self._heard:
+            return "is there twice: two nodes go by this name"
+        if role == "train" and site.role != "train":
+            return "is there for evaluation only and does not train"
+        if site.source != source_hash():
+            return f"has other code ({site.source}): bring it to {source_hash()}"
+        if self.profile is not None and site.profile.hash != self.profile.hash:
+            return (
+                f"has another profile, {site.profile.name} ({site.profile.hash}): "
+                f"ingest with {self.profile.name} ({self.profile.hash})"
+            )
+        if taken:
+            return f"has a cohort that another site has by the same name: {', '.join(taken)}"
+        return None

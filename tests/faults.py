@@ -1,0 +1,144 @@
+"""What a site can do wrong: one list for the in-process engine and, staged as part of an app, for real SuperNodes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+import numpy as np
+from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from cape_fed.federation.decoding import json_record, read_json
+from cape_fed.federation.messages import METRICS, PATIENTS, SENDER, TASK, Sender, read_sender, reply_content
+from cape_fed.federation.tensors import ENCODER, LAYOUT, VALUES, Layout, cut
+
+VARIABLE = "CAPE_FED_TEST_FAULT"
+"""``FAULT@ROUND`` or ``FAULT@FIRST-LAST``: what a site under a SuperNode does wrong when it trains."""
+
+Change = Callable[[Message], Message]
+
+
+def _arrays(change: Callable[[dict[str, np.ndarray]], None]) -> Change:
+    def faulty(reply: Message) -> Message:
+        layout = read_json(reply.content, LAYOUT, Layout)
+        arrays = cut(reply.content.array_records[ENCODER][VALUES].numpy().copy(), layout)
+        change(arrays)
+        values = np.concatenate([arrays[name].ravel() for name in sorted(arrays)])
+        reply.content[ENCODER] = ArrayRecord({VALUES: Array(values)})
+        reply.content[LAYOUT] = json_record({name: array.shape for name, array in arrays.items()}, Layout)
+        return reply
+
+    return faulty
+
+
+def _first(value: float) -> Change:
+    def change(arrays: dict[str, np.ndarray]) -> None:
+        arrays[min(arrays)].flat[0] = value
+
+    return _arrays(change)
+
+
+def _scale(arrays: dict[str, np.ndarray]) -> None:
+    for name in arrays:
+        arrays[name] *= 1000
+
+
+def _shape(arrays: dict[str, np.ndarray]) -> None:
+    arrays[min(arrays)] = arrays[min(arrays)][:-1]
+
+
+def _dtype(arrays: dict[str, np.ndarray]) -> None:
+    for name in arrays:
+        arrays[name] = arrays[name].astype(np.float64)
+
+
+def _drop(arrays: dict[str, np.ndarray]) -> None:
+    del arrays[min(arrays)]
+
+
+def _add(arrays: dict[str, np.ndarray]) -> None:
+    arrays["head.weight"] = np.zeros(3, np.float32)
+
+
+def _weight(value: int) -> Change:
+    def faulty(reply: Message) -> Message:
+        reply.content[METRICS] = MetricRecord({**reply.content.metric_records[METRICS], PATIENTS: value})
+        return reply
+
+    return faulty
+
+
+def _sender(**fields: object) -> Change:
+    def faulty(reply: Message) -> Message:
+        sender = read_sender(reply)
+        changed = sender.model_copy(update={"round": max(0, sender.round - 1)} if "stale" in fields else fields)
+        return _with_sender(reply, changed)
+
+    return faulty
+
+
+def _with_sender(reply: Message, sender: Sender) -> Message:
+    rest = {name: record for name, record in reply.content.items() if name != SENDER}
+    reply.content = reply_content(sender, rest)
+    return reply
+
+
+def _empty(reply: Message) -> Message:
+    reply.content = RecordDict()
+    return reply
+
+
+CORRUPTIONS: dict[str, tuple[Change, str]] = {
+    "nan": (_first(float("nan")), "nonfinite"),
+    "inf": (_first(float("inf")), "nonfinite"),
+    "times-1000": (_arrays(_scale), "norm"),
+    "wrong-shape": (_arrays(_shape), "shape"),
+    "wrong-dtype": (_arrays(_dtype), "dtype"),
+    "missing-key": (_arrays(_drop), "names"),
+    "extra-key": (_arrays(_add), "names"),
+    "weight-minus-1": (_weight(-1), "weight"),
+    "weight-1e9": (_weight(10**9), "weight"),
+    "stale-round": (_sender(stale=True), "stale"),
+    "other-run": (_sender(run="000000000000"), "stale"),
+    "other-site": (_sender(site="nobody"), "sender"),
+    "empty": (_empty, "malformed"),
+}
+"""Ways to spoil a reply, and the code with which the coordinator refuses it."""
+
+
+def do_wrong(fault: str, answer: Callable[[], Message]) -> Message:
+    """The reply of a site with a fault; some never return."""
+    if fault == "raise":
+        raise RuntimeError("a path nobody should see: /secret")
+    if fault == "exit":
+        os._exit(70)
+    if fault == "hang":
+        time.sleep(100_000)
+    if fault.startswith("slow-"):
+        reply = answer()
+        time.sleep(float(fault.removeprefix("slow-")))
+        return reply
+    return CORRUPTIONS[fault][0](answer())
+
+
+class FaultyApp(ClientApp):
+    """A ClientApp around a right one that goes wrong in chosen rounds of training."""
+
+    def __init__(self, app: ClientApp) -> None:
+        super().__init__()
+        self.app = app
+
+    def __call__(self, message: Message, context: Context) -> Message:
+        fault = fault_of(os.environ.get(VARIABLE, ""), message)
+        return do_wrong(fault, lambda: self.app(message, context)) if fault else self.app(message, context)
+
+
+def fault_of(setting: str, message: Message) -> str | None:
+    """The fault that a setting asks for in the round of a training message."""
+    if message.metadata.message_type != "train" or TASK not in message.content:
+        return None
+    fault, _, rounds = setting.partition("@")
+    first, _, last = rounds.partition("-")
+    return fault if fault and int(first) <= int(message.metadata.group_id) <= int(last or first) else None

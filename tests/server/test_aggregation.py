@@ -1,0 +1,137 @@
+"""The arithmetic between rounds: Flower's strategies on differences equal the textbook's, clipped and resumable."""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from flwr.app import RecordDict
+
+from cape_fed.errors import RunError
+from cape_fed.federation.config import FederationConfig, StrategyName, Transport
+from cape_fed.federation.tensors import WIRE_TYPES, length, to_arrays, to_changes, update_records
+from cape_fed.federation.validation import read_encoder
+from server.aggregation import Aggregator, Update, clip_to_median
+
+NAMES = ("a.weight", "b.bias")
+
+
+def encoder(seed: int = 0) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {name: torch.randn(3, 4, generator=generator) for name in NAMES}
+
+
+def update(site: str, seed: int, weight: int = 1, scale: float = 1.0) -> Update:
+    rng = np.random.default_rng(seed)
+    return Update(site, {name: scale * rng.normal(size=(3, 4)) for name in NAMES}, weight)
+
+
+def flat(value: dict[str, torch.Tensor] | Update) -> np.ndarray:
+    arrays = value.changes if isinstance(value, Update) else {name: tensor.numpy() for name, tensor in value.items()}
+    return np.concatenate([np.asarray(arrays[name], np.float64).ravel() for name in NAMES])
+
+
+def aggregator(strategy: str, **changes: object) -> Aggregator:
+    return Aggregator(FederationConfig.model_validate({"strategy": strategy, "clip": False, **changes}))
+
+
+def test_fedavg_is_the_weighted_mean() -> None:
+    updates = [update("a", 1, 30), update("b", 2, 10)]
+    after = aggregator("fedavg").aggregate(0, encoder(), updates)
+    expected = flat(encoder()) + 0.75 * flat(updates[0]) + 0.25 * flat(updates[1])
+    assert np.allclose(flat(after), expected, atol=1e-6)
+    assert {value.dtype for value in after.values()} == {torch.float32}
+
+
+def test_one_site_alone_gives_its_own_weights_bit_for_bit() -> None:
+    own = encoder(5)
+    values = read_encoder(RecordDict(update_records(own, encoder(), "float32")), encoder())
+    only = Update("a", to_changes(values, to_arrays(encoder()), "float32"), 7)
+    after = Aggregator(FederationConfig()).aggregate(0, encoder(), [only])
+    assert all(torch.equal(after[name], own[name]) for name in NAMES)
+
+
+def test_fedavgm_is_momentum_on_the_mean_change() -> None:
+    server = aggregator("fedavgm", options={"momentum": 0.5, "learning_rate": 0.1})
+    first, second = update("a", 1), update("a", 2)
+    once = server.aggregate(0, encoder(), [first])
+    twice = server.aggregate(1, once, [second])
+    assert np.allclose(flat(once), flat(encoder()) + 0.1 * flat(first), atol=1e-6)
+    assert np.allclose(flat(twice), flat(once) + 0.1 * (0.5 * flat(first) + flat(second)), atol=1e-6)
+
+
+def test_fedadam_is_adam_on_the_mean_change() -> None:
+    server = aggregator("fedadam", options={"learning_rate": 0.01, "momentum": 0.9, "second_momentum": 0.99})
+    m, v, expected = np.zeros(24), np.zeros(24), flat(encoder())
+    current = encoder()
+    for number in range(3):
+        change = update("a", number)
+        current = server.aggregate(number, current, [change])
+        m, v = 0.9 * m + 0.1 * flat(change), 0.99 * v + 0.01 * flat(change) ** 2
+        rate = 0.01 * np.sqrt(1 - 0.99 ** (number + 1)) / (1 - 0.9 ** (number + 1))
+        expected = expected + rate * m / (np.sqrt(v) + 1e-3)
+    assert np.allclose(flat(current), expected, atol=1e-5)
+
+
+def test_median_and_trimmed_mean_pass_over_a_wild_site() -> None:
+    updates = [update(str(seed), seed) for seed in range(4)] + [update("wild", 9, scale=1e6)]
+    stacked = np.stack([flat(one) for one in updates])
+    after = aggregator("median").aggregate(0, encoder(), updates)
+    assert np.allclose(flat(after) - flat(encoder()), np.median(stacked, axis=0), atol=1e-6)
+    after = aggregator("trimmed_mean", options={"trim": 0.2}).aggregate(0, encoder(), updates)
+    expected = np.sort(stacked, axis=0)[1:4].mean(axis=0)
+    assert np.allclose(flat(after) - flat(encoder()), expected, atol=1e-6)
+
+
+def test_multi_krum_averages_the_sites_that_agree() -> None:
+    rng = np.random.default_rng(0)
+    near = [Update(str(i), {name: 1 + 0.01 * rng.normal(size=(3, 4)) for name in NAMES}, 1) for i in range(3)]
+    wild = Update("wild", {name: np.full((3, 4), -5.0) for name in NAMES}, 1)
+    after = aggregator("multi_krum", options={"malicious": 1, "selected": 3}).aggregate(0, encoder(), [*near, wild])
+    expected = np.mean([flat(one) for one in near], axis=0)
+    assert np.allclose(flat(after) - flat(encoder()), expected, atol=1e-6)
+
+
+def test_longer_updates_are_clipped_to_the_median_length() -> None:
+    updates = [update("a", 1), update("b", 1, scale=2), update("c", 1, scale=1000)]
+    clipped = clip_to_median(updates)
+    assert [length(one.changes) / length(updates[0].changes) for one in clipped] == pytest.approx([1, 2, 2])
+    assert np.allclose(flat(clipped[2]) / 2, flat(updates[0]))
+    same = [update("a", 1), update("b", 1)]
+    assert all(np.array_equal(flat(one), flat(two)) for one, two in zip(clip_to_median(same), same, strict=True))
+
+
+@pytest.mark.parametrize("strategy", get_args(StrategyName))
+def test_a_server_that_was_saved_goes_on_as_if_it_had_not_stopped(strategy: str) -> None:
+    options = {"learning_rate": 0.1, "selected": 2}
+    whole, first = aggregator(strategy, options=options), aggregator(strategy, options=options)
+    rounds = [[update(site, 10 * number + place) for place, site in enumerate("abc")] for number in range(4)]
+    one = two = encoder()
+    for number in range(4):
+        one = whole.aggregate(number, one, rounds[number])
+    for number in range(2):
+        two = first.aggregate(number, two, rounds[number])
+    second = aggregator(strategy, options=options)
+    second.load_state(first.state())
+    for number in range(2, 4):
+        two = second.aggregate(number, two, rounds[number])
+    assert all(torch.equal(one[name], two[name]) for name in NAMES)
+
+
+def test_an_encoder_that_is_not_finite_ends_the_run() -> None:
+    with pytest.raises(RunError, match="round 3: the encoder is not finite"):
+        aggregator("fedavg").aggregate(3, encoder(), [update("a", 1, scale=1e200)])
+
+
+@pytest.mark.parametrize(("transport", "loss"), [("float16", 1e-3), ("bfloat16", 8e-3)])
+def test_shorter_numbers_lose_little_of_a_change(transport: Transport, loss: float) -> None:
+    received = encoder()
+    trained = {name: value + 1e-3 * torch.randn_like(value) for name, value in received.items()}
+    content = RecordDict(update_records(trained, received, transport))
+    values = read_encoder(content, received, WIRE_TYPES[transport])
+    changes = to_changes(values, to_arrays(received), transport)
+    exact = flat(trained) - flat(received)
+    assert np.linalg.norm(flat(Update("a", changes, 1)) - exact) < loss * np.linalg.norm(exact)
+    assert len(content.array_records["encoder"]["values"].data) == 2 * 24 + 128
