@@ -1,0 +1,130 @@
+"""An evaluation at the sites of a simulated federation gives the numbers of the central one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from cape_fed.cli.federate import simulate_federation
+from cape_fed.config import RunConfig
+from cape_fed.jobs import evaluate
+from cape_fed.release.bundle import load_encoder
+from cape_fed.rundir import read_metrics
+from tests.conftest import TinyStore
+from tests.pretrain.patients import patient_signals
+
+PATIENTS = {"a": 60, "b": 60, "c": 70, "d": 50}
+
+
+@pytest.fixture
+def config(tiny_store: TinyStore, tmp_path: Path) -> Iterator[RunConfig]:
+    """Sites a and b+c train, d evaluates; AF and sex are learnt from the signals, so that cells differ from chance."""
+    for index, (name, count) in enumerate(PATIENTS.items()):
+        signals, owner = patient_signals(patients=count, seed=index)
+        rng = np.random.default_rng(index)
+        label = rng.random(count) < 0.4
+        tiny_store(
+            name,
+            signals=signals,
+            patient=[f"{name}{patient}" for patient in owner],
+            age=(40 + 30 * rng.random(count))[owner].astype(np.float32),
+            sex=np.array(["F", "M"], object)[rng.integers(0, 2, count)][owner],
+            AF=label[owner],
+            LVH=[None] * len(owner) if name == "b" else list((rng.random(count) < 0.5)[owner]),
+        )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield RunConfig.model_validate(
+        {
+            "model": "tiny",
+            "train": {"pairs": 8},
+            "federation": {"rounds": 3, "local_steps": 1, "evaluate_every": 1},
+            "evaluation": {"resamples": 50, "min_patients": 1},  # nothing is suppressed
+            "data": {
+                "train": [tmp_path / "a", [tmp_path / "b", tmp_path / "c"]],
+                "evaluate": [tmp_path / "d"],
+            },
+            "out": tmp_path / "run",
+        }
+    )
+    torch.set_num_threads(threads)
+
+
+def simulate(config: RunConfig) -> list[dict[str, Any]]:
+    simulate_federation(config, lambda done, total, line: None)
+    return list(read_metrics(config.out / "evaluations.jsonl"))
+
+
+def numbers(cell: Any) -> dict[str, Any]:
+    """What a cell says, its second metric beside it."""
+    flat = {
+        name: cell[name] for name in ("point", "low", "high", "n", "n_pos", "patients", "metric", "cohort", "probe")
+    }
+    return flat | {f"second {name}": (cell["second"] or {}).get(name) for name in ("point", "low", "high", "metric")}
+
+
+def test_the_sites_numbers_are_the_central_ones(config: RunConfig) -> None:
+    lines = simulate(config)
+    assert [line["round"] for line in lines] == [1, 2, 3]
+    central = evaluate(config.out / "bundle", config)
+    federated = lines[-1]["tasks"]
+    compared = 0
+    for task, roles in central.tasks.items():
+        for role in ("id", "ood"):
+            cells = getattr(roles, role).cohorts
+            for cohort, both in cells.items():
+                for probe in ("transfer", "within"):
+                    one = json.loads(getattr(both, probe).model_dump_json())
+                    if one["point"] is None:
+                        continue
+                    two = federated[task][role][cohort][probe]
+                    for name, value in numbers(one).items():
+                        assert numbers(two)[name] == pytest.approx(value, abs=1e-6), (task, cohort, probe, name)
+                    compared += 1
+    assert compared > 20
+    assert lines[-1]["missing"] == []
+    assert lines[-1]["sites_summed"] == ["a", "b+c"]
+
+
+def test_the_best_round_by_validation_is_kept_with_its_rule(config: RunConfig) -> None:
+    lines = simulate(config)
+    best = max(lines, key=lambda line: line["score"])
+    provenance = load_encoder(config.out / "bundle-best").provenance
+    assert provenance["selected"]["rounds"] == best["round"]
+    assert provenance["selected"]["score"] == best["score"]
+    assert "validation patients" in provenance["selected"]["rule"]
+    again = evaluate(config.out / "bundle-best", config.model_copy(update={"out": config.out / "best"}))
+    cell = again.tasks["AF"].ood
+    assert cell is not None
+    assert best["tasks"]["AF"]["ood"]["d"]["transfer"]["point"] == pytest.approx(cell.point, abs=1e-6)
+
+
+def test_a_run_resumed_before_the_last_evaluation_keeps_the_same_best_round(config: RunConfig) -> None:
+    whole = simulate(config)
+
+    def stop(done: int, total: int, line: dict[str, Any]) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    cut = config.model_copy(update={"out": config.out.parent / "cut"})
+    with pytest.raises(KeyboardInterrupt):
+        simulate_federation(cut, stop)
+    resumed = simulate(cut.model_copy(update={"resume": True}))
+    assert [line["score"] for line in resumed] == [line["score"] for line in whole]
+    one, two = (load_file(run.out / "bundle-best" / "model.safetensors") for run in (config, cut))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
+def test_a_site_suppresses_cells_below_its_own_minimum(config: RunConfig) -> None:
+    few = config.evaluation.model_copy(update={"min_patients": 1000})
+    lines = simulate(config.model_copy(update={"evaluation": few}))
+    assert lines[-1]["tasks"] == {}
+    assert lines[-1]["validation"] == {}
+    assert not (config.out / "bundle-best").exists()
