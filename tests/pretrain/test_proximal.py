@@ -13,13 +13,6 @@ from tests.conftest import TinyStore
 
 CPU = torch.device("cpu")
 SGD = {"pairs": 8, "optimiser": "sgd", "learning_rate": 0.01, "weight_decay": 0.0, "schedule": "constant"}
-    "pairs": 8,
-    "optimiser": "sgd",
-    "learning_rate": 0.01,
-    "weight_decay": 0.0,
-    "schedule": "constant",
-    "warmup": 0.0,
-}
 
 
 def bench(tiny_store: TinyStore, tmp_path: Path) -> Workbench:
