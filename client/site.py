@@ -23,6 +23,15 @@ class Limits(Section):
     min_patients: int = Field(default=20, ge=1, description="fewest patients behind a number or a sum that leaves")
 
 
+class SuperLinkAccess(Section):
+    """Where the coordinator's SuperLink is, and how the site proves that it is itself."""
+
+    address: str = Field(min_length=1, description="HOST:PORT")
+    certificate: Path = Field(description="certificate of the authority that signed the SuperLink's")
+    key: Path = Field(description="private key whose public half the coordinator registered under the site's name")
+    local_port: int | None = Field(default=None, gt=0, lt=65536, description="port on this machine; any if absent")
+
+
 class SiteConfig(Section):
     """A site's own settings; the coordinator has no say in them."""
 
@@ -34,6 +43,7 @@ class SiteConfig(Section):
     device: str = "auto"
     threads: int | None = Field(default=None, gt=0)
     limits: Limits = Limits()
+    superlink: SuperLinkAccess | None = None
     alone: bool = True
     """Whether this process serves one message and ends, as under a SuperNode: a watchdog may then end it."""
 

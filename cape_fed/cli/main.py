@@ -15,17 +15,8 @@ from cape_fed.errors import InputError, RunError
 
 INTERRUPTED = 130
 COMMANDS = (
-    "synth",
-    "doctor",
-    "ingest",
-    "inspect",
-    "pretrain",
-    "simulate",
-    "run",
-    "evaluate",
-    "compare",
-    "embed",
-    "demo",
+    *("synth", "doctor", "ingest", "inspect", "pretrain", "simulate"),
+    *("run", "site", "evaluate", "compare", "embed", "demo"),
 )
 
 

@@ -11,8 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from cape_fed.errors import InputError
 from cape_fed.files import atomic_file
@@ -105,6 +103,9 @@ def duplicate_rows(others: Iterable[Store], store: Store) -> Rows:
 
 def _linked_patients(store: Store) -> Rows:
     """Group of each patient, ``[P]``, numbered by first appearance: patients linked by equal signals share one."""
+    from scipy.sparse import coo_array  # not needed where a split is only read
+    from scipy.sparse.csgraph import connected_components
+
     patients = store.patients
     _, signal, repeats = np.unique(store.digests, return_inverse=True, return_counts=True)
     repeated = repeats[signal] > 1

@@ -19,6 +19,7 @@ SURFACE = {
     "pretrain": ["overrides"],
     "simulate": ["overrides"],
     "run": ["connection", "overrides", "--resume"],
+    "site": ["file", "--check"],
     "evaluate": ["bundle", "overrides", "--json"],
     "compare": ["runs", "--out", "--json"],
     "embed": ["bundle", "store", "out", "--device"],

@@ -1,0 +1,29 @@
+"""``cape-fed site``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def site(
+    file: Annotated[Path, typer.Argument(help="The site.toml of this hospital.")],
+    check: Annotated[bool, typer.Option("--check", help="Only check that the site could take part.")] = False,
+) -> None:
+    """Take part in federations: check what site.toml says, then run Flower's SuperNode until it is stopped.
+
+    The file names the site, its role (train or evaluate), its stores, where it keeps its state, what it lets itself be
+    asked for, and the SuperLink with the certificate and the key to reach it by.
+
+    Example: cape-fed site /etc/cape-fed/site.toml
+    """
+    from client.node import check_site, read_site, start_node
+
+    config = read_site(file)
+    for line in check_site(config):
+        print(line, file=sys.stdout if check else sys.stderr, flush=True)
+    if not check:
+        start_node(file, config)
