@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 from pathlib import Path
 from time import monotonic
 from typing import Any, Literal
@@ -24,7 +22,7 @@ class Status:
 
     def __init__(self, directory: Path, **fields: Any) -> None:
         self.path = directory / STATUS_FILE
-        self.fields: dict[str, Any] = {"state": "joining", "pid": os.getpid(), "host": socket.gethostname(), **fields}
+        self.fields: dict[str, Any] = {"state": "joining", **fields}
         self._written = -INTERVAL
 
     def fail(self, error: str, code: int) -> None:

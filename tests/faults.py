@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import importlib
 import os
 import time
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from cape_fed.federation.messages import METRICS, PATIENTS, SENDER, TASK, Sender
 from cape_fed.federation.tensors import ENCODER, LAYOUT, VALUES, Layout, cut
 
 VARIABLE = "CAPE_FED_TEST_FAULT"
-"""``FAULT@ROUND`` or ``FAULT@FIRST-LAST``: what a site under a SuperNode does wrong when it trains."""
+"""``FAULT@ROUND`` or ``FAULT@FIRST-LAST``, with commas between several: what a site does wrong when it trains."""
 
 Change = Callable[[Message], Message]
 
@@ -114,8 +116,12 @@ def do_wrong(fault: str, answer: Callable[[], Message]) -> Message:
         raise RuntimeError("a path nobody should see: /secret")
     if fault == "exit":
         os._exit(70)
-    if fault == "hang":
-        time.sleep(100_000)
+    if fault in ("hang", "stuck"):
+        handlers = importlib.import_module("client.handlers")
+        # Python's own sleep lets other threads go on, the C library's called like this does not.
+        wait = time.sleep if fault == "hang" else ctypes.PyDLL(None).sleep
+        vars(handlers)["train"] = lambda message, site: wait(100_000)
+        return answer()
     if fault.startswith("slow-"):
         reply = answer()
         time.sleep(float(fault.removeprefix("slow-")))
@@ -139,6 +145,9 @@ def fault_of(setting: str, message: Message) -> str | None:
     """The fault that a setting asks for in the round of a training message."""
     if message.metadata.message_type != "train" or TASK not in message.content:
         return None
-    fault, _, rounds = setting.partition("@")
-    first, _, last = rounds.partition("-")
-    return fault if fault and int(first) <= int(message.metadata.group_id) <= int(last or first) else None
+    for part in filter(None, setting.split(",")):
+        fault, _, rounds = part.partition("@")
+        first, _, last = rounds.partition("-")
+        if int(first) <= int(message.metadata.group_id) <= int(last or first):
+            return fault
+    return None

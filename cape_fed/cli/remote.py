@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,14 +17,15 @@ from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
 from cape_fed.federation.superlink import SuperLink
 from cape_fed.files import atomic_file
-from cape_fed.rundir import RunDirectory
+from cape_fed.rundir import LOCK_FILE, RunDirectory
 from cape_fed.status import read_status
+from cape_fed.store.lock import is_locked
 
 PLACE_FILE = "superlink.json"
 LOOK = 0.5
 """Seconds between looks at the run directory."""
 ASK = 10.0
-"""Seconds between questions to the SuperLink: each is a process."""
+"""Seconds between questions to the SuperLink before the run has begun to write: each is a process."""
 
 
 def start_run(connection: str, overrides: Sequence[str]) -> Path:
@@ -52,7 +51,7 @@ def resume_run(directory: Path) -> Path:
     if status.get("state") == "finished":
         print(f"the run in {directory} is finished", file=sys.stderr)
         return out
-    if _is_alive(status):
+    if is_locked(out / LOCK_FILE):
         _follow(link, place["run"], out)
         return out
     if saved is None:
@@ -83,8 +82,10 @@ def _follow(link: SuperLink, run: int, out: Path) -> None:
                     return
                 if current.get("state") == "failed":
                     raise (InputError if current["code"] == 2 else RunError)(str(current["error"]))
-                if monotonic() - asked > ASK or (current and not _is_alive(current)):
-                    _check(link, run, out, current)
+                if current and not is_locked(out / LOCK_FILE):
+                    _mourn(run, out)
+                if not current and monotonic() - asked > ASK:
+                    _look_up(link, run, out)
                     asked = monotonic()
                 sleep(LOOK)
         except KeyboardInterrupt:
@@ -93,35 +94,22 @@ def _follow(link: SuperLink, run: int, out: Path) -> None:
             ) from None
 
 
-def _check(link: SuperLink, run: int, out: Path, seen: dict[str, Any]) -> None:
-    """RunError where the run cannot come to its end any more."""
-    resume = f"cape-fed run --resume {out}"
-    again = read_status(out)
-    if again.get("flower_run") == run and again.get("state") in ("finished", "failed"):
-        return
-    if seen and not _is_alive(seen):
-        raise RunError(f"the process that led run {run} is gone after {seen.get('rounds_done', 0)} rounds: {resume}")
+def _mourn(run: int, out: Path) -> None:
+    """RunError where nobody leads the run any more, though it has not ended."""
+    last = read_status(out)
+    if last.get("flower_run") == run and last.get("state") not in ("finished", "failed"):
+        done = f"after {last.get('rounds_done', 0)} rounds"
+        raise RunError(f"the process that led run {run} is gone {done}: cape-fed run --resume {out}")
+
+
+def _look_up(link: SuperLink, run: int, out: Path) -> None:
+    """RunError where the SuperLink has ended a run that never began to write, or is gone itself."""
     try:
         status = link.status(run)
     except InputError as error:
-        raise RunError(f"{error}; once it is back: {resume}") from error
-    if status.startswith("finished") and not seen:
+        raise RunError(f"{error}; once it is back: cape-fed run --resume {out}") from error
+    if status.startswith("finished"):
         raise RunError(f"run {run} {status}: flwr log {run} {link.connection} says why")
-
-
-def _is_alive(status: dict[str, Any]) -> bool:
-    """Whether the process that leads the run is there, as far as this machine can tell."""
-    if status.get("state") in ("finished", "failed", None):
-        return False
-    if status.get("host") != socket.gethostname():
-        return True
-    try:
-        os.kill(int(status["pid"]), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _show(view: RoundsView, status: dict[str, Any], lines: list[str], notes: list[str]) -> None:

@@ -1,0 +1,142 @@
+"""A whole run on real SuperLink and SuperNodes, and a run whose coordinator is killed on the way."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from cape_fed.federation.superlink import ROOT
+from cape_fed.status import read_status
+from tests.deployment.harness import CONNECTION
+from tests.deployment.hospitals import (
+    Hospitals,
+    encoder_of,
+    last_evaluation,
+    log_of,
+    missing,
+    rounds,
+    same,
+    simulate,
+)
+
+pytestmark = pytest.mark.timeout(400)
+
+
+def test_a_run_gives_the_weights_of_the_simulation_bit_for_bit(hospitals: Hospitals, tmp_path: Path) -> None:
+    hospitals.start()
+    out = tmp_path / "run"
+    done = hospitals.run(out, "federation.rounds=2")
+    assert (done.returncode, done.stdout.strip()) == (0, str(out / "bundle")), done.stderr
+    expected = simulate(hospitals.cohorts, tmp_path / "simulated", "federation.rounds=2")
+    assert same(encoder_of(out), expected)
+    assert missing(out) == [[], []]
+    assert last_evaluation(out)["tasks"].keys() == last_evaluation(tmp_path / "simulated")["tasks"].keys()
+    assert last_evaluation(out)["sites_summed"] == ["a", "b"]
+    assert {path.name for path in out.iterdir()} >= {
+        path.name for path in (tmp_path / "simulated").iterdir() if path.name != "sites"
+    }
+
+    left = "".join(path.read_text() for path in out.glob("*.jsonl")) + log_of(out)
+    assert str(hospitals.cohorts) not in left
+    again = hospitals.run(out)
+    assert again.returncode == 2
+    assert again.stderr.count("\n") == 1
+    assert "holds a run already" in again.stderr
+
+
+@pytest.mark.slow
+def test_flowers_own_command_runs_it_as_well(hospitals: Hospitals, tmp_path: Path) -> None:
+    hospitals.start()
+    settings = "model=tiny train.pairs=8 federation.local_steps=1 federation.rounds=1 federation.evaluate=false"
+    config = f'experiment="small" overrides="{settings} out={tmp_path / "plain"}"'
+    run = hospitals.deployment.submit(ROOT, config)
+    assert hospitals.deployment.wait_finished(run, 120) == "finished:completed"
+    assert [sorted(line["sites"]) for line in rounds(tmp_path / "plain")] == [["a", "b"]]
+
+
+def test_after_a_kill_of_serverapp_and_superlink_a_run_resumes_to_the_same_weights(
+    hospitals: Hospitals, tmp_path: Path
+) -> None:
+    hospitals.start()
+    out = tmp_path / "run"
+    follower = hospitals.start_run(out, "federation.rounds=3")
+    hospitals.wait_for_rounds(out, 1)
+    hospitals.deployment.kill_serverapp()
+    assert hospitals.wait_for_end(follower, 60) == 1
+    assert f"cape-fed run --resume {out}" in follower.output()
+
+    follower = hospitals.deployment.start_cli(["cape-fed", "run", "--resume", str(out)])
+    hospitals.wait_for_rounds(out, 2)
+    hospitals.deployment.restart_superlink()
+    assert hospitals.wait_for_end(follower, 60) == 1
+    resumed = hospitals.resume(out)
+    assert resumed.returncode == 0, resumed.stderr
+    assert same(encoder_of(out), simulate(hospitals.cohorts, tmp_path / "simulated", "federation.rounds=3"))
+    assert [line["round"] for line in rounds(out)] == [0, 1, 2]
+    finished = hospitals.resume(out)
+    assert (finished.returncode, finished.stdout.strip()) == (0, str(out / "bundle"))
+
+
+def test_bad_input_is_one_line_and_exit_code_2(hospitals: Hospitals, tmp_path: Path) -> None:
+    run = hospitals.deployment.run_cli
+    for command, words in (
+        (["cape-fed", "run", "nowhere", f"out={tmp_path / 'x'}"], "nowhere"),
+        (["cape-fed", "run", CONNECTION, "roster=missing.yaml", f"out={tmp_path / 'x'}"], "roster"),
+        (["cape-fed", "run", CONNECTION, "roster={a: lead}", f"out={tmp_path / 'x'}"], "roster.a.role"),
+        (["cape-fed", "run", "--resume", str(tmp_path)], "nothing to resume"),
+        (["cape-fed", "run", f"out={tmp_path / 'x'}"], "name a SuperLink first"),
+    ):
+        done = run(command, 60)
+        assert done.returncode == 2, (command, done)
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert not (tmp_path / "x").exists()
+    out = tmp_path / "alone"
+    done = hospitals.run(out, "federation.join_deadline=1")
+    assert done.returncode == 2
+    assert "0 of 2 training sites, 1 needed; sites that did not join: a, b, d" in done.stderr
+    assert read_status(out)["state"] == "failed"
+
+
+def test_a_site_says_what_is_wrong_with_its_toml(hospitals: Hospitals) -> None:
+    deployment = hospitals.deployment
+    deployment.register("a")
+    file = hospitals.folder / "a.toml"
+    right = hospitals.toml("a")
+    for text, words in (
+        (right.replace('role = "train"', 'role = "lead"'), "site.toml: role"),
+        (right.replace(str(hospitals.cohorts / "a"), "/nowhere"), "/nowhere"),
+        (right.replace('device = "cpu"', 'device = "cuda:9"'), "device=cuda:9"),
+        (right + "[", "is not TOML"),
+    ):
+        file.write_text(text)
+        done = deployment.run_cli(["cape-fed", "site", str(file)], 60)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1), done
+        assert words in done.stderr
+    file.write_text(right)
+    done = deployment.run_cli(["cape-fed", "site", str(file), "--check"], 60)
+    assert done.returncode == 0
+    assert "a: train, on cpu" in done.stdout
+    deployment.make_key("a").chmod(0o644)
+    done = deployment.run_cli(["cape-fed", "site", str(file), "--check"], 60)
+    assert "others can read the key" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_follower_that_is_interrupted_leaves_the_run_alone(hospitals: Hospitals, tmp_path: Path) -> None:
+    hospitals.start("ad")
+    out = tmp_path / "run"
+    follower = hospitals.start_run(
+        out, "federation.rounds=2", "federation.join_deadline=5", "federation.evaluate=false"
+    )
+    hospitals.wait_for_rounds(out, 1)
+    follower.kill(signal.SIGINT, group=False)
+    assert "the run goes on: cape-fed run --resume" in follower.output()
+    followed = hospitals.resume(out)
+    assert followed.returncode == 0, followed.stderr
+    assert missing(out) == [["b"], ["b"]]
+    place = json.loads((out / "superlink.json").read_text())
+    assert hospitals.deployment.wait_finished(place["run"], 30) == "finished:completed"
