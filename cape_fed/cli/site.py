@@ -21,9 +21,13 @@ def site(
     Example: cape-fed site /etc/cape-fed/site.toml
     """
     from client.node import check_site, read_site, start_node
+    from client.reach import check_reach
 
     config = read_site(file)
-    for line in check_site(config):
+    lines = check_site(config)
+    if config.superlink is not None and (trouble := check_reach(config.superlink)):
+        lines.append(f"  {trouble}")
+    for line in lines:
         print(line, file=sys.stdout if check else sys.stderr, flush=True)
     if not check:
         start_node(file, config)

@@ -354,9 +354,17 @@ class Deployment:
             self.wait_for(lambda: self._connected(process), wait, f"SuperNode {name} connected")
         return process
 
-    def start_site(self, name: str, file: Path, env: Mapping[str, str] | None = None, wait: float = 60) -> Process:
+    def start_site(
+        self,
+        name: str,
+        file: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        prefix: Sequence[str] = (),
+        wait: float = 60,
+    ) -> Process:
         """Start site ``name`` by ``cape-fed site FILE``, up to its "connected" (``wait=0``: at once)."""
-        process = self._start(name, ["cape-fed", "site", str(file)], env=env, prefix=())
+        process = self._start(name, ["cape-fed", "site", str(file)], env=env, prefix=prefix)
         self.nodes[name] = process
         if wait:
             self.wait_for(lambda: self._connected(process), wait, f"site {name} connected")

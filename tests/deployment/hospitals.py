@@ -20,10 +20,12 @@ from cape_fed.status import read_status
 from cape_fed.store.store import write_store
 from tests import faults
 from tests.deployment.harness import BIN, CONNECTION, Deployment, Process
+from tests.deployment.network import Network
 from tests.pretrain.patients import patient_signals
 
 ROLES = {"a": "train", "b": "train", "d": "evaluate"}
-PATIENTS = {"a": 16, "b": 24, "d": 12}
+PATIENTS = {"a": 24, "b": 16, "d": 12}
+"""With a alone a round has its quorum of patients, so that b can go wrong."""
 SETTINGS = [
     "model=tiny",
     "train.pairs=8",
@@ -86,6 +88,8 @@ class Hospitals:
     cohorts: Path
     env: dict[str, str] = field(default_factory=dict)
     """Of the coordinator's command line."""
+    network: Network | None = None
+    """Where coordinator and sites are hosts of their own, their network."""
 
     @property
     def folder(self) -> Path:
@@ -98,10 +102,14 @@ class Hospitals:
                 self.deployment.register(name)
             self.start_site(name, (fault or {}).get(name, ""), wait=wait)
 
-    def start_site(self, name: str, fault: str = "", *, wait: float = 60) -> Process:
+    def start_site(
+        self, name: str, fault: str = "", *, env: Mapping[str, str] | None = None, wait: float = 60
+    ) -> Process:
         file = self.folder / f"{name}.toml"
         file.write_text(self.toml(name))
-        return self.deployment.start_site(name, file, env={faults.VARIABLE: fault}, wait=wait)
+        prefix = self.network.prefix(name) if self.network else ()
+        own = {faults.VARIABLE: fault, **(env or {})}
+        return self.deployment.start_site(name, file, env=own, prefix=prefix, wait=wait)
 
     def toml(self, name: str) -> str:
         deployment = self.deployment
@@ -151,6 +159,11 @@ def missing(out: Path) -> list[list[str]]:
 
 def log_of(out: Path) -> str:
     return (out / "log.txt").read_text()
+
+
+def named(out: Path, site: str) -> bool:
+    """Whether the log says that a site is not there."""
+    return any(f"site {site} {words}" in log_of(out) for words in ("is silent", "is gone"))
 
 
 def last_evaluation(out: Path) -> dict[str, Any]:

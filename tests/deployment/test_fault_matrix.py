@@ -9,11 +9,13 @@ from time import monotonic
 
 import pytest
 
+from tests.deployment.harness import Process
 from tests.deployment.hospitals import (
     Hospitals,
     encoder_of,
     log_of,
     missing,
+    named,
     rounds,
     rounds_done,
     same,
@@ -90,19 +92,14 @@ def test_a_killed_site_is_named_within_a_minute_and_joins_again(hospitals: Hospi
     hospitals.wait_for_rounds(out, 2)
     begin = monotonic()
     hospitals.deployment.kill_node("b")
-    hospitals.deployment.wait_for(lambda: "site b" in log_of(out).partition("round 2")[2] or named(out), 70, "b named")
+    hospitals.deployment.wait_for(lambda: named(out, "b"), 70, "b named")
     took = monotonic() - begin
     print(f"a killed site was named after {took:.0f} s")
     assert took < 60
     hospitals.deployment.wait_for(lambda: ["b"] in missing(out), 90, "a round without b")
-    # Flower refuses the same key until the dead SuperNode's heartbeats have run out; systemd would try again as well.
     hospitals.deployment.wait_for(lambda: starts(hospitals, "b"), 120, "b back", every=5)
     hospitals.deployment.wait_for(lambda: missing(out)[-1] == [] and ["b"] in missing(out), 120, "a round with b again")
     follower.kill(signal.SIGINT, group=False)
-
-
-def named(out: Path) -> bool:
-    return "site b is silent" in log_of(out) or "site b is gone" in log_of(out)
 
 
 def starts(hospitals: Hospitals, name: str) -> bool:
@@ -139,9 +136,7 @@ def test_killed_at_twenty_random_moments_a_run_ends_with_the_same_weights(hospit
     kills = 0
     while kills < 20 and rounds_done(out) < total - 1:
         before = rounds_done(out)
-        hospitals.deployment.wait_for(lambda: (out / "status.json").exists() or follower.returncode, 90, "the run")
-        pause = monotonic() + draw.uniform(0.0, 16.0)
-        hospitals.deployment.wait_for(lambda: monotonic() > pause or follower.returncode is not None, 30, "a moment")
+        wait_a_while(hospitals, follower, out, draw.uniform(0.0, 16.0))
         if follower.returncode == 0:
             break
         kind = draw.choice(["serverapp", "superlink", "both"])
@@ -159,3 +154,11 @@ def test_killed_at_twenty_random_moments_a_run_ends_with_the_same_weights(hospit
     assert [line["round"] for line in rounds(out)] == list(range(total))
     expected = simulate(hospitals.cohorts, tmp_path / "simulated", *QUICK, *settings)
     assert same(encoder_of(out), expected)
+
+
+def wait_a_while(hospitals: Hospitals, follower: Process, out: Path, seconds: float) -> None:
+    """Wait until the run has begun to write, and ``seconds`` more, unless it ends before."""
+    wait_for = hospitals.deployment.wait_for
+    wait_for(lambda: (out / "status.json").exists() or follower.returncode is not None, 90, "the run")
+    end = monotonic() + seconds
+    wait_for(lambda: monotonic() > end or follower.returncode is not None, seconds + 5, "a moment")

@@ -1,56 +1,19 @@
-"""The deployment harness: registered sites train by name, others are refused, faults and clean-up work."""
+"""The deployment harness: strangers are refused, a failed start shows the logs, waiting has an end."""
 
 from __future__ import annotations
 
-import json
-import signal
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.deployment.harness import (
-    Deployment,
-    DeploymentError,
-    free_port,
-    make_certificates,
-    unavailable,
-)
-from tests.deployment.toy import write_toy_app
-
-pytestmark = pytest.mark.skipif(unavailable() is not None, reason=str(unavailable()))
-
-SITES = ("hospital-a", "hospital-b")
+from tests.deployment.harness import Deployment, DeploymentError, free_port, make_certificates
+from tests.deployment.hospitals import Hospitals
 
 
-@pytest.fixture
-def deployment(tmp_path: Path) -> Iterator[Deployment]:
-    with Deployment(tmp_path / "deployment") as started:
-        started.start_superlink()
-        yield started
-
-
-def test_registered_sites_train_a_round_by_name(deployment: Deployment, tmp_path: Path) -> None:
-    ids = {}
-    for site in SITES:
-        deployment.register(site)
-        deployment.start_node(site, {"site": site})
-        ids[site] = deployment.node_id(site)
-    out = tmp_path / "result.json"
-    run = deployment.submit(write_toy_app(tmp_path / "app"), f'out="{out}"')
-    assert deployment.wait_finished(run, 60) == "finished:completed"
-    assert json.loads(out.read_text())["nodes"] == {site: [str(ids[site]), 4.0, site] for site in SITES}
-
-    deployment.restart_node(SITES[0], signal.SIGTERM)
-    assert deployment.node_id(SITES[0]) == ids[SITES[0]]
-    deployment.close()
-    assert deployment.processes() == []
-
-
-def test_an_unregistered_key_is_refused(deployment: Deployment) -> None:
-    stranger = deployment.start_node("stranger", wait=0)
-    deployment.wait_for(lambda: stranger.returncode is not None, 30, "the stranger's end")
+def test_an_unregistered_key_is_refused(hospitals: Hospitals) -> None:
+    stranger = hospitals.start_site("a", wait=0)
+    hospitals.deployment.wait_for(lambda: stranger.returncode is not None, 60, "the stranger's end")
     assert stranger.returncode != 0
     assert "SuperNode ID:" not in stranger.output()
 
