@@ -150,13 +150,15 @@ def _resident(run: str, total_steps: int, config: PretrainConfig, site: SiteConf
 
 
 def _stand_before(task: Task, resident: _Resident, site: SiteConfig) -> None:
-    """Bring head and optimiser to where they were before the round; fresh ones where the site has no state of it."""
+    """Bring head and optimiser to where they were before the round, or last before it; fresh ones where never."""
     if resident.next_round == task.round:
         return
-    if not load_local_state(site.state / task.run, resident.bench.learner, task.round):
+    found = load_local_state(site.state / task.run, resident.bench.learner, task.round)
+    if found is None:
         resident.bench.renew_learner()
-        if task.round:
-            log.warning("site %s has no state of round %d: fresh head and optimiser", site.name, task.round)
+    if task.round and found != task.round:
+        since = "fresh ones" if found is None else f"those of round {found}"
+        log.warning("site %s took no part before round %d: head and optimiser are %s", site.name, task.round, since)
 
 
 @lru_cache(maxsize=16)

@@ -12,25 +12,31 @@ from cape_fed.pretrain.state import load_state, save_state
 def save_local_state(directory: Path, learner: Learner, round_number: int, *, keep_from: int) -> None:
     """Keep what the site needs when it begins ``round_number``; the encoder comes from the coordinator.
 
-    States of rounds before ``keep_from`` go: the coordinator cannot come back to them. So do those after
-    ``round_number``, left by a run that was taken up again further back.
+    The coordinator can come back to ``keep_from``: what the site would begin that round with stays, older states go. So
+    do those after ``round_number``, left by a run that was taken up again further back.
     """
     save_state(_path(directory, round_number), learner, {"round": round_number}, encoder=False)
-    for path in directory.glob("round-*"):
-        if not keep_from <= int(path.name.removeprefix("round-")) <= round_number:
-            shutil.rmtree(path, ignore_errors=True)
+    rounds = _rounds(directory)
+    oldest = max((number for number in rounds if number <= keep_from), default=0)
+    for number in rounds:
+        if not oldest <= number <= round_number:
+            shutil.rmtree(_path(directory, number), ignore_errors=True)
 
 
-def load_local_state(directory: Path, learner: Learner, round_number: int) -> bool:
-    """Put the learner where the site was before ``round_number``; false, and untouched, where it was not there.
+def load_local_state(directory: Path, learner: Learner, round_number: int) -> int | None:
+    """Put the learner where the site was before ``round_number``, or last before that; the round of that state.
 
-    A site that joins late or lost its files goes on with a fresh head and optimiser.
+    None, and the learner untouched, where there is none. A site that missed rounds goes on with the head and optimiser
+    it had, one that joins late with fresh ones.
     """
-    path = _path(directory, round_number)
-    if not path.is_dir():
-        return False
-    load_state(path, learner)
-    return True
+    found = max((number for number in _rounds(directory) if number <= round_number), default=None)
+    if found is not None:
+        load_state(_path(directory, found), learner)
+    return found
+
+
+def _rounds(directory: Path) -> list[int]:
+    return [int(path.name.removeprefix("round-")) for path in directory.glob("round-*")]
 
 
 def _path(directory: Path, round_number: int) -> Path:

@@ -130,7 +130,8 @@ class Correspondence:
             local_steps=federation.local_steps,
             total_steps=federation.steps,
             saved_round=min(self.saved_round, number),
-            seconds=federation.round_deadline,
+            # Less than the coordinator waits, so that a site that gives up can still say so.
+            seconds=max(0.8 * federation.round_deadline, federation.round_deadline - 30),
             config=self.config.pretraining,
             proximal_mu=federation.proximal_mu,
             transport=federation.transport,

@@ -71,8 +71,9 @@ def test_a_step_that_hangs_does_not_keep_the_supernode(
     assert monotonic() - begin < free_within + 15
     assert back
     assert missing(out)[1] == ["b"]
-    expected = "was not done before the deadline" if fault == "hang" else "did not answer within 15 s"
-    assert f"round 1: site b {expected}" in log_of(out)
+    # Who is first, the site's watchdog or the message's end, is a matter of a second.
+    said = log_of(out).partition("round 1: site b ")[2]
+    assert said.startswith(("was not done before the deadline", "did not answer"))
     follower.kill(signal.SIGINT, group=False)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.deployment.harness import Deployment, make_certificates, unavailable
-from tests.deployment.hospitals import ROLES, Hospitals, encoder_of, missing, same, simulate
+from tests.deployment.hospitals import ROLES, Hospitals, encoder_of, missing, named, same, simulate
 from tests.deployment.network import COORDINATOR, Network, available, clock, clock_available
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

@@ -190,6 +190,23 @@ def test_a_site_that_is_away_is_named_and_joins_again_when_it_returns(root: Path
     assert missing(run) == [[], ["b"], [], []]
 
 
+def test_a_site_that_missed_a_round_goes_on_with_its_own_head_resumed_or_not(root: Path) -> None:
+    def stop(grid: FaultyGrid) -> Progress:
+        def report(done: int, total: int, line: dict[str, Any]) -> None:
+            if done == 3:
+                raise KeyboardInterrupt
+
+        return report
+
+    whole = lead(config(root, "whole", rounds=5), {"b": "raise@1"})
+    assert "site b took no part before round 2: head and optimiser are those of round 1" in log(whole)
+    with pytest.raises(KeyboardInterrupt):
+        lead(config(root, "cut", rounds=5, checkpoint_every=2), {"b": "raise@1"}, stop)
+    cut = lead(config(root, "cut", rounds=5, checkpoint_every=2).model_copy(update={"resume": True}))
+    one, two = (load_file(run.bundle / "model.safetensors") for run in (whole, cut))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
 def test_a_site_that_comes_late_takes_part_from_then_on(root: Path) -> None:
     def arrive(grid: FaultyGrid) -> Progress:
         return lambda done, total, line: grid.away.discard("b")
