@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from logging.handlers import RotatingFileHandler
@@ -28,6 +29,9 @@ LOG_FILE = "log.txt"
 def answer_as(site: SiteConfig, action: str, message: Message) -> Message:
     """The site's reply to a message, an error with a `SiteFailure` where there is no other."""
     work = partial(getattr(handlers, action), message, site)
+    if site.alone:
+        # Flower's own handler would end the task without a reply, and the SuperNode would wait for one for ever.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with _logging(site):
         try:
             reply: Message = within(_seconds(site, message), work) if site.alone else work()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import socket
+import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,7 +67,7 @@ def start_node(path: Path, site: SiteConfig) -> None:
     os.environ |= {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
     # Flower starts its helpers by name.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    _look_more_often()
+    _mend_the_loop()
     sys.argv = ["flower-supernode", *_arguments(path, access)]
     importlib.import_module("flwr.supernode.cli").flower_supernode()
 
@@ -81,8 +83,11 @@ def _arguments(path: Path, access: SuperLinkAccess) -> list[str]:
     ]
 
 
-def _look_more_often() -> None:
-    """Shorten the pauses of Flower's loop over messages, which has no setting for them."""
+def _mend_the_loop() -> None:
+    """Shorten the pauses of Flower's loop over messages, which has no setting for them, and end with its SuperExec.
+
+    A SuperNode whose SuperExec has died stays online and never serves a message again.
+    """
     loop = importlib.import_module("flwr.supernode.start_client_internal")
 
     class Clock:
@@ -92,7 +97,22 @@ def _look_more_often() -> None:
         def sleep(seconds: float) -> None:
             sleep(min(seconds, POLL))
 
-    vars(loop)["time"] = Clock
+    class Children:
+        """What the loop uses of the module ``subprocess``."""
+
+        @staticmethod
+        def Popen(command: list[str]) -> subprocess.Popen[bytes]:  # noqa: N802
+            child = subprocess.Popen(command)
+            threading.Thread(target=_end_with, args=(child,), daemon=True).start()
+            return child
+
+    vars(loop).update(time=Clock, subprocess=Children)
+
+
+def _end_with(child: subprocess.Popen[bytes]) -> None:
+    code = child.wait()
+    print(f"cape-fed: Flower's SuperExec ended with {code}: this site ends too", file=sys.stderr, flush=True)
+    os._exit(1)
 
 
 def _check_writable(directory: Path) -> None:

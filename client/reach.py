@@ -11,8 +11,8 @@ from cape_fed.errors import InputError
 from client.site import SuperLinkAccess
 
 SECONDS = 10.0
-TOLERANCE = 240.0
-"""Seconds between the clocks of site and SuperLink; Flower refuses signatures that are 300 s off."""
+AHEAD, BEHIND = 6.0, 300.0
+"""Seconds by which a site's clock may differ: Flower refuses what seems signed over 5 s from now or 305 s ago."""
 
 
 def check_reach(access: SuperLinkAccess) -> str | None:
@@ -37,7 +37,7 @@ def check_reach(access: SuperLinkAccess) -> str | None:
     except (OSError, HTTPException) as error:
         return f"{access.address} does not answer now ({error}): the SuperNode will go on trying"
     apart = time() - parsedate_to_datetime(date).timestamp() if date else 0.0
-    if abs(apart) > TOLERANCE:
+    if not -BEHIND < apart < AHEAD:
         word = "ahead of" if apart > 0 else "behind"
         raise InputError(
             f"this machine's clock is {abs(apart):.0f} s {word} that of {access.address}, which would refuse it: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 from pathlib import Path
@@ -84,6 +85,16 @@ def test_a_clientapp_that_dies_costs_its_round(faulty: Hospitals, tmp_path: Path
     assert done.returncode == 0, done.stderr
     assert missing(out) == [[], ["b"], []]
     assert "round 1: site b lost the process that was working" in log_of(out)
+
+
+def test_a_site_ends_with_its_superexec(hospitals: Hospitals) -> None:
+    hospitals.start("a")
+    site = hospitals.deployment.nodes["a"]
+    (superexec,) = hospitals.deployment.processes(site, "flower-superexec")
+    os.kill(superexec.pid, signal.SIGKILL)
+    hospitals.deployment.wait_for(lambda: site.returncode is not None, 30, "the site's end")
+    assert site.returncode == 1
+    assert "SuperExec ended" in site.output()
 
 
 def test_a_killed_site_is_named_within_a_minute_and_joins_again(hospitals: Hospitals, tmp_path: Path) -> None:
