@@ -1,32 +1,38 @@
-"""``python -m bench``: measure everything, print the table and write bench/RESULTS.md."""
+"""``python -m bench``: measure everything, print the table and write bench/RESULTS.md; with names, print those only."""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 import torch
 
-from bench import federation, ingest, reading, training
+from bench import deployment, federation, ingest, reading, training
 from bench.row import Row, as_markdown
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
-def main() -> None:
+MODULES = {module.__name__.rpartition(".")[2]: module for module in (ingest, reading, training, federation, deployment)}
+
+
+def main(names: Sequence[str]) -> None:
     os.environ["CAPE_FED_SALT_FILE"] = str(Path(tempfile.gettempdir()) / f"cape-fed-bench-{os.getpid()}.salt")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as scratch:
         archive = ingest.make_archive(Path(scratch))
-        for measure in (ingest.measure, reading.measure, training.measure, federation.measure):
-            for row in measure(Path(scratch), archive):
+        for name in names or MODULES:
+            for row in MODULES[name].measure(Path(scratch), archive):
                 print(row.as_line(), flush=True)
                 rows.append(row)
-    RESULTS.write_text(_text(rows))
-    print(f"written to {RESULTS}")
+    if not names:
+        RESULTS.write_text(_text(rows))
+        print(f"written to {RESULTS}")
 
 
 def _text(rows: list[Row]) -> str:
@@ -40,4 +46,4 @@ def _text(rows: list[Row]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

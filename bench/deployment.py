@@ -1,0 +1,115 @@
+"""What a round costs between real processes beyond the training steps in it, and what shorter numbers save and lose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from bench.row import Row
+from cape_fed.archive.ingest import ingest_archive
+from cape_fed.archive.plan import Recipe
+from cape_fed.archive.registry import get_reader
+from cape_fed.cli.federate import simulate_federation
+from cape_fed.config import RunConfig
+from cape_fed.signal.profile import get_profile
+from cape_fed.store.keys import site_salt
+from cape_fed.synthetic.catalogue import default_cohorts
+from cape_fed.synthetic.write import write_cohorts
+from tests.deployment.harness import Deployment
+from tests.deployment.hospitals import Hospitals, last_evaluation, rounds
+from tests.deployment.hospitals import write_cohorts as write_stores
+
+ROUNDS = 8
+STEADY = 2
+"""Rounds from here on count: the first ones write byte code."""
+QUICK = ["federation.evaluate=false", "federation.measure_every=99", f"federation.rounds={ROUNDS}"]
+TRANSPORTS = ("float32", "float16", "bfloat16")
+COHORTS, PATIENTS = 4, 500
+
+
+def measure(scratch: Path, archive: Path) -> Iterator[Row]:
+    stores = write_stores(scratch / "hospitals")
+    ours, stock = _rounds(scratch / "site", stores, stock=False), _rounds(scratch / "stock", stores, stock=True)
+    steps = median(min(site["seconds"] for site in line["sites"].values()) for line in ours)
+    seconds, reference = (median(line["seconds"] for line in lines) for lines in (ours, stock))
+    megabytes = (ours[0]["bytes_down"] + ours[0]["bytes_up"]) / 1e6
+    yield Row(
+        "deployed round, SuperLink and 2 sites on 2 cores, tiny, 2 steps",
+        f"{seconds:.1f} s with cape-fed site, {steps:.1f} s of it the sites' own work",
+        f"the same with flower-supernode and its pauses: {reference:.1f} s",
+        f"{seconds - steps:.1f} s overhead (stock pauses: {reference - steps:.1f} s)",
+        "5 s",
+        f"a Python process with Flower and PyTorch a site; {megabytes:.1f} MB a round",
+    )
+    yield from _transports(scratch)
+
+
+def _rounds(folder: Path, stores: Path, *, stock: bool) -> list[dict[str, Any]]:
+    """Steady rounds of a run whose sites are started by ``cape-fed site`` or by Flower's own command."""
+    with Deployment(folder) as deployment:
+        deployment.start_superlink()
+        hospitals = Hospitals(deployment, stores)
+        for name in "ab":
+            deployment.register(name)
+            if stock:
+                deployment.start_node(name, hospitals.toml(name))
+            else:
+                hospitals.start_site(name)
+        done = hospitals.run(folder / "run", *QUICK, "roster={a: train, b: train}", timeout=400)
+        if done.returncode:
+            raise RuntimeError(done.stderr)
+        return rounds(folder / "run")[STEADY:]
+
+
+def _transports(scratch: Path) -> Iterator[Row]:
+    """Bytes that sites send, and the OOD AUROC of the encoders that come out, by how updates travel."""
+    stores = _synthetic_stores(scratch / "transport")
+    found = {}
+    for transport in TRANSPORTS:
+        out = scratch / transport
+        config = {
+            "model": "tiny",
+            "train": {"pairs": 64, "learning_rate": 2e-3},
+            "federation": {"rounds": 12, "local_steps": 10, "measure_every": 99, "transport": transport},
+            "data": {"train": stores[:-1], "evaluate": stores[-1:]},
+            "out": out,
+        }
+        simulate_federation(RunConfig.model_validate(config), lambda done, total, line: None)
+        found[transport] = (rounds(out)[0]["bytes_up"], _mean_auroc(out))
+    exact = found["float32"]
+    for transport in TRANSPORTS[1:]:
+        sent, auroc = found[transport]
+        yield Row(
+            f"updates in {transport}, {COHORTS - 1} sites, tiny, 12 rounds",
+            f"{sent / 1e6:.2f} MB up a round, OOD AUROC {auroc:.4f}",
+            f"float32: {exact[0] / 1e6:.2f} MB, {exact[1]:.4f}",
+            f"{sent / exact[0]:.2f} of the bytes, AUROC {auroc - exact[1]:+.4f}",
+            "half the bytes",
+            f"{sent / 1e6:.2f} MB: two bytes a weight and site",
+        )
+
+
+def _synthetic_stores(scratch: Path) -> list[Path]:
+    write_cohorts(scratch / "archives", default_cohorts(COHORTS, 0), PATIENTS, 0)
+    stores = []
+    for archive in sorted(path for path in (scratch / "archives").iterdir() if list(path.rglob("*.hea"))):
+        name = archive.name
+        recipe = Recipe(archive, get_reader("wfdb"), name, name, get_profile("compact100"), site_salt())
+        ingest_archive(recipe, scratch / name, workers=2)
+        stores.append(scratch / name)
+    return stores
+
+
+def _mean_auroc(out: Path) -> float:
+    """Mean over tasks and OOD cohorts of the transfer probe's AUROC, as the sites gave it."""
+    cells = [
+        probes["transfer"]
+        for roles in last_evaluation(out)["tasks"].values()
+        for probes in roles["ood"].values()
+        if probes["transfer"]["metric"] == "auroc"
+    ]
+    return float(np.mean([cell["point"] for cell in cells if cell["point"] is not None]))
