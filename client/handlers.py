@@ -28,8 +28,8 @@ from cape_fed.federation.messages import (
     reply_content,
     source_hash,
 )
-from cape_fed.federation.tensors import update_records
-from cape_fed.federation.validation import read_encoder
+from cape_fed.federation.tensors import length, to_arrays, update_records
+from cape_fed.federation.validation import RefusedError, read_encoder
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.cohorts import common_profile, count_store, open_cohorts, open_stores
 from cape_fed.pretrain.config import PretrainConfig
@@ -41,6 +41,10 @@ from client.site import SiteConfig
 from client.state import load_local_state, save_local_state
 
 log = logging.getLogger(__name__)
+
+
+MAX_LENGTH = 100.0
+"""Longest encoder that a site takes, in lengths of one with new weights: no training gets there."""
 
 
 class PolicyError(Exception):
@@ -108,7 +112,10 @@ def _receive(message: Message, site: SiteConfig) -> tuple[Task, dict[str, Tensor
     if site.threads is not None:  # the order of sums depends on it, so it is fixed where bit equality is promised
         torch.set_num_threads(site.threads)
     task = read_task(message)
-    arrays = read_encoder(message.content, Encoder(SIZES[task.config.model]).state_dict())
+    new = Encoder(SIZES[task.config.model]).state_dict()
+    arrays = read_encoder(message.content, new)
+    if length(arrays) > MAX_LENGTH * length(to_arrays(new)):
+        raise RefusedError("norm", f"the encoder is over {MAX_LENGTH:g} times as long as a new one")
     return task, {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
 
 

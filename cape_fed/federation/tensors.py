@@ -6,6 +6,7 @@ One array and not one a tensor: Flower moves every array by requests of its own,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ def to_arrays(encoder: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
     return {name: encoder[name].detach().cpu().numpy() for name in sorted(encoder)}
 
 
-def length(arrays: Mapping[str, NDArray[np.floating]]) -> float:
+def length(arrays: Mapping[str, NDArray[Any]]) -> float:
     """Euclidean length of all arrays as one vector."""
     return float(np.sqrt(sum(float(np.square(value, dtype=np.float64).sum()) for value in arrays.values())))
 
