@@ -59,7 +59,7 @@ def _rounds(folder: Path, stores: Path, *, stock: bool) -> list[dict[str, Any]]:
                 deployment.start_node(name, hospitals.toml(name))
             else:
                 hospitals.start_site(name)
-        done = hospitals.run(folder / "run", *QUICK, "roster={a: train, b: train}", timeout=400)
+        done = hospitals.run(folder / "run", *QUICK, timeout=400)
         if done.returncode:
             raise RuntimeError(done.stderr)
         return rounds(folder / "run")[STEADY:]

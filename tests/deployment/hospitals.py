@@ -124,7 +124,9 @@ class Hospitals:
         return self.folder / "state" / name
 
     def arguments(self, out: Path, *overrides: str) -> list[str]:
-        roster = "roster={" + ",".join(f"{name}: {role}" for name, role in ROLES.items()) + "}"
+        """The roster is of the hospitals that were registered, or of all before any was."""
+        names = self.deployment.keys or ROLES
+        roster = "roster={" + ",".join(f"{name}: {ROLES[name]}" for name in names) + "}"
         return ["cape-fed", "run", CONNECTION, *SETTINGS, roster, f"out={out}", *overrides]
 
     def run(self, out: Path, *overrides: str, timeout: float = 240) -> subprocess.CompletedProcess[str]:
