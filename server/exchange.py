@@ -102,7 +102,7 @@ class Exchange:
         for message_id in list(pending):
             try:
                 replies = list(self.grid.pull_messages([message_id]))
-            except (ValueError, TypeError, KeyError):
+            except Exception:  # what a site sends is taken apart by Flower in many ways, none of which may end the run
                 log.exception("a reply could not be read")
                 found.append((message_id, None))
                 continue

@@ -111,6 +111,8 @@ class Membership:
         if reason is not None:
             self._refused[name] = reason
             log.warning("site %s %s", name, reason)
+            if name in self.members and self.members[name].node == node:  # it came back as something else
+                del self.members[name]
             return
         self._refused.pop(name, None)
         if self.profile is None:

@@ -127,7 +127,7 @@ class Coordinator:
         if measured:
             step = number * self.federation.local_steps - 1
             means = weighted_means(measured, weights)
-            self.run.append_metrics({"round": number, "step": step, **means, "monitors": measured})
+            self.run.append_metrics({**means, "round": number, "step": step, "monitors": measured})
 
     def _metrics(
         self, number: int, answers: Mapping[str, Answer], updates: Mapping[str, Update], seconds: float

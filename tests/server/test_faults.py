@@ -250,6 +250,19 @@ def test_a_site_that_does_not_fit_is_refused_by_name_before_the_first_round(
     assert not (root / "run" / "metrics.jsonl").exists()
 
 
+def test_a_site_that_comes_back_with_other_code_takes_no_part(root: Path) -> None:
+    def come_and_go(grid: FaultyGrid) -> Progress:
+        def report(done: int, total: int, line: dict[str, Any]) -> None:
+            grid.away = {"b"} if done == 1 else set()
+            grid.faults["b"] = introduce(source="0123")
+
+        return report
+
+    run = lead(config(root, rounds=4), progress=come_and_go)
+    assert missing(run) == [[], ["b"], ["b"], ["b"]]
+    assert "site b has other code (0123)" in log(run)
+
+
 def test_another_profile_is_refused_by_name(root: Path, tiny_store: TinyStore) -> None:
     wide = tiny_store("wide", profile="cape400", patients=16)
     said = {"profile": wide.profile.model_dump()}
