@@ -53,7 +53,9 @@ class RunDirectory:
         if resume:
             self._require_same(text)
         elif self.config.exists():
-            raise InputError(f"{self.path} holds a run already: add resume=true or choose another out=")
+            raise InputError(
+                f"{self.path} holds a run already: resume it (resume=true, cape-fed run --resume) or choose another out="
+            )
         return text
 
     @contextmanager

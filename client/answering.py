@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import threading
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from logging.handlers import RotatingFileHandler
@@ -29,7 +30,7 @@ LOG_FILE = "log.txt"
 def answer_as(site: SiteConfig, action: str, message: Message) -> Message:
     """The site's reply to a message, an error with a `SiteFailure` where there is no other."""
     work = partial(getattr(handlers, action), message, site)
-    if site.alone:
+    if site.alone and threading.current_thread() is threading.main_thread():
         # Flower's own handler would end the task without a reply, and the SuperNode would wait for one for ever.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with _logging(site):
@@ -64,11 +65,11 @@ def _explain(site: SiteConfig, error: Exception) -> SiteFailure:
 
 def _seconds(site: SiteConfig, message: Message) -> float:
     """How long the work may take: what the coordinator gives, within the site's own limit."""
-    limit = 60 * site.limits.minutes
+    limit = min(60 * site.limits.minutes, message.metadata.ttl)
     try:
         return min(limit, read_task(message).seconds)
     except (ValueError, KeyError):
-        return limit
+        return limit  # no task, as when a site is asked who it is
 
 
 def _logging(site: SiteConfig) -> AbstractContextManager[None]:

@@ -22,16 +22,19 @@ def make_client_app(find_site: Callable[[Context], SiteConfig]) -> ClientApp:
 
     def answer(action: str, message: Message, context: Context) -> Message:
         """Handle a message; of what goes wrong the coordinator learns a code, the site's log the rest."""
-        from client.answering import (
-            answer_as,
-        )  # PyTorch is imported only when there is work: Flower wants a quick start
-
         try:
             site = find_site(context)
         except InputError as error:
             log.error("%s", error)
             return Message(Error(SiteFailure.SITE_CONFIG), reply_to=message)
-        return answer_as(site, action, message)
+        try:
+            # PyTorch is imported only when there is work: Flower wants a quick start.
+            from client.answering import answer_as
+
+            return answer_as(site, action, message)
+        except Exception:  # Flower would send its text, which may hold a path
+            log.exception("site %s cannot work", site.name)
+            return Message(Error(SiteFailure.RAISED), reply_to=message)
 
     @app.query()
     def join(message: Message, context: Context) -> Message:

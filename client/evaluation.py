@@ -60,10 +60,10 @@ def score_probes(message: Message, task: Task, tensors: Mapping[str, Tensor], si
 
 
 def _cohorts(task: Task, site: SiteConfig) -> list[Cohort]:
-    opened = open_cohorts(site.stores, task.config.split, site.state / "splits")
+    opened = open_cohorts(site.stores, task.config.split, site.splits(task.run))
     stores = [cohort.store for cohort in opened]
     splits = {cohort.name: cohort.split for cohort in opened}
-    return site_cohorts(stores, "id" if site.role == "train" else "ood", splits, task_names(stores))
+    return site_cohorts(stores, "id" if task.role == "train" else "ood", splits, task_names(stores))
 
 
 def _options(asked: EvaluateOptions, site: SiteConfig) -> EvaluateOptions:

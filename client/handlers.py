@@ -149,7 +149,7 @@ class _Resident:
 
 @lru_cache(maxsize=16)
 def _resident(run: str, total_steps: int, config: PretrainConfig, site: SiteConfig) -> _Resident:
-    cohorts = open_cohorts(site.stores, config.split, site.state / "splits")
+    cohorts = open_cohorts(site.stores, config.split, site.splits(run))
     bench = Workbench(config, site.name, cohorts, total_steps, choose_device(site.device))
     for cohort, share in bench.pair_kinds().items():
         log.info("site %s, cohort %s: %.1f%% of pairs are two records of one patient", site.name, cohort, 100 * share)

@@ -47,6 +47,10 @@ class SiteConfig(Section):
     alone: bool = True
     """Whether this process serves one message and ends, as under a SuperNode: a watchdog may then end it."""
 
+    def splits(self, run: str) -> Path:
+        """Where the run called ``run`` keeps its splits; in a simulation the whole of ``state`` is one run's."""
+        return self.state / run / "splits" if self.alone else self.state / "splits"
+
 
 def site_from_node_config(values: Mapping[str, Any]) -> SiteConfig:
     """The site that a ``site.toml`` describes, as Flower hands it over: with tables as dotted keys and no lists.

@@ -41,11 +41,14 @@ class Facts(BaseModel):
     cohorts: dict[str, CohortCounts] = {}
     """Cohorts of the training sites that have joined."""
     patients: dict[str, int] = {}
-    """Training patients by site, as they were last reported: what a quorum of patients is a share of."""
+    """What each training site that has joined may weigh in patients: what a quorum of patients is a share of."""
     standing: Standing = Standing()
     best_score: float | None = None
     best_round: int | None = None
     """Rounds after which the encoder was best."""
+    best_sites: list[str] = []
+    best_tasks: list[str] = []
+    """What the best score is over."""
 
 
 @dataclass

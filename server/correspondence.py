@@ -48,17 +48,22 @@ class Correspondence:
         entries = self.membership.entries
         if entries is not None:
             return {name for name, entry in entries.items() if entry.role == "train"}
-        return {member.name for member in members_with(self.membership.members.values(), "train")}
+        there = {member.name for member in members_with(self.membership.members.values(), "train")}
+        return there | self.state.facts.patients.keys()
 
     def lacking(self, counted: Iterable[str]) -> str | None:
         """What ``counted`` training sites lack of a quorum; None where it is met."""
-        return below_quorum(self.federation, set(counted) & self.trainers(), self.trainers(), self.state.facts.patients)
+        facts = self.state.facts
+        # A quarantined site is missing as a site; what it said of its patients does not count any more.
+        patients = {name: number for name, number in facts.patients.items() if name not in facts.standing.quarantined}
+        return below_quorum(self.federation, set(counted) & self.trainers(), self.trainers(), patients)
 
     def refresh(self) -> None:
         """See who is there, and remember what a resumed run has to know of them."""
         self.membership.refresh()
         facts = self.state.facts
-        facts.patients |= {member.name: member.patients for member in self.membership.members.values()}
+        trainers = members_with(self.membership.members.values(), "train")
+        facts.patients |= {member.name: member.weight(member.patients) for member in trainers}
         facts.cohorts, facts.profile = dict(self.membership.cohorts), self.membership.profile
 
     def ask_round(
@@ -73,7 +78,11 @@ class Correspondence:
         """Have sites train, and the others measure, the state's encoder at the same time; replies that count."""
         own = self._questions(number, train, MessageType.TRAIN, self.state.encoder, measure=measure, sums=sums)
         beside = self._questions(number, others, MessageType.EVALUATE, self.state.encoder, measure=measure)
-        return self._ask(number, [*own, *beside])
+        answers = self._ask(number, [*own, *beside])
+        for member in others:
+            if member.name in answers:
+                self.accept(number, member.name)
+        return answers
 
     def ask_evaluate(
         self,
@@ -91,8 +100,12 @@ class Correspondence:
         found = {name: self.checked(number, answer, self._update) for name, answer in answers.items()}
         updates = {name: update for name, update in found.items() if update is not None}
         for name in updates:
-            self.state.facts.standing.accept(name)
+            self.accept(number, name)
         return updates
+
+    def accept(self, number: int, site: str) -> None:
+        """All that was asked of a site in a round counted."""
+        self.state.facts.standing.accept(site, number)
 
     def checked(self, number: int, answer: Answer, check: Callable[[Message, Member], Checked]) -> Checked | None:
         """What ``check`` makes of a reply; None, and the site's standing suffers, where it refuses it."""
@@ -102,7 +115,7 @@ class Correspondence:
             return check(answer.message, answer.member)
         except RefusedError as refused:
             log.warning("round %d: the reply of site %s was refused: %s", number, answer.member.name, refused)
-            self.state.facts.standing.refuse(answer.member.name, refused.code, self.federation.strikes)
+            self.state.facts.standing.refuse(answer.member.name, number, refused.code, self.federation.strikes)
             return None
 
     def _ask(self, number: int, questions: Sequence[Question]) -> dict[str, Answer]:
@@ -122,10 +135,11 @@ class Correspondence:
         extra: Mapping[str, Any] | None = None,
         **wishes: Any,
     ) -> list[Question]:
-        """The same message to each of ``members``; ``wishes`` are fields of its `Task`."""
+        """The same message to each of ``members``; ``wishes`` are fields of its `Task`, sums of training sites only."""
         federation = self.federation
         task = Task(
             run=self.state.facts.run,
+            role="train",
             round=number,
             local_steps=federation.local_steps,
             total_steps=federation.steps,
@@ -137,8 +151,9 @@ class Correspondence:
             transport=federation.transport,
             **wishes,
         )
-        content = task_content(task, encoder, extra)
-        return [Question(member, kind, content) for member in members]
+        outside = task.model_copy(update={"role": "evaluate", "sums": None})
+        content = {"train": task_content(task, encoder, extra), "evaluate": task_content(outside, encoder, extra)}
+        return [Question(member, kind, content[member.role]) for member in members]
 
     def _update(self, message: Message, member: Member) -> Update:
         changes = check_update(

@@ -11,10 +11,12 @@ import numpy as np
 from flwr.app import Message
 from torch import Tensor
 
+from cape_fed.archive.labels import VOCABULARY
 from cape_fed.config import RunConfig
 from cape_fed.evaluate.federated import fit_transfer, validation_score
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Material
+from cape_fed.evaluate.tasks import AGE, SEX
 from cape_fed.federation.evaluation import SiteCells, probes_records, read_cells, read_sums
 from cape_fed.federation.roster import Member
 from cape_fed.federation.validation import RefusedError
@@ -29,6 +31,9 @@ log = logging.getLogger(__name__)
 EVALUATIONS_FILE = "evaluations.jsonl"
 RULE = "highest mean over tasks of the transfer probe's R² on the training sites' validation patients"
 """How the best round is chosen; no OOD cohort has a say in it."""
+
+
+TASKS = frozenset({AGE, SEX, *VOCABULARY})
 
 
 class Evaluation:
@@ -64,9 +69,9 @@ class Evaluation:
         records = probes_records(probes, self.width, self.options)
         replies = self.sites.ask_evaluate(number, asked, encoder, records)
         cells = self._read_all(number, replies, self._read_cells)
-        # No task counts for less than -1, so that a single site's false sums decide nothing alone.
+        # No task counts for less than -1: one site's false sums can lower a score by so much and no more.
         score = float(np.mean(np.maximum(list(scores.values()), -1.0))) if scores else None
-        self._keep_best(number, encoder, score)
+        self._keep_best(number, encoder, score, sorted(sums), sorted(scores))
         line = {
             "round": number,
             "sites_summed": sorted(sums),
@@ -78,11 +83,21 @@ class Evaluation:
         with self.path.open("a") as file:
             file.write(json.dumps(line, allow_nan=False) + "\n")
 
-    def _keep_best(self, number: int, encoder: Mapping[str, Tensor], score: float | None) -> None:
+    def _keep_best(
+        self, number: int, encoder: Mapping[str, Tensor], score: float | None, sites: list[str], tasks: list[str]
+    ) -> None:
+        """Take a round as the best if its score is higher over the same sites and tasks, or is over more sites."""
         facts = self.state.facts
-        if score is None or (facts.best_score is not None and score <= facts.best_score):
+        if score is None:
             return
+        if facts.best_score is not None and not set(sites) > set(facts.best_sites):
+            if (sites, tasks) != (facts.best_sites, facts.best_tasks):
+                log.info("after %d rounds: not compared with the best, over other sites or tasks", number)
+                return
+            if score <= facts.best_score:
+                return
         facts.best_score, facts.best_round, self.state.best = score, number, dict(encoder)
+        facts.best_sites, facts.best_tasks = sites, tasks
         log.info("after %d rounds the encoder is the best so far: %s is %.4f", number, RULE, score)
 
     def _read_all(
@@ -93,11 +108,17 @@ class Evaluation:
             for name, answer in answers.items()
             if role in (None, answer.member.role)
         }
-        return {name: value for name, value in sorted(found.items()) if value is not None}
+        read_well = {name: value for name, value in sorted(found.items()) if value is not None}
+        for name in read_well:
+            if answers[name].member.role != "train":  # a training site is judged by its updates
+                self.sites.accept(number, name)
+        return read_well
 
     def _read_sums(self, message: Message, member: Member) -> dict[str, Material]:
         try:
-            return read_sums(message.content, self.width, member.size)
+            sums = read_sums(message.content, self.width, member.size)
+            # Tasks of nobody's vocabulary have no say in which round is best.
+            return {task: material for task, material in sums.items() if task in TASKS}
         except ValueError as error:
             raise RefusedError("sums", str(error)) from error
 

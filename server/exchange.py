@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic, sleep, time
 
-from flwr.app import Message, RecordDict
+from flwr.app import Message, MessageType, RecordDict
 from flwr.serverapp import Grid
 
 from cape_fed.federation.failures import describe
@@ -21,6 +22,8 @@ Waiting = Callable[[int, int, list[str]], None]
 
 SILENT_AFTER = 40.0
 """Seconds without a heartbeat after which a site is named; a SuperNode sends one every 17 to 23 s."""
+OTHERS_SECONDS = 120.0
+"""How long sites that only measure are waited for at least once the training sites have answered."""
 LOOK_EVERY = 2.0
 """Seconds between looks at which nodes are there."""
 
@@ -53,27 +56,33 @@ class Exchange:
     def __init__(self, grid: Grid, waiting: Waiting = lambda answered, asked, silent: None) -> None:
         self.grid = grid
         self.waiting = waiting
+        self._bytes = {"bytes_down": 0, "bytes_up": 0}
 
     def ask(self, questions: Sequence[Question], group: str, seconds: float) -> dict[str, Answer]:
         """Send all questions and wait until each is answered or ``seconds`` are over; answers by site name.
 
-        An error in place of a reply is an answer without message. Nothing that a site sends makes this raise.
+        Sites that only measure are not waited for much longer than those that train. An error in place of a reply is an
+        answer without message. Nothing that a site sends makes this raise.
         """
-        begin, looked = monotonic(), monotonic()
+        begin = looked = monotonic()
         pending = self._send(questions, group, seconds)
+        asked = {question.member.name for question in pending.values()}
         answers = {
             question.member.name: _answer(question, None, "could not be sent a message", 0.0)
             for question in questions
-            if question.member.name not in {waiting.member.name for waiting in pending.values()}
+            if question.member.name not in asked
         }
-        watch = _Watch()
+        pulls: dict[str, _Pull] = {}
+        watch, end = _Watch(), begin + seconds
         while pending:
             elapsed = monotonic() - begin
-            for message_id, reply in self._replies(pending):
+            for message_id, reply in self._replies(pending, pulls):
                 question = pending.pop(message_id)
                 answers[question.member.name] = _answer(question, reply, "", elapsed)
-            if elapsed > seconds:
+            if monotonic() > end:
                 break
+            if end == begin + seconds and _trainers_are_done(questions, pending.values()):
+                end = min(end, monotonic() + max(OTHERS_SECONDS, elapsed))
             if monotonic() - looked > LOOK_EVERY:
                 looked = monotonic()
                 watch.look(self.grid, [question.member for question in pending.values()])
@@ -81,11 +90,23 @@ class Exchange:
             if pending:
                 sleep(min(0.5, 0.001 + 0.05 * elapsed))
         for question in pending.values():
-            answers[question.member.name] = _answer(question, None, f"did not answer within {seconds:.0f} s", seconds)
+            late = f"did not answer within {end - begin:.0f} s"
+            answers[question.member.name] = _answer(question, None, late, end - begin)
+        self._settle(group, answers)
+        return dict(sorted(answers.items()))
+
+    def take_bytes(self) -> dict[str, int]:
+        """Bytes moved since this was last asked, whether what they carried counted or not."""
+        taken, self._bytes = self._bytes, dict.fromkeys(self._bytes, 0)
+        return taken
+
+    def _settle(self, group: str, answers: Mapping[str, Answer]) -> None:
+        """Count what was moved, and name the sites that gave no reply."""
         for name, answer in sorted(answers.items()):
+            self._bytes["bytes_down"] += answer.bytes_down
+            self._bytes["bytes_up"] += answer.bytes_up
             if answer.message is None:
                 log.warning("round %s: site %s %s", group, name, answer.reason)
-        return dict(sorted(answers.items()))
 
     def _send(self, questions: Sequence[Question], group: str, seconds: float) -> dict[str, Question]:
         """Questions that were taken, by message id."""
@@ -96,20 +117,58 @@ class Exchange:
         ids = self.grid.push_messages(messages) if messages else []
         return {message_id: question for message_id, question in zip(ids, questions, strict=False) if message_id}
 
-    def _replies(self, pending: Iterable[str]) -> list[tuple[str, Message | None]]:
-        """Replies that have come. One at a time, so that one that cannot be read is not held against the others."""
+    def _replies(self, pending: Iterable[str], pulls: dict[str, _Pull]) -> list[tuple[str, Message | None]]:
+        """Replies that have come, None for one that cannot be read."""
+        for message_id in pending:
+            if message_id not in pulls:
+                pulls[message_id] = _Pull(self.grid, message_id)
         found: list[tuple[str, Message | None]] = []
         for message_id in list(pending):
-            try:
-                replies = list(self.grid.pull_messages([message_id]))
-            except Exception:  # what a site sends is taken apart by Flower in many ways, none of which may end the run
-                log.exception("a reply could not be read")
-                found.append((message_id, None))
+            pull = pulls[message_id]
+            pull.join(0.05)
+            if pull.is_alive():
                 continue
-            if len(replies) > 1:
-                log.warning("%d replies to one message: the first counts", len(replies))
-            found.extend((message_id, reply) for reply in replies[:1])
+            del pulls[message_id]
+            if pull.end is not None:
+                raise pull.end
+            if pull.unreadable or pull.replies:
+                found.append((message_id, pull.replies[0] if pull.replies else None))
         return found
+
+
+class _Pull(threading.Thread):
+    """One look for the reply to one message.
+
+    In a thread of its own: Flower gives a reply out when its upload has only begun and then waits for the rest, for up
+    to two hours, while the others' replies should come in and deadlines hold.
+    """
+
+    def __init__(self, grid: Grid, message_id: str) -> None:
+        super().__init__(name="pull", daemon=True)
+        self.grid = grid
+        self.message_id = message_id
+        self.replies: list[Message] = []
+        self.unreadable = False
+        self.end: BaseException | None = None
+        """What ends the run, such as Flower's word that it is not running any more."""
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self.replies = list(self.grid.pull_messages([self.message_id]))
+        except Exception as error:  # what a site sends is taken apart by Flower in many ways; none may end the run
+            # A fault of the line to the SuperLink is not the site's: the next look tries again.
+            self.unreadable = type(error).__module__.partition(".")[0] != "httpx"
+            log.exception("a reply could not be pulled")
+        except BaseException as error:
+            self.end = error
+        if len(self.replies) > 1:
+            log.warning("%d replies to one message: the first counts", len(self.replies))
+
+
+def _trainers_are_done(questions: Iterable[Question], pending: Iterable[Question]) -> bool:
+    """Whether there were training messages and all of them are answered."""
+    return any(q.kind == MessageType.TRAIN for q in questions) and all(q.kind != MessageType.TRAIN for q in pending)
 
 
 class _Watch:

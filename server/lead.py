@@ -50,7 +50,7 @@ def lead_run(
 
     status.update(run=facts.run, rounds=config.federation.rounds, rounds_done=facts.rounds_done)
     exchange = Exchange(grid, waiting)
-    membership = Membership(grid, exchange, entries, facts.profile, cohorts=dict(facts.cohorts))
+    membership = Membership(grid, exchange, entries, facts.profile, set(facts.patients), cohorts=dict(facts.cohorts))
     sites = Correspondence(config, state, exchange, membership)
     membership.gather(config.federation.join_deadline, lambda there: sites.lacking(m.name for m in there))
     sites.refresh()

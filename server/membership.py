@@ -19,8 +19,10 @@ from server.exchange import Exchange, Question
 
 log = logging.getLogger(__name__)
 
-INTRODUCTION_SECONDS = 120.0
-"""How long a node has to say who it is: its first message includes the import of PyTorch."""
+INTRODUCTION_SECONDS = 60.0
+"""How long a node has to say who it is in a run under way: its first message includes the import of PyTorch."""
+PAUSE = 600.0
+"""Seconds until a node that did not say so is asked again: all sites wait while it is asked."""
 
 
 @dataclass
@@ -32,6 +34,8 @@ class Membership:
     entries: Mapping[str, RosterEntry] | None
     profile: Profile | None = None
     """Of the first training site unless the run has one already."""
+    expected: set[str] = field(default_factory=set)
+    """Training sites that a resumed run had: without a roster these are waited for."""
     members: dict[str, Member] = field(default_factory=dict)
     """Sites that have joined, by name; some may be away."""
     cohorts: dict[str, CohortCounts] = field(default_factory=dict)
@@ -39,6 +43,7 @@ class Membership:
     _heard: dict[int, str] = field(default_factory=dict)
     """Nodes that have introduced themselves, or were refused, and have been there since, with when that began."""
     _refused: dict[str, str] = field(default_factory=dict)
+    _not_before: dict[int, float] = field(default_factory=dict)
     _owners: dict[str, str] = field(default_factory=dict)
     """Site by cohort."""
 
@@ -49,10 +54,10 @@ class Membership:
         """
         begin = monotonic()
         while True:
-            self.refresh()
+            self.refresh(max(INTRODUCTION_SECONDS, seconds - (monotonic() - begin)))
             if self._refused:
                 raise InputError("; ".join(f"site {name} {reason}" for name, reason in sorted(self._refused.items())))
-            complete = not self.absent() if self.entries is not None else enough(self.online()) is None
+            complete = not self.absent() and (self.entries is not None or enough(self.online()) is None)
             if complete or monotonic() - begin >= seconds:
                 break
             sleep(0.5)
@@ -62,8 +67,12 @@ class Membership:
         for name in self.absent():
             log.warning("site %s did not join within %.0f s and can do so later", name, seconds)
 
-    def refresh(self) -> None:
-        """Ask nodes that are new, or were away, who they are; those that fit become members."""
+    def refresh(self, seconds: float | None = None) -> None:
+        """Ask nodes that are new, or were away, who they are; those that fit become members.
+
+        A node that does not say so within ``seconds`` is asked again, in a run under way after a pause.
+        """
+        limit = INTRODUCTION_SECONDS if seconds is None else seconds
         nodes = {node.node_id: node for node in self.grid.get_nodes()}
         self._heard = {
             node: since
@@ -72,7 +81,7 @@ class Membership:
         }
         asked = []
         for node_id, node in sorted(nodes.items()):
-            if node_id in self._heard:
+            if node_id in self._heard or (seconds is None and monotonic() < self._not_before.get(node_id, 0.0)):
                 continue
             self._heard[node_id] = node.last_activated_at
             if self.entries is not None and node.name and node.name not in self.entries:
@@ -80,17 +89,22 @@ class Membership:
                 continue
             unknown = Member(node.name or f"of node {node_id}", "evaluate", node_id, {})
             asked.append(Question(unknown, MessageType.QUERY, RecordDict()))
-        answers = self.exchange.ask(asked, "join", INTRODUCTION_SECONDS)
-        for answer in sorted(answers.values(), key=lambda answer: answer.member.name):
+        answers = self.exchange.ask(asked, "join", limit)
+        found: list[tuple[Introduction, int]] = []
+        for answer in answers.values():
             if answer.message is None:
-                self._heard.pop(answer.member.node)  # it is asked again
+                self._heard.pop(answer.member.node)
+                self._not_before[answer.member.node] = monotonic() + PAUSE
                 continue
             try:
                 introduction = read_introduction(answer.message)
             except (ValueError, KeyError):
                 log.warning("site %s did not say who it is", answer.member.name)
                 continue
-            self._admit(introduction, answer.member.node, nodes[answer.member.node].name)
+            found.append((introduction, answer.member.node))
+        # Training sites first: theirs is the profile that the others have to have.
+        for introduction, node_id in sorted(found, key=lambda one: (one[0].role != "train", one[0].site)):
+            self._admit(introduction, node_id, nodes[node_id].name)
 
     def online(self) -> list[Member]:
         """Members whose nodes were there at the last `refresh`, by name."""
@@ -99,7 +113,8 @@ class Membership:
     def absent(self) -> list[str]:
         """Names on the roster, or once joined, that are not there."""
         present = {member.name for member in self.online()}
-        return sorted((self.entries if self.entries is not None else self.members).keys() - present)
+        wanted = self.entries.keys() if self.entries is not None else self.members.keys() | self.expected
+        return sorted(wanted - present)
 
     def _admit(self, site: Introduction, node: int, registered: str) -> None:
         name = registered or site.site
@@ -143,5 +158,6 @@ class Membership:
                 f"ingest with {self.profile.name} ({self.profile.hash})"
             )
         if taken:
-            return f"has a cohort that another site has by the same name: {', '.join(taken)}"
+            others = ", ".join(f"{cohort} (also at site {self._owners[cohort]})" for cohort in taken)
+            return f"has a cohort that another site has by the same name: {others}"
         return None

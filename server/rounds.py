@@ -145,8 +145,7 @@ class Coordinator:
             "step": (number + 1) * self.federation.local_steps - 1,
             "seconds": seconds,
             **weighted_means({name: {"loss": own["loss"]} for name, own in sites.items()}, weights),
-            "bytes_down": sum(answer.bytes_down for answer in answers.values()),
-            "bytes_up": sum(answer.bytes_up for answer in answers.values()),
+            **self.sites.exchange.take_bytes(),
             "missing": sorted(self.sites.trainers() - updates.keys()),
             "sites": sites,
         }

@@ -14,15 +14,19 @@ class Standing(BaseModel):
 
     strikes: dict[str, int] = {}
     """Replies refused in a row."""
+    refused_in: dict[str, int] = {}
+    """Round of the last refusal."""
     quarantined: dict[str, str] = {}
     """Sites that are not asked any more, with the code of their last refusal."""
 
-    def accept(self, site: str) -> None:
-        """A reply counted: earlier refusals are forgotten."""
-        self.strikes.pop(site, None)
+    def accept(self, site: str, round_number: int) -> None:
+        """A reply counted: refusals of earlier rounds are forgotten."""
+        if self.refused_in.get(site) != round_number:
+            self.strikes.pop(site, None)
 
-    def refuse(self, site: str, code: str, limit: int) -> None:
+    def refuse(self, site: str, round_number: int, code: str, limit: int) -> None:
         """A reply was refused; ``limit`` of them in a row quarantine the site."""
+        self.refused_in[site] = round_number
         self.strikes[site] = self.strikes.get(site, 0) + 1
         if self.strikes[site] >= limit:
             self.quarantined[site] = code

@@ -59,7 +59,8 @@ class RoundsView:
             facts.append(f"silent: {', '.join(silent)}")
         if self.line:
             moved = (self.line["bytes_down"] + self.line["bytes_up"]) / 1e6
-            facts += [f"loss {self.line['loss']:.3f}", f"{moved:.1f} MB a round"]
+            loss = "–" if self.line["loss"] is None else f"{self.line['loss']:.3f}"
+            facts += [f"loss {loss}", f"{moved:.1f} MB a round"]
         self.bar.update(
             self.task,
             completed=status.get("rounds_done", 0),

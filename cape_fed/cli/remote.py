@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -52,7 +53,7 @@ def resume_run(directory: Path) -> Path:
         print(f"the run in {directory} is finished", file=sys.stderr)
         return out
     if is_locked(out / LOCK_FILE):
-        _follow(link, place["run"], out)
+        _follow(link, status.get("flower_run", place["run"]), out)
         return out
     if saved is None:
         raise InputError(f"the run in {directory} ended before it began: start it again with cape-fed run CONNECTION")
@@ -60,12 +61,22 @@ def resume_run(directory: Path) -> Path:
 
 
 def _start(connection: str, config: RunConfig) -> Path:
-    link = SuperLink(connection)
-    run = link.start({"cfg-json": config.model_dump_json()})
-    with atomic_file(config.out / PLACE_FILE) as partial:
-        partial.write_text(json.dumps({"connection": connection, "run": run}) + "\n")
+    link, new = SuperLink(connection), not config.out.exists()
+    _note_place(config.out, connection, None)
+    try:
+        run = link.start({"cfg-json": config.model_dump_json()})
+    except InputError:
+        if new:
+            shutil.rmtree(config.out)
+        raise
+    _note_place(config.out, connection, run)
     _follow(link, run, config.out)
     return config.out
+
+
+def _note_place(out: Path, connection: str, run: int | None) -> None:
+    with atomic_file(out / PLACE_FILE) as partial:
+        partial.write_text(json.dumps({"connection": connection, "run": run}) + "\n")
 
 
 def _follow(link: SuperLink, run: int, out: Path) -> None:
@@ -108,6 +119,8 @@ def _look_up(link: SuperLink, run: int, out: Path) -> None:
         status = link.status(run)
     except InputError as error:
         raise RunError(f"{error}; once it is back: cape-fed run --resume {out}") from error
+    if status == "finished:completed":
+        raise RunError(f"run {run} is finished, and nothing of it is in {out}: it was led on another machine")
     if status.startswith("finished"):
         raise RunError(f"run {run} {status}: flwr log {run} {link.connection} says why")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -62,7 +63,7 @@ def validation_score(sums: Sequence[Mapping[str, Material]], probes: Mapping[str
         spread = square - float((valid.y**2).sum()) / max(valid.n, 1.0)
         if task in probes and spread > _CONSTANT * square:
             scores[task] = 1 - max(probes[task].squared_error(valid), 0.0) / spread
-    return scores
+    return {task: score for task, score in scores.items() if math.isfinite(score)}
 
 
 def within_cells(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from cape_fed.signal.profile import Profile
 TASK, SENDER, SITE, METRICS, MONITORS = "task", "sender", "site", "metrics", "monitors"
 PATIENTS = "patients"
 """Key of the weight in a reply's metrics: training patients of the site."""
+LONGEST_INTRODUCTION = 1 << 16
+"""Characters."""
 
 
 class Task(BaseModel):
@@ -31,6 +33,8 @@ class Task(BaseModel):
 
     run: str = Field(pattern=r"^[0-9a-f]{12}$")
     """Name of the run: site-side state is kept under it."""
+    role: Role
+    """What the site is on the coordinator's roster."""
     round: int = Field(ge=0)
     local_steps: int = Field(gt=0)
     total_steps: int = Field(gt=0)
@@ -62,8 +66,8 @@ class CohortCounts(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    records: int = Field(gt=0)
-    patients: int = Field(gt=0)
+    records: int = Field(gt=0, le=10**9)
+    patients: int = Field(gt=0, le=10**9)
     fingerprint: str
     """Hash of the store, to tell whether it is still the one that was trained on."""
 
@@ -109,8 +113,27 @@ def introduction_content(introduction: Introduction) -> RecordDict:
 
 
 def read_introduction(message: Message) -> Introduction:
-    """What a joining site said; ValueError or KeyError where it is something else."""
-    return Introduction.model_validate_json(str(message.content.config_records[SITE]["json"]))
+    """What a joining site said; ValueError or KeyError where it is something else, or not fit to be shown."""
+    text = str(message.content.config_records[SITE]["json"])
+    if len(text) > LONGEST_INTRODUCTION:
+        raise ValueError("an introduction is too long")
+    introduction = Introduction.model_validate_json(text)
+    if not all(0 < len(word) <= 200 and word.isprintable() for word in _words(introduction.model_dump(mode="json"))):
+        raise ValueError("an introduction has a word that is empty, long or not printable")
+    return introduction
+
+
+def _words(value: Any) -> Iterator[str]:
+    """All strings in nested dicts and lists, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _words(inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _words(inner)
 
 
 def read_sender(message: Message) -> Sender:

@@ -76,7 +76,8 @@ def _check_moments(task: str, sums: Moments) -> None:
         raise ValueError("a sum of squares is smaller than features are")
     if any((between**2 > bound * (1 + _ROUNDING)).any() for between, bound in pairs):
         raise ValueError("sums of products are larger than those of squares allow")
-    if not is_regression(task) and (sums.y[0] != sums.yy[0] or not 0 <= sums.y[0] <= sums.n):
+    positive = sums.y[0]
+    if not is_regression(task) and (positive != sums.yy[0] or positive != int(positive) or not 0 <= positive <= sums.n):
         raise ValueError("the targets are not yes or no")
 
 

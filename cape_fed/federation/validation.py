@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cape_fed.federation.config import Transport
-from cape_fed.federation.decoding import read_array, read_json
+from cape_fed.federation.decoding import LARGEST, read_array, read_json
 from cape_fed.federation.failures import describe
 from cape_fed.federation.messages import PATIENTS, read_numbers, read_sender
 from cape_fed.federation.roster import Member
@@ -42,8 +42,8 @@ def check_reply(message: Message, member: Member, run: str, round_number: int) -
         raise RefusedError("error", f"the site {describe(message.error.code)}")
     _check_sender(message, member, run, round_number)
     for record in message.content.metric_records.values():
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in record.values()):
-            raise RefusedError("metrics", "its numbers are lists or not finite")
+        if not all(isinstance(value, int | float) and abs(value) < LARGEST for value in record.values()):
+            raise RefusedError("metrics", "its numbers are lists, not finite or absurd")
 
 
 def check_update(

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 
 from cape_fed.errors import InputError
 
@@ -39,7 +40,7 @@ def is_locked(path: Path) -> bool:
     return False
 
 
-def _acquire(path: Path) -> int:
+def _acquire(path: Path, tries: int = 5) -> int:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -47,6 +48,9 @@ def _acquire(path: Path) -> int:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(handle)
+            if tries := tries - 1:  # somebody may just be looking whether it is held
+                sleep(0.05)
+                continue
             raise InputError(f"another process is writing to {path.parent}: wait for it or end it") from None
         # the previous holder may have removed the file between the two calls
         if path.exists() and path.stat().st_ino == os.fstat(handle).st_ino:
