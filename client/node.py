@@ -23,7 +23,7 @@ ENVIRONMENT = {
     "FLWR_TELEMETRY_ENABLED": "0",
     "FLWR_DISABLE_UPDATE_CHECK": "1",
     "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-    "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2",
+    "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
 }
 
 
@@ -95,7 +95,7 @@ def _mend_the_loop() -> None:
 
         @staticmethod
         def sleep(seconds: float) -> None:
-            sleep(min(seconds, POLL))
+            sleep(min(seconds / 5, POLL))  # 3 s for a message from afar, 0.5 s for the reply of a process beside it
 
     class Children:
         """What the loop uses of the module ``subprocess``."""
