@@ -54,7 +54,8 @@ class RunDirectory:
             self._require_same(text)
         elif self.config.exists():
             raise InputError(
-                f"{self.path} holds a run already: resume it (resume=true, cape-fed run --resume) or choose another out="
+                f"{self.path} holds a run already: choose another out=, or go on with it by resume=true "
+                "(cape-fed run --resume)"
             )
         return text
 
