@@ -19,9 +19,9 @@ from server.exchange import Exchange, Question
 
 log = logging.getLogger(__name__)
 
-INTRODUCTION_SECONDS = 60.0
+INTRODUCTION_SECONDS = 90.0
 """How long a node has to say who it is in a run under way: its first message includes the import of PyTorch."""
-PAUSE = 600.0
+PAUSE = 120.0
 """Seconds until a node that did not say so is asked again: all sites wait while it is asked."""
 
 
