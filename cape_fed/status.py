@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from time import monotonic
-from typing import Any, Literal
+from typing import Any
 
 from cape_fed.files import atomic_file
 
@@ -13,8 +13,6 @@ STATUS_FILE = "status.json"
 
 INTERVAL = 0.5
 """Seconds."""
-
-State = Literal["joining", "running", "finished", "failed"]
 
 
 class Status:

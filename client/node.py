@@ -15,13 +15,13 @@ from time import sleep
 from typing import Any
 
 from cape_fed.errors import InputError
+from cape_fed.federation.superlink import QUIET
 from client.site import SiteConfig, SuperLinkAccess, site_from_node_config
 
 POLL = 0.5
 """Seconds between looks for a message. Flower's own are 3, which a round of short steps would mostly consist of."""
 ENVIRONMENT = {
-    "FLWR_TELEMETRY_ENABLED": "0",
-    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    **QUIET,
     "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
     "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
 }

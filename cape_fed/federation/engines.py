@@ -14,6 +14,7 @@ from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 
 from cape_fed.federation.local_grid import LocalGrid
+from cape_fed.federation.superlink import QUIET
 
 Lead = Callable[[Grid], None]
 """What the coordinator does with a Grid, from joining to the bundle."""
@@ -53,8 +54,7 @@ def keep_flower_quiet() -> None:
     logging.getLogger("flwr").setLevel(logging.ERROR)
     root = str(Path(__file__).resolve().parents[2])
     os.environ |= {
-        "FLWR_TELEMETRY_ENABLED": "0",
-        "FLWR_DISABLE_UPDATE_CHECK": "1",
+        **QUIET,
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "PYTHONPATH": os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")])),

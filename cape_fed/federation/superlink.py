@@ -17,7 +17,8 @@ from cape_fed.errors import InputError, RunError
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("cape_fed", "client", "server", "configs")
 FLWR = (sys.executable, "-c", "from flwr.cli.app import app; app(prog_name='flwr')")
-ENVIRONMENT = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
+QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
+"""Environment of all that is Flower's: nothing is told or looked up elsewhere."""
 CALL_SECONDS = 120.0
 
 
@@ -50,7 +51,7 @@ class SuperLink:
                 capture_output=True,
                 text=True,
                 timeout=CALL_SECONDS,
-                env={**os.environ, **ENVIRONMENT},
+                env={**os.environ, **QUIET},
                 check=False,
             )
         except subprocess.TimeoutExpired as error:

@@ -56,6 +56,16 @@ def log(run: RunDirectory) -> str:
     return run.log.read_text()
 
 
+def stop_after(rounds: int) -> Callable[[FaultyGrid], Progress]:
+    """Interrupt the coordinator once so many rounds are done."""
+
+    def report(done: int, total: int, line: dict[str, Any]) -> None:
+        if done == rounds:
+            raise KeyboardInterrupt
+
+    return lambda grid: report
+
+
 @pytest.mark.parametrize("fault", CORRUPTIONS)
 def test_a_spoilt_reply_is_refused_by_name_and_code_and_the_run_goes_on(root: Path, fault: str) -> None:
     run = lead(config(root, strikes=9), {"b": f"{fault}@1"})
@@ -117,16 +127,9 @@ def test_three_refusals_in_a_row_quarantine_a_site(root: Path) -> None:
 
 
 def test_quarantine_outlives_an_interruption(root: Path) -> None:
-    def stop(grid: FaultyGrid) -> Progress:
-        def report(done: int, total: int, line: dict[str, Any]) -> None:
-            if done == 4:
-                raise KeyboardInterrupt
-
-        return report
-
     cut = config(root, rounds=6)
     with pytest.raises(KeyboardInterrupt):
-        lead(cut, {"b": "nan@1-9"}, stop)
+        lead(cut, {"b": "nan@1-9"}, stop_after(4))
     run = lead(cut.model_copy(update={"resume": True}))
     assert missing(run)[-2:] == [["b"], ["b"]]
 
@@ -191,17 +194,10 @@ def test_a_site_that_is_away_is_named_and_joins_again_when_it_returns(root: Path
 
 
 def test_a_site_that_missed_a_round_goes_on_with_its_own_head_resumed_or_not(root: Path) -> None:
-    def stop(grid: FaultyGrid) -> Progress:
-        def report(done: int, total: int, line: dict[str, Any]) -> None:
-            if done == 3:
-                raise KeyboardInterrupt
-
-        return report
-
     whole = lead(config(root, "whole", rounds=5), {"b": "raise@1"})
     assert "site b took no part before round 2: head and optimiser are those of round 1" in log(whole)
     with pytest.raises(KeyboardInterrupt):
-        lead(config(root, "cut", rounds=5, checkpoint_every=2), {"b": "raise@1"}, stop)
+        lead(config(root, "cut", rounds=5, checkpoint_every=2), {"b": "raise@1"}, stop_after(3))
     cut = lead(config(root, "cut", rounds=5, checkpoint_every=2).model_copy(update={"resume": True}))
     one, two = (load_file(run.bundle / "model.safetensors") for run in (whole, cut))
     assert all(torch.equal(value, two[name]) for name, value in one.items())
