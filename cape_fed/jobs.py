@@ -42,6 +42,8 @@ def pretrain_centrally(config: RunConfig, progress: Progress) -> None:
     processes = join_processes(device)
     run = RunDirectory(config.out)
     try:
+        if config.norm == "batch" and processes.world > 1:
+            raise InputError("norm=batch keeps statistics of its own in every process: use norm=group under torchrun")
         if config.train.pairs % processes.world:
             raise InputError(f"train.pairs={config.train.pairs} cannot be shared by {processes.world} processes")
         with run.open(config.saved(), resume=config.resume) if processes.is_first else nullcontext():

@@ -17,8 +17,8 @@ from torch import Tensor
 from cape_fed.errors import InputError
 from cape_fed.federation.messages import CohortCounts
 from cape_fed.files import atomic_directory
-from cape_fed.pretrain.config import EncoderSize
-from cape_fed.pretrain.encoder import SIZES, build_encoder
+from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.pretrain.encoder import build_encoder, encoder_config
 from cape_fed.seeds import derive_seed
 from cape_fed.signal.profile import Profile
 from server.standing import Standing
@@ -62,9 +62,9 @@ class RunState:
     """The encoder of the best round by validation, empty before the first evaluation."""
 
 
-def new_state(model: EncoderSize, seed: int) -> RunState:
+def new_state(config: PretrainConfig) -> RunState:
     """The state before the first round: the weights that a central run with this seed begins from."""
-    encoder = dict(build_encoder(SIZES[model], derive_seed(seed, "encoder")).state_dict())
+    encoder = dict(build_encoder(encoder_config(config), derive_seed(config.seed, "encoder")).state_dict())
     return RunState(Facts(run=uuid4().hex[:12]), encoder)
 
 

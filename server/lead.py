@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cape_fed.config import RunConfig
 from cape_fed.federation.roster import RosterEntry
-from cape_fed.pretrain.encoder import SIZES, Encoder
+from cape_fed.pretrain.encoder import Encoder, encoder_config
 from cape_fed.release.bundle import write_bundle
 from cape_fed.release.provenance import describe_run
 from cape_fed.rundir import RunDirectory
@@ -36,7 +36,7 @@ def lead_run(
     progress: Progress = lambda done, total, line: None,
 ) -> None:
     """Lead the sites of ``entries`` (see `Membership`) to a bundle, from the last checkpoint if resumed."""
-    state = (load_latest_round(run.checkpoints) if config.resume else None) or new_state(config.model, config.seed)
+    state = (load_latest_round(run.checkpoints) if config.resume else None) or new_state(config)
     facts = state.facts
     run.truncate_lines(run.metrics, "round", facts.rounds_done)
     run.truncate_lines(run.path / EVALUATIONS_FILE, "round", facts.rounds_done)
@@ -75,6 +75,6 @@ def _write_bundles(config: RunConfig, run: RunDirectory, state: RunState) -> Non
 
 
 def _encoder(config: RunConfig, tensors: Mapping[str, Tensor]) -> Encoder:
-    model = Encoder(SIZES[config.model])
+    model = Encoder(encoder_config(config))
     model.load_state_dict(dict(tensors))
     return model

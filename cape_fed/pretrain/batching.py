@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from cape_fed.errors import InputError
 from cape_fed.seeds import derive_rng
 
 Rows = NDArray[np.int64]
+Positives = Literal["both", "patient", "augmentation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +35,25 @@ class Batch:
 class CohortPairs:
     """Endless pairs of one cohort: every patient once an epoch, another record of the patient where there is one.
 
+    ``positives`` can ask for pairs of one kind only: ``augmentation`` pairs every record with itself, ``patient``
+    leaves patients with one record out.
+
     The i-th pair depends on (seed, cohort name, i) alone, so that a site alone, a central run and a resumed run draw
     the same ones.
     """
 
-    def __init__(self, name: str, rows: Rows, patients: NDArray[np.int64], seed: int) -> None:
+    def __init__(
+        self, name: str, rows: Rows, patients: NDArray[np.int64], seed: int, positives: Positives = "both"
+    ) -> None:
         """``rows`` ``[N]`` are the training rows of the store, ``patients`` ``[N]`` their patients."""
         order = np.argsort(patients, kind="stable")
         self.name = name
         self.seed = seed
+        self.positives = positives
         self.rows = rows[order]
-        self.codes, self._start, self._count = np.unique(patients[order], return_index=True, return_counts=True)
+        codes, start, count = np.unique(patients[order], return_index=True, return_counts=True)
+        usable = count > (1 if positives == "patient" else 0)
+        self.codes, self._start, self._count = codes[usable], start[usable], count[usable]
         self._epoch = lru_cache(maxsize=2)(self._shuffle)  # a batch lies in one epoch or two
 
     @property
@@ -55,7 +64,7 @@ class CohortPairs:
     @property
     def share_with_several(self) -> float:
         """Share of patients, and so of pairs, whose positive is another record rather than another view."""
-        return float(np.mean(self._count > 1))
+        return 0.0 if self.positives == "augmentation" else float(np.mean(self._count > 1))
 
     def draw(self, begin: int, count: int) -> tuple[Rows, Rows, Rows]:
         """Pairs ``begin .. begin + count``: first rows, second rows, patient codes, each ``[count]``."""
@@ -73,7 +82,7 @@ class CohortPairs:
         count, start = self._count[patient], self._start[patient]
         one = (draws[0] * count).astype(np.int64)
         step = 1 + (draws[1] * (count - 1)).astype(np.int64)
-        other = np.where(count > 1, (one + step) % count, one)
+        other = np.where((count > 1) & (self.positives != "augmentation"), (one + step) % count, one)
         return np.stack([patient, start + one, start + other])
 
 
@@ -166,8 +175,9 @@ def require_enough_patients(cohorts: Sequence[CohortPairs], pairs: int) -> None:
     """InputError naming the first cohort that cannot fill a batch with distinct patients."""
     for cohort in cohorts:
         if cohort.patients < pairs:
+            several = " with several records" if cohort.positives == "patient" else ""
             raise InputError(
-                f"cohort {cohort.name} has {cohort.patients} training patients, train.pairs={pairs} needs more"
+                f"cohort {cohort.name} has {cohort.patients} training patients{several}, train.pairs={pairs} needs more"
             )
 
 

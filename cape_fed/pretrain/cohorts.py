@@ -9,7 +9,7 @@ from typing import Any
 
 from cape_fed.errors import InputError
 from cape_fed.pretrain.batching import CohortPairs
-from cape_fed.pretrain.config import SplitConfig
+from cape_fed.pretrain.config import PretrainConfig, SplitConfig
 from cape_fed.signal.profile import Profile
 from cape_fed.store.split import Split, load_split, save_split, split_patients
 from cape_fed.store.store import Store, open_store
@@ -27,10 +27,10 @@ class Cohort:
         """Name of the cohort."""
         return self.store.cohort
 
-    def pairs(self, seed: int) -> CohortPairs:
+    def pairs(self, config: PretrainConfig) -> CohortPairs:
         """Its sequence of training pairs."""
         rows = self.split.train
-        return CohortPairs(self.name, rows, self.store.patients[rows], seed)
+        return CohortPairs(self.name, rows, self.store.patients[rows], config.seed, config.positives)
 
 
 def count_store(store: Store) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cape_fed.pretrain.batching import check_kind
+from cape_fed.pretrain.batching import Positives, check_kind
 
 EncoderSize = Literal["tiny", "base", "large"]
+Norm = Literal["group", "batch"]
 
 
 class Section(BaseModel):
@@ -79,7 +80,11 @@ class PretrainConfig(Section):
     seed: int = 0
     split: SplitConfig = SplitConfig()
     batching: str = Field(default="idb", description="idb, random or idb+cross:p")
+    positives: Positives = Field(
+        default="both", description="patient: another record, so patients with several; augmentation: the same record"
+    )
     model: EncoderSize = "base"
+    norm: Norm = Field(default="group", description="layers of the encoder; batch: statistics over the batch")
     objective: ObjectiveConfig = ObjectiveConfig()
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()

@@ -6,8 +6,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from cape_fed.pretrain.config import EncoderSize
+from cape_fed.pretrain.config import EncoderSize, Norm, PretrainConfig
 from cape_fed.pretrain.initial import weights_from
+from cape_fed.pretrain.norm import make_norm
 from cape_fed.signal.leads import LEADS
 
 
@@ -20,6 +21,7 @@ class EncoderConfig(BaseModel):
     kernel: int = Field(gt=0, description="odd kernel length in samples")
     stem_stride: int = 1
     block_stride: int = 4
+    norm: Norm = "group"
     groups: int = Field(default=8, description="groups of GroupNorm")
 
     @property
@@ -43,15 +45,15 @@ SIZES: dict[EncoderSize, EncoderConfig] = {
 
 
 class ResidualBlock(nn.Module):
-    """Ribeiro et al.'s unit: two convolutions, the second strided, beside a pooled 1 x 1 shortcut; GroupNorm."""
+    """Ribeiro et al.'s unit: two convolutions, the second strided, beside a pooled 1 x 1 shortcut."""
 
     def __init__(self, inputs: int, outputs: int, config: EncoderConfig) -> None:
         super().__init__()
         stride, padding = config.block_stride, config.kernel // 2
         self.conv1 = nn.Conv1d(inputs, outputs, config.kernel, padding=padding, bias=False)
-        self.norm1 = nn.GroupNorm(config.groups, outputs)
+        self.norm1 = make_norm(config.norm, config.groups, outputs)
         self.conv2 = nn.Conv1d(outputs, outputs, config.kernel, stride=stride, padding=padding, bias=False)
-        self.norm2 = nn.GroupNorm(config.groups, outputs)
+        self.norm2 = make_norm(config.norm, config.groups, outputs)
         self.shortcut = nn.Sequential(nn.MaxPool1d(stride, ceil_mode=True), nn.Conv1d(inputs, outputs, 1, bias=False))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -61,7 +63,7 @@ class ResidualBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Twelve leads in millivolts to one embedding a record; no buffers, no statistics over the batch."""
+    """Twelve leads in millivolts to one embedding a record; with GroupNorm without buffers or batch statistics."""
 
     def __init__(self, config: EncoderConfig) -> None:
         super().__init__()
@@ -70,7 +72,7 @@ class Encoder(nn.Module):
         self.stem = nn.Conv1d(
             len(LEADS), stem, config.kernel, stride=config.stem_stride, padding=config.kernel // 2, bias=False
         )
-        self.norm = nn.GroupNorm(config.groups, stem)
+        self.norm = make_norm(config.norm, config.groups, stem)
         self.blocks = nn.ModuleList(
             ResidualBlock(inputs, outputs, config) for inputs, outputs in zip(config.widths, widths, strict=False)
         )
@@ -90,6 +92,11 @@ def _masked_mean(x: Tensor, valid: Tensor, stride: int) -> Tensor:
     starts = torch.arange(x.shape[-1], device=x.device) * stride
     inside = (starts[None, :] < valid.clamp(min=1)[:, None]).to(x.dtype)
     return (x * inside[:, None, :]).sum(dim=-1) / inside.sum(dim=-1, keepdim=True)
+
+
+def encoder_config(config: PretrainConfig) -> EncoderConfig:
+    """The encoder that a pretraining configuration asks for."""
+    return SIZES[config.model].model_copy(update={"norm": config.norm})
 
 
 def build_encoder(config: EncoderConfig, seed: int) -> Encoder:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.config import PretrainConfig, TrainConfig
 from cape_fed.pretrain.distributed import Processes
-from cape_fed.pretrain.encoder import SIZES, build_encoder
+from cape_fed.pretrain.encoder import SIZES, build_encoder, encoder_config
 from cape_fed.pretrain.feed import Pairs
 from cape_fed.pretrain.initial import weights_from
 from cape_fed.pretrain.objective import ProjectionHead, nt_xent
@@ -29,7 +29,7 @@ class Learner:
         self.name = name
         self.device = device
         self.processes = processes or Processes()
-        self.encoder = build_encoder(SIZES[config.model], derive_seed(config.seed, "encoder")).to(device)
+        self.encoder = build_encoder(encoder_config(config), derive_seed(config.seed, "encoder")).to(device)
         self.head = _build_head(config, name).to(device)
         self.augmentation = Augmentation(config.augment, fs)
         self.optimiser = _build_optimiser(config.train, [*self.encoder.parameters(), *self.head.parameters()])

@@ -36,7 +36,7 @@ class Workbench:
         processes = processes or Processes()
         self.steps = steps
         self.cohorts = cohorts
-        self.pairs = [cohort.pairs(config.seed) for cohort in cohorts]
+        self.pairs = [cohort.pairs(config) for cohort in cohorts]
         stores = [cohort.store for cohort in cohorts]
         batching = make_batching(config.batching, self.pairs, config.train.pairs, steps, config.seed)
         self._new_learner = partial(Learner, config, common_profile(stores).fs, name, device, processes)
@@ -71,7 +71,7 @@ class Workbench:
 def check_batches(stores: Sequence[Store], config: PretrainConfig) -> None:
     """InputError where the training patients of stores that batch together do not fill a batch; writes nothing."""
     splits = [split_patients(store, config.split.seed, config.split.fractions) for store in stores]
-    pairs = [Cohort(store, split).pairs(config.seed) for store, split in zip(stores, splits, strict=True)]
+    pairs = [Cohort(store, split).pairs(config) for store, split in zip(stores, splits, strict=True)]
     make_batching(config.batching, pairs, config.train.pairs, 1, config.seed)
 
 

@@ -44,7 +44,7 @@ def site(tiny_store: TinyStore, tmp_path: Path) -> Iterator[SiteConfig]:
 def ask(site: SiteConfig, action: str = "train", change: Any = None, **fields: Any) -> Message:
     values = {"run": "0" * 12, "role": "train", "round": 0, "local_steps": 1, "total_steps": 4}
     values |= {"saved_round": 0, "seconds": 60.0}
-    encoder = new_state("tiny", 0).encoder
+    encoder = new_state(PretrainConfig(model="tiny")).encoder
     if change is not None:
         encoder = {name: change(value) for name, value in encoder.items()}
     content = task_content(Task.model_validate({**values, "config": CONFIG, **fields}), encoder)

@@ -34,6 +34,32 @@ def test_a_pair_is_one_patient_and_two_records_where_there_are_two() -> None:
     assert pairs.share_with_several == np.mean(np.bincount(owner) > 1)
 
 
+def test_pairs_of_one_kind_only() -> None:
+    owner = np.repeat(np.arange(30), np.random.default_rng(3).integers(1, 4, 30))
+    rows = np.arange(len(owner)) + 100
+    both, views, records = (
+        CohortPairs("a", rows, owner, 5, kind)  # type: ignore[arg-type]
+        for kind in ("both", "augmentation", "patient")
+    )
+    first, second, patient = views.draw(0, 90)
+    assert (first == second).all()
+    assert np.array_equal(first, both.draw(0, 90)[0])
+    assert views.patients == 30
+    assert views.share_with_several == 0
+    first, second, patient = records.draw(0, 90)
+    assert (first != second).all()
+    assert (owner[first - 100] == patient).all()
+    assert (owner[second - 100] == patient).all()
+    assert set(patient) == set(np.flatnonzero(np.bincount(owner) > 1))
+    assert records.share_with_several == 1
+
+
+def test_too_few_patients_with_several_records() -> None:
+    single = CohortPairs("a", np.arange(40), np.arange(40), 0, "patient")
+    with pytest.raises(InputError, match="cohort a has 0 training patients with several records"):
+        InDistributionBatches([single], 8, 10, 0)
+
+
 def test_every_patient_once_an_epoch() -> None:
     pairs = cohort("a", 20)
     for epoch in range(3):
