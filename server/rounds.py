@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic, perf_counter, sleep
 from typing import Any
+
+import numpy as np
 
 from cape_fed.config import RunConfig
 from cape_fed.errors import RunError
 from cape_fed.federation.messages import METRICS, MONITORS, read_numbers
 from cape_fed.federation.tensors import length
 from cape_fed.rundir import RunDirectory
-from server.aggregation import Aggregator, Update
+from server.aggregation import Aggregator, Changes, Update
 from server.checkpoint import RunState, save_round
 from server.correspondence import Correspondence
 from server.evaluation import Evaluation
@@ -146,9 +148,26 @@ class Coordinator:
             "seconds": seconds,
             **weighted_means({name: {"loss": own["loss"]} for name, own in sites.items()}, weights),
             **self.sites.exchange.take_bytes(),
+            **client_drift([update.changes for update in updates.values()]),
             "missing": sorted(self.sites.trainers() - updates.keys()),
             "sites": sites,
         }
+
+
+def client_drift(updates: Sequence[Changes]) -> dict[str, float]:
+    """How far sites pull apart: mean distance of an update from their mean over its length, and mean pairwise cosine.
+
+    Nothing for a single site or where an update is 0.
+    """
+    flat = np.stack([np.concatenate([value.ravel() for value in changes.values()]) for changes in updates])
+    mean, lengths = flat.mean(axis=0), np.linalg.norm(flat, axis=1)
+    if len(flat) < 2 or not np.linalg.norm(mean) or not lengths.all():
+        return {}
+    cosines = (flat @ flat.T) / np.outer(lengths, lengths)
+    return {
+        "drift": float(np.linalg.norm(flat - mean, axis=1).mean() / np.linalg.norm(mean)),
+        "cosine": float(cosines[~np.eye(len(flat), dtype=bool)].mean()),
+    }
 
 
 def weighted_means(numbers: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]) -> dict[str, float]:

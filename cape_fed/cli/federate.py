@@ -21,8 +21,11 @@ from server.lead import lead_run
 from server.rounds import Progress
 
 
-def simulate_federation(config: RunConfig, progress: Progress) -> None:
-    """Run the federation that ``config`` describes on this machine, into the run directory ``config.out``."""
+def simulate_federation(config: RunConfig, progress: Progress, workers: int | None = None) -> None:
+    """Run the federation that ``config`` describes on this machine, into the run directory ``config.out``.
+
+    ``workers`` sites compute at a time, by default as many as there are CPUs for.
+    """
     keep_flower_quiet()
     choose_device(config.device)
     _check_stores(config)
@@ -31,7 +34,7 @@ def simulate_federation(config: RunConfig, progress: Progress) -> None:
     entries = {site.name: RosterEntry(role=site.role) for site in sites}
     app = make_client_app(lambda context: sites[int(context.node_config["partition-id"])])
     threads = config.threads or 1
-    workers = 1 if torch.cuda.is_available() else max(1, (os.cpu_count() or 1) // threads)
+    workers = workers or (1 if torch.cuda.is_available() else max(1, (os.cpu_count() or 1) // threads))
     engine = {"local": run_local, "flower": run_flower}[config.engine]
     with run.open(config.saved(), resume=config.resume):
         engine(

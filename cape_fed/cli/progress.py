@@ -82,3 +82,19 @@ def rounds_bar() -> Iterator[RoundsView]:
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         yield RoundsView(bar)
+
+
+@contextmanager
+def cells_bar() -> Iterator[Callable[[int, int, str], None]]:
+    """A bar over the cells of a study on a terminal, with the failures above it; elsewhere only those."""
+    console = Console(stderr=True, soft_wrap=True)
+    columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("cells", total=None)
+
+        def report(done: int, total: int, failure: str) -> None:
+            if failure:
+                bar.console.print(f"a cell failed: {failure}", highlight=False, markup=False)
+            bar.update(task, completed=done, total=total)
+
+        yield report

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from cape_fed.evaluate.results import Estimate, MethodResults
+
+if TYPE_CHECKING:
+    from cape_fed.study.results import StudyResults
 
 SCOPES = ("id", "ood", "worst")
 
@@ -24,6 +28,20 @@ def print_results(methods: Mapping[str, MethodResults], out: Path) -> None:
     console = Console(width=None if Console().is_terminal else 140)
     console.print(table)
     console.print(f"AUROC: mean over sex and labels, transfer probe. Cohort probe: chance is {_number(chance)}.")
+    console.print(f"report: {out / 'report.html'}", soft_wrap=True)
+
+
+def print_study(results: StudyResults, out: Path) -> None:
+    """What every question and claim came to, in sentences, and where the report is."""
+    from cape_fed.study.report.words import sentences, verdict_text
+
+    console = Console(width=None if Console().is_terminal else 140, highlight=False, markup=False)
+    for answer in results.answers.values():
+        console.print(f"{answer.title}", style="bold")
+        for sentence in sentences(answer):
+            console.print(f"  {sentence}")
+    for verdict in results.verdicts:
+        console.print(f"{verdict.outcome}: {verdict.claim.text} {verdict_text(verdict)}")
     console.print(f"report: {out / 'report.html'}", soft_wrap=True)
 
 

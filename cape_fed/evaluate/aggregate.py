@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cape_fed.evaluate.bootstrap import Sampled, mean
-from cape_fed.evaluate.cohorts import Role
+from cape_fed.evaluate.cohorts import Probe, Role
 from cape_fed.evaluate.metrics import HIGHER_IS_BETTER
 from cape_fed.evaluate.pooled import POOLS
 from cape_fed.evaluate.scores import Key, Scored
@@ -27,11 +27,11 @@ class Aggregate:
     tasks: int
 
 
-def transfer_values(scored: Mapping[Key, Scored], metric: str) -> Values:
-    """Pick one metric of the transfer cells."""
+def probe_values(scored: Mapping[Key, Scored], metric: str, probe: Probe = "transfer") -> Values:
+    """Pick one metric of the transfer cells, or of the within ones."""
     values: dict[str, dict[str, Sampled]] = {}
     for key, entry in scored.items():
-        if key.probe == "transfer" and metric in entry.sampled and math.isfinite(entry.sampled[metric].point):
+        if key.probe == probe and metric in entry.sampled and math.isfinite(entry.sampled[metric].point):
             values.setdefault(key.task, {})[key.cohort] = entry.sampled[metric]
     return values
 

@@ -1,8 +1,9 @@
-"""How well a linear model tells which cohort a record comes from."""
+"""How well it can be told from a representation which cohort a record comes from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,48 +11,159 @@ from numpy.typing import NDArray
 from cape_fed.evaluate.bootstrap import Draws, Sampled, bootstrap, mean
 from cape_fed.evaluate.cohorts import Cohort, Rows
 from cape_fed.evaluate.discriminant import fit_discriminants
+from cape_fed.evaluate.matching import match
 from cape_fed.evaluate.moments import Moments
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Features
 from cape_fed.evaluate.probe import LinearProbe
-from cape_fed.evaluate.results import ArtefactProbe
+from cape_fed.evaluate.results import ArtefactProbe, Estimate
+from cape_fed.seeds import derive_rng
+
+NEIGHBOURS = 15
+LINEAR, NEAREST, MATCHED, MATCHED_NEAREST = "linear", "neighbours", "matched", "matched_neighbours"
+METRIC = "balanced_accuracy"
+MOST_NEIGHBOURS = 2000
+"""Training records of a cohort among which neighbours are looked for."""
+
+Classes = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the cohorts to be told apart, with the rows that serve each purpose."""
+
+    cohort: Cohort
+    features: NDArray[np.float32]
+    train: Rows
+    valid: Rows
+    test: Rows
+
+
+Fit = Callable[[Sequence[_Side], EvaluateOptions], Callable[[NDArray[np.float32]], Classes]]
+"""From training and validation records to what names the cohort ``[n]`` of features ``[n, D]``."""
 
 
 def probe_artefacts(cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions) -> ArtefactProbe:
-    """Classify the cohort of test patients by linear discriminant analysis, its penalty chosen on validation patients.
+    """Name the cohort of test patients by a linear discriminant and by nearest neighbours, of all and of matched ones.
 
-    Between the ID cohorts with enough test patients, or between all such cohorts where fewer than two are ID. Every
-    cohort has the same weight in the fit whatever its size, and the same in the balanced accuracy (mean recall), so
-    that chance is 1 / cohorts. The fit needs no more than each cohort's sums, the choice no more than its recalls.
-    Least squares onto indicators would not do: from three cohorts on, one between the others is never named.
+    Between the ID cohorts with enough test patients, or between all such cohorts where fewer than two are ID.
     """
+    sides = _sides(cohorts, features, options)
+    if len(sides) < 2:
+        return ArtefactProbe(reason="fewer than two cohorts with enough test patients: there is nothing to tell apart")
+    recalls = _recalls(sides, _linear, options)
+    accuracy = mean(list(recalls.values()))
+    low, high = accuracy.interval(options.level)
+    others = {
+        name: Estimate.of(METRIC, sampled, options.level)
+        for name, sampled in tell_apart(cohorts, features, options).items()
+        if name != LINEAR
+    }
+    return ArtefactProbe(
+        point=accuracy.point,
+        low=low,
+        high=high,
+        chance=1 / len(sides),
+        cohorts=list(recalls),
+        recall={name: recall.point for name, recall in recalls.items()},
+        n=sum(len(side.test) for side in sides),
+        patients=sum(_patients(side.cohort, side.test) for side in sides),
+        **others,
+    )
+
+
+def tell_apart(cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions) -> dict[str, Sampled]:
+    """Balanced accuracies of naming the cohort, by probe: `LINEAR`, `NEAREST`, and both on matched records.
+
+    Every cohort has the same weight in a fit whatever its size, and the same in the balanced accuracy (mean recall),
+    so that chance is 1 / cohorts. Matched records are alike in age, sex and illness (see `match`), in training and
+    test: what is told apart on them is not that cohorts have other patients. Empty for fewer than two cohorts with
+    enough test patients; the matched ones are missing where too few patients match.
+    """
+    sides = _sides(cohorts, features, options)
+    if len(sides) < 2:
+        return {}
+    found = {LINEAR: _accuracy(sides, _linear, options), NEAREST: _accuracy(sides, _nearest, options)}
+    alike = _matched(sides, options.seed)
+    if min(_patients(side.cohort, side.test) for side in alike) >= options.min_patients and len(alike[0].train):
+        found[MATCHED] = _accuracy(alike, _linear, options)
+        found[MATCHED_NEAREST] = _accuracy(alike, _nearest, options)
+    return found
+
+
+def _sides(cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions) -> list[_Side]:
     enough = [
         cohort
         for cohort in cohorts
         if len(cohort.train) and _patients(cohort, cohort.tested["within"]) >= options.min_patients
     ]
     chosen = [cohort for cohort in enough if cohort.role == "id"]
-    chosen = chosen if len(chosen) > 1 else enough
-    if len(chosen) < 2:
-        return ArtefactProbe(reason="fewer than two cohorts with enough test patients: there is nothing to tell apart")
-    probe = _choose(
-        fit_discriminants([_sums(features[cohort.name][cohort.train]) for cohort in chosen], options.penalties),
-        [features[cohort.name][cohort.valid] for cohort in chosen],
+    return [
+        _Side(cohort, features[cohort.name], cohort.train, cohort.valid, cohort.tested["within"])
+        for cohort in (chosen if len(chosen) > 1 else enough)
+    ]
+
+
+def _matched(sides: Sequence[_Side], seed: int) -> list[_Side]:
+    stores = [side.cohort.store for side in sides]
+    train, valid, test = (
+        match(stores, [getattr(side, part) for side in sides], seed, part) for part in ("train", "valid", "test")
     )
-    recalls = [_recall(probe, index, cohort, features[cohort.name], options) for index, cohort in enumerate(chosen)]
-    accuracy = mean(recalls)
-    low, high = accuracy.interval(options.level)
-    names = [cohort.name for cohort in chosen]
-    return ArtefactProbe(
-        point=accuracy.point,
-        low=low,
-        high=high,
-        chance=1 / len(chosen),
-        cohorts=names,
-        recall={name: recall.point for name, recall in zip(names, recalls, strict=True)},
-        n=sum(len(cohort.tested["within"]) for cohort in chosen),
-        patients=sum(_patients(cohort, cohort.tested["within"]) for cohort in chosen),
-    )
+    return [
+        _Side(side.cohort, side.features, *rows)
+        for side, *rows in zip(sides, train, valid, test, strict=True)
+    ]  # fmt: skip
+
+
+def _accuracy(sides: Sequence[_Side], fit: Fit, options: EvaluateOptions) -> Sampled:
+    return mean(list(_recalls(sides, fit, options).values()))
+
+
+def _recalls(sides: Sequence[_Side], fit: Fit, options: EvaluateOptions) -> dict[str, Sampled]:
+    """By cohort, the share of its test records that get its own name, with patients resampled."""
+    name = fit(sides, options)
+    return {
+        side.cohort.name: _resampled(name(side.features[side.test]) == index, side, options)
+        for index, side in enumerate(sides)
+    }
+
+
+def _resampled(hit: NDArray[np.bool_], side: _Side, options: EvaluateOptions) -> Sampled:
+    _, patients = np.unique(side.cohort.store.patients[side.test], return_inverse=True)
+    records, hits = np.bincount(patients), np.bincount(patients, hit)
+    draws = Draws(len(records), options.resamples, options.seed, side.cohort.name)
+    return bootstrap({"": lambda weights: {"recall": (hits @ weights) / (records @ weights)}}, draws)[""]["recall"]
+
+
+def _linear(sides: Sequence[_Side], options: EvaluateOptions) -> Callable[[NDArray[np.float32]], Classes]:
+    """Linear discriminant analysis, its penalty chosen on validation patients.
+
+    The fit needs no more than each cohort's sums, the choice no more than its recalls. Least squares onto indicators
+    would not do: from three cohorts on, one between the others is never named.
+    """
+    probes = fit_discriminants([_sums(side.features[side.train]) for side in sides], options.penalties)
+    probe = _choose(probes, [side.features[side.valid] for side in sides])
+    return lambda features: probe.scores(features).argmax(axis=1)
+
+
+def _nearest(sides: Sequence[_Side], options: EvaluateOptions) -> Callable[[NDArray[np.float32]], Classes]:
+    """Majority of the nearest training records by Euclidean distance of standardised features, as many of each cohort.
+
+    No test patient has a record among them: the split is by patient.
+    """
+    from sklearn.neighbors import KNeighborsClassifier  # a second that other commands do without
+
+    count = min(MOST_NEIGHBOURS, min(len(side.train) for side in sides))
+    drawn = [
+        side.features[derive_rng(options.seed, "neighbours", side.cohort.name).permutation(side.train)[:count]]
+        for side in sides
+    ]
+    known = np.concatenate(drawn).astype(np.float64)
+    centre, spread = known.mean(axis=0), known.std(axis=0)
+    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 0)
+    model = KNeighborsClassifier(min(NEIGHBOURS, len(known)))
+    model.fit((known - centre) * scale, np.repeat(np.arange(len(sides)), count))
+    return lambda features: np.asarray(model.predict((features - centre) * scale) if len(features) else [], np.intp)
 
 
 def _sums(features: NDArray[np.float32]) -> Moments:
@@ -68,27 +180,24 @@ def _choose(probes: Sequence[LinearProbe], valid: Sequence[NDArray[np.float32]])
         return probes[len(probes) // 2]
 
     def quality(probe: LinearProbe) -> tuple[float, float]:
-        recalls = [_hits(probe, index, features).mean() for index, features in known]
+        recalls = [(probe.scores(features).argmax(axis=1) == index).mean() for index, features in known]
         return float(np.mean(recalls)), probe.penalty
 
     return max(probes, key=quality)
 
 
-def _hits(probe: LinearProbe, index: int, features: NDArray[np.float32]) -> NDArray[np.bool_]:
-    return np.asarray(probe.scores(features).argmax(axis=1) == index)
-
-
-def _recall(
-    probe: LinearProbe, index: int, cohort: Cohort, features: NDArray[np.float32], options: EvaluateOptions
-) -> Sampled:
-    """Share of a cohort's test records that get its own label, with patients resampled."""
-    rows = cohort.tested["within"]
-    hit = _hits(probe, index, features[rows])
-    _, patients = np.unique(cohort.store.patients[rows], return_inverse=True)
-    records, hits = np.bincount(patients), np.bincount(patients, hit)
-    draws = Draws(len(records), options.resamples, options.seed, cohort.name)
-    return bootstrap({"": lambda weights: {"recall": (hits @ weights) / (records @ weights)}}, draws)[""]["recall"]
-
-
 def _patients(cohort: Cohort, rows: Rows) -> int:
     return len(np.unique(cohort.store.patients[rows]))
+
+
+def probe_projections(
+    cohorts: Sequence[Cohort], projections: Mapping[str, Features], options: EvaluateOptions
+) -> dict[str, Sampled]:
+    """The same on what heads make of the embeddings, as the mean over the heads; empty without a head.
+
+    Each head, a site's own, is applied to the records of all cohorts: had every cohort its own head, the head would
+    give the cohort away.
+    """
+    found = [tell_apart(cohorts, features, options) for features in projections.values()]
+    shared = [name for name in found[0] if all(name in one for one in found)] if found else []
+    return {name: mean([one[name] for one in found]) for name in shared}

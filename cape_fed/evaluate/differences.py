@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cape_fed.evaluate.aggregate import Scope, aggregate, cohort_means, mean_over_cohorts, transfer_values
+from cape_fed.evaluate.aggregate import Scope, aggregate, cohort_means, mean_over_cohorts, probe_values
 from cape_fed.evaluate.bootstrap import Sampled, worst
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.metrics import HIGHER_IS_BETTER
@@ -28,7 +28,7 @@ def compare(
     the reference: the difference is one of worst cases, and its interval knows that they were picked.
     """
     roles = {**roles, **POOLS}
-    values = {name: _values(scores, roles) for name, scores in scored.items()}
+    values = {name: sampled_values(scores, roles) for name, scores in scored.items()}
     return [
         _difference(method, reference, place, values[method][place] - values[reference][place], level)
         for method, reference in pairs
@@ -45,13 +45,14 @@ def _difference(
     return Difference.of(metric, sampled, level, method=method, reference=reference, task=task, scope=scope, p=p)
 
 
-def _values(scores: Scores, roles: Mapping[str, Role]) -> dict[tuple[str, str, Scope], Sampled]:
+def sampled_values(scores: Scores, roles: Mapping[str, Role]) -> dict[tuple[str, str, Scope], Sampled]:
+    """Every number that methods are compared by, by task (`MEAN` for the summary), metric and scope."""
     return {**dict(_summaries(scores, roles)), **dict(_tasks(scores, roles))}
 
 
 def _summaries(scores: Scores, roles: Mapping[str, Role]) -> Iterator[tuple[tuple[str, str, Scope], Sampled]]:
     for metric, higher_is_better in HIGHER_IS_BETTER.items():
-        values = transfer_values(scores, metric)
+        values = probe_values(scores, metric)
         for scope, entry in aggregate(values, roles, metric).items():
             if scope != "worst":
                 yield (MEAN, metric, scope), entry.sampled
@@ -62,7 +63,7 @@ def _summaries(scores: Scores, roles: Mapping[str, Role]) -> Iterator[tuple[tupl
 def _tasks(scores: Scores, roles: Mapping[str, Role]) -> Iterator[tuple[tuple[str, str, Scope], Sampled]]:
     sides: tuple[Role, ...] = ("id", "ood")
     for metric in HIGHER_IS_BETTER:
-        for task, values in transfer_values(scores, metric).items():
+        for task, values in probe_values(scores, metric).items():
             for role in sides:
                 entry = mean_over_cohorts(values, roles, role)
                 if entry and metric == metrics_of(task)[0]:

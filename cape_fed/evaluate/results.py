@@ -130,6 +130,15 @@ class ArtefactProbe(_Part):
     patients: int | None = None
     demographics: Estimate | None = None
     """The same from age and sex alone."""
+    neighbours: Estimate | None = None
+    """By nearest neighbours instead of a linear model."""
+    matched: Estimate | None = None
+    """By the linear model, on records alike in age, sex and illness; null where too few are."""
+    matched_neighbours: Estimate | None = None
+    projection: Estimate | None = None
+    """By the linear model from what the projection head makes of the embedding, mean over the sites' heads; null where
+    the run's heads are not beside the bundle."""
+    projection_neighbours: Estimate | None = None
     reason: str | None = None
     """Why there is no number."""
 

@@ -11,8 +11,8 @@ from cape_fed.evaluate.aggregate import (
     aggregate,
     label_of,
     mean_over_cohorts,
+    probe_values,
     shared_tasks,
-    transfer_values,
 )
 from cape_fed.evaluate.cohorts import Cohort, Role
 from cape_fed.evaluate.metrics import HIGHER_IS_BETTER
@@ -38,7 +38,7 @@ def method_results(
     """Lay one method's scores out by task and in summary; tasks without any number are left out."""
     roles = {cohort.name: cohort.role for cohort in cohorts} | POOLS
     pools = {(key.task, POOLS[key.cohort]): entry.cell for key, entry in scored.items() if key.cohort in POOLS}
-    values = {metric: transfer_values(scored, metric) for metric in HIGHER_IS_BETTER}
+    values = {metric: probe_values(scored, metric) for metric in HIGHER_IS_BETTER}
     shown = {key.task for key, entry in scored.items() if entry.sampled}
     tasks = {}
     for task in cohorts[0].targets:

@@ -8,7 +8,10 @@ from pydantic import Field
 
 from cape_fed.pretrain.config import Section
 
-StrategyName = Literal["fedavg", "fedavgm", "fedadam", "fedprox", "trimmed_mean", "multi_krum", "median"]
+StrategyName = Literal[
+    *("fedavg", "fedavgm", "fedadam", "fedprox", "trimmed_mean", "multi_krum", "median"),
+    *("scaffold", "fedbn", "fedema", "ldawa", "cyclic"),
+]
 Transport = Literal["float32", "float16", "bfloat16"]
 
 
@@ -20,6 +23,7 @@ class StrategyOptions(Section):
     second_momentum: float = Field(default=0.99, ge=0, lt=1, description="fedadam: beta 2")
     tau: float = Field(default=1e-3, gt=0, description="fedadam: added to the root of the second moment")
     proximal_mu: float = Field(default=0.01, ge=0, description="fedprox: pull towards the round's encoder")
+    ema_tau: float = Field(default=0.7, gt=0, le=1, description="fedema: share of its own encoder a site begins with")
     trim: float = Field(default=0.2, ge=0, lt=0.5, description="trimmed_mean: share cut off at either end")
     malicious: int = Field(default=0, ge=0, description="multi_krum: sites that may be malicious")
     selected: int = Field(default=2, gt=0, description="multi_krum: sites that are averaged")
@@ -36,6 +40,10 @@ class FederationConfig(Section):
     checkpoint_every: int = Field(default=1, gt=0, description="rounds between the coordinator's checkpoints")
     strategy: StrategyName = "fedavg"
     options: StrategyOptions = StrategyOptions()
+    participation: float = Field(default=1.0, gt=0, le=1, description="share of the training sites asked in a round")
+    batch_statistics: Literal["refuse", "average"] = Field(
+        default="refuse", description="what becomes of BatchNorm's running statistics; average: mean over patients"
+    )
     clip: bool = Field(default=True, description="scale updates longer than the median one down to it")
     max_change: float = Field(default=10.0, gt=0, description="longest update that counts, in lengths of the encoder")
     transport: Transport = Field(default="float32", description="how updates travel; below 32 bits as differences")

@@ -42,6 +42,8 @@ class Device:
     """Relative standard deviation between the amplifiers of one machine's leads."""
     adc_step: float = 5.0
     """µV a count, as the header says."""
+    swapped: bool = False
+    """Whether the electrodes of the arms are exchanged in every record."""
     augmented: Literal["aVR", "AVR", "avr"] = "aVR"
     """How the header spells the augmented leads."""
 

@@ -61,6 +61,8 @@ def _convert(device: Device, analogue: Floats) -> NDArray[np.int16]:
     counts = np.zeros((len(kept), device.samples, 12), np.int16)
     body = counts[:, before : before + device.recorded_samples].transpose(0, 2, 1)
     one, two = digital[:, 0], digital[:, 1]
+    if device.swapped:  # I turns upside down and II and III change places; the chest leads' terminal is symmetric
+        one, two = -one, np.clip(two - one, -COUNT_LIMIT, COUNT_LIMIT)
     body[:, 0], body[:, 1], body[:, 2] = one, two, two - one
     body[:, 3] = -((one + two) >> 1)
     body[:, 4] = one - (two >> 1)

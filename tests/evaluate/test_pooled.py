@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cape_fed.evaluate.aggregate import aggregate, transfer_values
+from cape_fed.evaluate.aggregate import aggregate, probe_values
 from cape_fed.evaluate.bootstrap import Sampled, weighted_mean
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.options import EvaluateOptions
@@ -88,7 +88,7 @@ def test_no_pool_where_a_cohort_has_a_number_or_all_together_are_too_few() -> No
 
 def test_pools_enter_means_but_are_no_worst_cohort() -> None:
     scored = pooled(block("a", 20), block("b", 25), block("c", 80))
-    means = aggregate(transfer_values(scored, "auroc"), ROLES | POOLS, "auroc")
+    means = aggregate(probe_values(scored, "auroc"), ROLES | POOLS, "auroc")
     assert means["id"].cohort == "ID pooled"
     assert means["ood"].cohort == means["worst"].cohort == "c"
 

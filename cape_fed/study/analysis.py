@@ -1,0 +1,142 @@
+"""The answers to a study's questions, from the outcomes of its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from cape_fed.evaluate.bootstrap import Sampled
+from cape_fed.evaluate.similarity import linear_cka
+from cape_fed.study.artefacts import carried, correct
+from cape_fed.study.cell import Outcome
+from cape_fed.study.config import Claim, Question, StudyConfig
+from cape_fed.study.effects import effect
+from cape_fed.study.plan import Placed
+from cape_fed.study.results import Answer, Contrast, Panel, Ruling, Value, Verdict
+
+BySeed = Mapping[int, Outcome]
+Levels = Mapping[str, BySeed]
+"""Outcomes of a panel by level and seed."""
+
+
+def answer(study: StudyConfig, plan: Sequence[Placed], outcomes: Mapping[str, Outcome]) -> dict[str, Answer]:
+    """Answer every question from the outcomes by cell name; cells without one are left out."""
+    answers = {}
+    for name, question in study.questions.items():
+        placed = [entry for entry in plan if entry.question == name and entry.cell.name in outcomes]
+        panels = [
+            _panel(panel, question, _by_level([p for p in placed if p.panel == panel], outcomes))
+            for panel in dict.fromkeys(entry.panel for entry in placed)
+        ]
+        answers[name] = Answer(
+            title=question.title,
+            reference=question.reference,
+            panels=panels,
+            carried=carried(question, placed, outcomes),
+        )
+    _correct(answers)
+    return answers
+
+
+def judge(claims: Sequence[Claim], answers: Mapping[str, Answer]) -> list[Verdict]:
+    """What the contrasts say about each claim, in every panel of its question.
+
+    Supported where the whole interval is on the claimed side of 0 and p is below 0.05 after correction; refuted where
+    the whole interval lies below a benefit of the claim's margin; undecided otherwise.
+    """
+    return [
+        Verdict(claim=claim, panel=panel.name, outcome=_outcome(claim, contrast), contrast=contrast)
+        for claim in claims
+        for panel in answers[claim.question].panels
+        for contrast in panel.contrasts.get(claim.measure, [])
+        if (contrast.level, contrast.reference) == (claim.level, claim.reference)
+    ]
+
+
+def _outcome(claim: Claim, contrast: Contrast) -> Ruling:
+    if contrast.low is None or contrast.high is None or contrast.p_holm is None:
+        return "undecided"
+    low, high = (contrast.low, contrast.high) if claim.higher else (-contrast.high, -contrast.low)
+    if low > 0 and contrast.p_holm < 0.05:
+        return "supported"
+    return "refuted" if high < claim.margin else "undecided"
+
+
+def _by_level(placed: Sequence[Placed], outcomes: Mapping[str, Outcome]) -> Levels:
+    levels: dict[str, dict[int, Outcome]] = {}
+    for entry in placed:
+        levels.setdefault(entry.level, {})[entry.seed] = outcomes[entry.cell.name]
+    return levels
+
+
+def _panel(name: str, question: Question, levels: Levels) -> Panel:
+    reference = levels.get(question.reference, {})
+    compared = [level for level in question.compared if level in levels and level != question.reference]
+    measures = dict.fromkeys(measure for seeds in levels.values() for one in seeds.values() for measure in one.measures)
+    return Panel(
+        name=name,
+        levels={
+            level: {**dict(_values(seeds)), **_similarity(seeds, question, levels)} for level, seeds in levels.items()
+        },
+        contrasts={
+            measure: found
+            for measure in measures
+            if (
+                found := list(
+                    _contrasts(measure, {level: levels[level] for level in compared}, question.reference, reference)
+                )
+            )
+        },
+    )
+
+
+def _values(seeds: BySeed) -> Iterator[tuple[str, Value]]:
+    """Measures and facts that all seeds of a level have."""
+    first = next(iter(seeds.values()))
+    for measure in first.measures:
+        if all(measure in outcome.measures for outcome in seeds.values()):
+            yield measure, Value.of(effect([outcome.measures[measure] for outcome in seeds.values()]))
+    for fact in first.facts:
+        if all(fact in outcome.facts for outcome in seeds.values()):
+            yield f"fact/{fact}", Value.of(effect([_constant(outcome.facts[fact]) for outcome in seeds.values()]))
+
+
+def _similarity(seeds: BySeed, question: Question, levels: Levels) -> dict[str, Value]:
+    """CKA to the level that the question names, over the seeds of both; nothing where embeddings cannot be paired."""
+    other = levels.get(question.similar_to or "", {})
+    found = [
+        linear_cka(seeds[seed].sample, other[seed].sample)
+        for seed in seeds
+        if seed in other and len(seeds[seed].sample) == len(other[seed].sample)
+    ]
+    return {"fact/cka": Value.of(effect([_constant(value) for value in found]))} if found else {}
+
+
+def _contrasts(measure: str, levels: Levels, name: str, reference: BySeed) -> Iterator[Contrast]:
+    """Each level's paired difference from the reference, over the seeds that have the measure in both."""
+    for level, own in levels.items():
+        pairs = [
+            (own[seed].measures[measure], reference[seed].measures[measure])
+            for seed in own
+            if seed in reference and measure in own[seed].measures and measure in reference[seed].measures
+        ]
+        if pairs:
+            found = effect([one - other for one, other in pairs])
+            value = Value.of(found).model_dump()
+            yield Contrast(level=level, reference=name, size=found.size, p=found.p, p_holm=None, **value)
+
+
+def _correct(answers: Mapping[str, Answer]) -> None:
+    """Fill in Holm's correction over all contrasts of a measure in the study."""
+    by_measure: dict[str, list[Contrast]] = {}
+    for entry in answers.values():
+        for panel in entry.panels:
+            for measure, contrasts in panel.contrasts.items():
+                by_measure.setdefault(measure, []).extend(contrasts)
+    for contrasts in by_measure.values():
+        correct({"": contrasts})
+
+
+def _constant(value: float) -> Sampled:
+    return Sampled(value, np.full(2, value))

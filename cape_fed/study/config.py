@@ -1,0 +1,136 @@
+"""What a study file says: questions, each with levels of one thing that differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from cape_fed.compose import CONFIGS, describe
+from cape_fed.errors import InputError
+from cape_fed.pretrain.config import Section
+from cape_fed.study.subsets import Factor, SubsetConfig
+
+STUDIES = CONFIGS / "study"
+
+Pretraining = Literal["central", "federated", "local", "untrained", "demographics"]
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Overrides = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
+"""``key=value`` in Hydra's grammar; sweeps such as ``seed=range(5)`` or ``norm=group,batch`` multiply the cells."""
+
+
+class CellKeys(Section):
+    """Keys that a study knows beside those of the configuration."""
+
+    pretraining: Pretraining = "central"
+    budget: Literal["epochs", "steps"] = Field(
+        default="epochs", description="a site's steps: train.steps over the number of sites, or train.steps"
+    )
+    planted: str | None = Field(default=None, description="synthetic cohorts that differ in this artefact")
+    planted_patients: int = Field(default=300, gt=0, description="patients of every planted cohort")
+    patients: int | None = Field(default=None, gt=0, description="training patients of a subset, over all cohorts")
+
+
+class Levels(Section):
+    """Levels that are subsets of the training patients."""
+
+    factor: Factor
+    levels: dict[str, float | tuple[float, ...]] = Field(min_length=2)
+
+    def of(self, patients: int) -> SubsetConfig:
+        """The subsets of so many patients."""
+        return SubsetConfig(factor=self.factor, levels=self.levels, patients=patients)
+
+
+class Question(Section):
+    """One thing that differs, by levels, one of which is the reference; asked anew in each panel of ``across``."""
+
+    title: str
+    reference: str
+    levels: dict[str, Overrides] = Field(default={})
+    subset: Levels | None = None
+    across: Overrides = ()
+    beside: dict[str, Overrides] = Field(default={}, description="levels that are shown but not compared")
+    shown: tuple[str, ...] = Field(
+        default=("auroc/id", "auroc/ood", "auroc/worst", "mae/ood"), description="measures of picture and table"
+    )
+    listed: tuple[str, ...] = Field(default=(), description="further measures of the table")
+    similar_to: str | None = Field(
+        default=None, description="level to which the others' embeddings are compared by CKA"
+    )
+    artefacts: Literal["no", "one at a time", "together"] = Field(
+        default="no", description="whether panels are planted artefacts, or cells look for each of them"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind_of_levels(self) -> Self:
+        names = [*self.levels, *(self.subset.levels if self.subset else ())]
+        if bool(self.levels) == bool(self.subset):
+            raise ValueError("a question has either levels or a subset")
+        if self.reference not in names:
+            raise ValueError(f"the reference '{self.reference}' is none of the levels {', '.join(names)}")
+        return self
+
+    @property
+    def compared(self) -> list[str]:
+        """Names of the levels, in the order of the file."""
+        return list(self.subset.levels if self.subset else self.levels)
+
+
+class Claim(Section):
+    """A statement that the study can refute, with the smallest difference that would matter, fixed beforehand."""
+
+    text: str
+    question: str
+    level: str
+    reference: str
+    measure: str
+    higher: bool = Field(description="whether the claim is that the level's measure is higher than the reference's")
+    margin: float = Field(gt=0, description="a benefit that is certainly smaller than this refutes the claim")
+
+
+class StudyConfig(Section):
+    """A study file."""
+
+    title: str
+    settings: Overrides = ()
+    questions: dict[str, Question] = Field(min_length=1)
+    claims: tuple[Claim, ...] = ()
+
+    @model_validator(mode="after")
+    def _claims_are_about_levels(self) -> Self:
+        for claim in self.claims:
+            question = self.questions.get(claim.question)
+            if question is None or not {claim.level, claim.reference} <= set(question.compared):
+                raise ValueError(f"the claim '{claim.text}' is about levels that no question has")
+        return self
+
+    def only(self, names: Sequence[str]) -> StudyConfig:
+        """The study with these questions only; InputError for one that it does not have."""
+        if unknown := [name for name in names if name not in self.questions]:
+            raise InputError(f"no question '{unknown[0]}' in this study: it has {', '.join(self.questions)}")
+        kept = {name: self.questions[name] for name in names} if names else self.questions
+        claims = tuple(claim for claim in self.claims if claim.question in kept)
+        return self.model_copy(update={"questions": kept, "claims": claims})
+
+
+def read_study(name: str) -> StudyConfig:
+    """A study that comes with cape-fed, by name, or a file of one's own; InputError where it is not one."""
+    path = Path(name) if name.endswith((".yaml", ".yml")) else STUDIES / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in STUDIES.glob("*.yaml")))
+        raise InputError(f"no study '{name}': choose one of {known}, or name a YAML file of your own")
+    try:
+        return StudyConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise InputError(f"{path.name}: {describe(error)}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} is not YAML: {' '.join(str(error).split())[:160]}") from error

@@ -1,0 +1,80 @@
+"""Cells run side by side: in processes of this machine, or as tasks of a Ray cluster."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from cape_fed.errors import InputError, RunError
+from cape_fed.study.cell import run_cell
+
+ERROR_FILE = "error.txt"
+
+Done = Callable[[Path, str | None], None]
+"""Called when a cell has ended, with its directory and, where it failed, why in one line."""
+
+
+def run_cells(directories: Sequence[Path], workers: int, ray: str | None, done: Done) -> None:
+    """Run the cells of ``directories``, ``workers`` at a time here or as many as the cluster at ``ray`` has CPUs for.
+
+    A cell that fails leaves its traceback in its directory and does not stop the others. On a cluster the stores and
+    the study's directory have to be at the same paths on every machine. RunError where a worker process dies.
+    """
+    ended = _on_ray(directories, ray) if ray is not None else _here(directories, workers)
+    for directory, failure in ended:
+        done(directory, failure)
+
+
+def attempt(directory: Path) -> str | None:
+    """Run a cell; None where it went well, else why not in one line."""
+    (directory / ERROR_FILE).unlink(missing_ok=True)
+    try:
+        run_cell(directory)
+    except InputError as error:
+        (directory / ERROR_FILE).write_text(f"{error}\n")
+        return str(error)
+    except Exception as error:
+        (directory / ERROR_FILE).write_text(traceback.format_exc())
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def _here(directories: Sequence[Path], workers: int) -> Iterator[tuple[Path, str | None]]:
+    if workers == 1:
+        for directory in directories:
+            yield directory, attempt(directory)
+        return
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        running = {pool.submit(attempt, directory): directory for directory in directories}
+        try:
+            for future in as_completed(running):
+                yield running[future], future.result()
+        except BrokenProcessPool as error:
+            raise RunError("a worker process died, perhaps for want of memory: lower --workers and resume") from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _on_ray(directories: Sequence[Path], address: str) -> Iterator[tuple[Path, str | None]]:
+    import ray
+
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError) as error:
+        raise InputError(f"no Ray cluster at '{address}': start one with ray start --head, or say local") from error
+    try:
+        task = ray.remote(num_cpus=1, max_retries=0)(attempt)
+        running = {task.remote(directory): directory for directory in directories}
+        while running:
+            (finished,), _ = ray.wait(list(running), num_returns=1)
+            try:
+                yield running.pop(finished), ray.get(finished)
+            except ray.exceptions.RayError as error:
+                raise RunError(f"a task on Ray ended: {type(error).__name__}; resume the study") from error
+    finally:
+        ray.shutdown()

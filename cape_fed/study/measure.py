@@ -1,0 +1,98 @@
+"""What is measured of a cell's encoder: every number with its values under resampled patients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cape_fed.evaluate.aggregate import probe_values
+from cape_fed.evaluate.artefact import LINEAR, probe_projections, tell_apart
+from cape_fed.evaluate.bootstrap import Sampled, mean
+from cape_fed.evaluate.cohorts import Cohort, Probe, make_cohorts
+from cape_fed.evaluate.differences import MEAN, sampled_values
+from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.pooled import POOLS, score_with_pools
+from cape_fed.evaluate.predict import Features, predict
+from cape_fed.evaluate.representation import Representation
+from cape_fed.evaluate.scores import make_resamples
+from cape_fed.evaluate.tasks import task_names
+from cape_fed.pretrain.config import SplitConfig
+from cape_fed.pretrain.heads import project
+from cape_fed.pretrain.objective import ProjectionHead
+from cape_fed.store.split import Split, split_patients
+from cape_fed.store.store import Store
+
+Measures = dict[str, Sampled]
+"""By name: ``metric/scope`` of the mean over tasks, ``task/scope`` of single tasks, ``probe/...``, ``artefact/...``."""
+
+WITHIN: Probe = "within"
+SAMPLE = 1000
+"""Records whose embeddings are kept, to set one encoder beside another."""
+
+
+def measure(
+    method: Representation,
+    train: Sequence[Store],
+    evaluate: Sequence[Store],
+    splits: Mapping[str, Split],
+    options: EvaluateOptions,
+    heads: Mapping[str, ProjectionHead],
+) -> tuple[Measures, NDArray[np.float32]]:
+    """Measures of an encoder, ID being ``train`` and OOD ``evaluate``; also its embeddings ``[n, D]`` of a sample.
+
+    Probes are fitted on all training patients of all ID cohorts by ``splits``, whoever of them the encoder was
+    pretrained on: what differs between cells is the encoder. ``heads`` are the run's projection heads by place. The sample is of OOD records, of test patients of the ID
+    cohorts where there is no OOD cohort, the same whatever the encoder.
+    """
+    cohorts = make_cohorts(train, evaluate, splits, task_names([*train, *evaluate]))
+    features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
+    predictions = predict(method, cohorts, features, options)
+    roles = {cohort.name: cohort.role for cohort in cohorts}
+    scored = score_with_pools(predictions, make_resamples(predictions, options), roles, options)
+    measures = {
+        f"{metric if task == MEAN else task}/{scope}": sampled
+        for (task, metric, scope), sampled in sampled_values(scored, {**roles, **POOLS}).items()
+    }
+    for metric in ("auroc", "mae"):
+        values = probe_values(scored, metric, WITHIN)
+        if outside := [s for cells in values.values() for name, s in cells.items() if roles[name] == "ood"]:
+            measures[f"{metric}/{WITHIN}"] = mean(outside)
+    measures |= {f"probe/{name}": value for name, value in tell_apart(cohorts, features, options).items()}
+    projections = {
+        place: {name: project(head, embeddings) for name, embeddings in features.items()}
+        for place, head in heads.items()
+    }
+    projected = probe_projections(cohorts, projections, options)
+    measures |= {f"projection/{name}": value for name, value in projected.items()}
+    return measures, _sample(cohorts, features, options.seed)
+
+
+def mean_measures(several: Sequence[Measures]) -> Measures:
+    """Mean over encoders of the measures that all of them have."""
+    shared = [name for name in several[0] if all(name in one for one in several)]
+    return {name: mean([one[name] for one in several]) for name in shared}
+
+
+def finite(measures: Measures) -> Iterator[tuple[str, Sampled]]:
+    """Measures that have a value."""
+    return ((name, value) for name, value in measures.items() if math.isfinite(value.point))
+
+
+def _sample(cohorts: Sequence[Cohort], features: Features, seed: int) -> NDArray[np.float32]:
+    side = [cohort for cohort in cohorts if cohort.role == "ood"] or list(cohorts)
+    rows = np.concatenate([features[cohort.name][cohort.tested["transfer"]] for cohort in side])
+    return rows[np.random.default_rng(seed).permutation(len(rows))[:SAMPLE]]
+
+
+def look_for(
+    artefact: str, method: Representation, stores: Sequence[Store], split: SplitConfig, options: EvaluateOptions
+) -> Measures:
+    """How well cohorts that differ in one artefact are told apart: whether the encoder carries it."""
+    splits = {store.cohort: split_patients(store, split.seed, split.fractions) for store in stores}
+    cohorts = make_cohorts(stores, [], splits, [])
+    features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
+    found = tell_apart(cohorts, features, options)
+    return {f"artefact/{artefact}": found[LINEAR]} if found else {}

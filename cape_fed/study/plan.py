@@ -1,0 +1,159 @@
+"""From a study's questions to its cells: every combination of level, panel and seed, each trained once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from pydantic import Field, ValidationError
+
+from cape_fed.compose import compose_config, describe
+from cape_fed.config import RunConfig
+from cape_fed.errors import InputError
+from cape_fed.pretrain.config import Section
+from cape_fed.study.config import CellKeys, Question, StudyConfig
+from cape_fed.study.subsets import SubsetConfig
+
+SEED = "seed"
+_MACHINE = {"out", "device", "threads", "resume", "method", "engine", "roster"}
+"""Keys of the configuration that do not tell one cell from another."""
+
+
+class Sites(Section):
+    """Stores by role."""
+
+    train: tuple[Path, ...]
+    evaluate: tuple[Path, ...] = ()
+
+
+Planted = Mapping[str, Sites]
+"""Planted cohorts by artefact."""
+
+
+class Cell(Section):
+    """One encoder of a study: how it is trained, on whom, and what it is measured on."""
+
+    config: RunConfig
+    keys: CellKeys
+    subset: SubsetConfig | None = None
+    level: str | None = Field(default=None, description="the subset's level")
+    artefacts: dict[str, Sites] = Field(default={}, description="cohorts on which each artefact is looked for")
+
+    @property
+    def name(self) -> str:
+        """Hash of everything that decides the outcome: equal for equal cells of different questions."""
+        plain = self.model_dump(mode="json")
+        plain["config"] = {key: value for key, value in plain["config"].items() if key not in _MACHINE}
+        return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a cell stands in the study."""
+
+    question: str
+    panel: str
+    """Values of what the question is asked across, empty for nothing."""
+    level: str
+    seed: int
+    cell: Cell
+
+
+def make_plan(study: StudyConfig, overrides: Sequence[str], out: Path, planted: Planted) -> list[Placed]:
+    """Every cell of every question, in the order of the file; equal cells occur more than once, with one name.
+
+    What is set later wins: the study's settings, the question's ``across``, ``overrides`` of the command line, the
+    level. InputError in one line for keys or values that do not fit.
+    """
+    return [
+        placed
+        for name, question in study.questions.items()
+        for level, own in _levels(question).items()
+        for placed in _place(
+            name, question, level, choices(study.settings, question.across, overrides, own), out, planted
+        )
+    ]
+
+
+def choices(*groups: Sequence[str]) -> dict[str, list[str]]:
+    """The values of every key as overrides, one value where it is not swept; a later group wins over earlier ones."""
+    found: dict[str, list[str]] = {}
+    try:
+        for override in OverridesParser.create().parse_overrides([text for group in groups for text in group]):
+            key = override.get_key_element()
+            swept = override.is_sweep_override()
+            values = override.sweep_string_iterator() if swept else [override.get_value_element_as_str()]
+            found[key] = [f"{key}={value}" for value in values]
+    except HydraException as error:
+        raise InputError(f"cannot read the study's settings: {' '.join(str(error).split())[:200]}") from error
+    return found
+
+
+def _levels(question: Question) -> dict[str, Sequence[str]]:
+    levels: Mapping[str, Sequence[str]] = (
+        dict.fromkeys(question.subset.levels, ()) if question.subset else question.levels
+    )
+    return {**levels, **question.beside}
+
+
+def _place(
+    name: str, question: Question, level: str, values: Mapping[str, Sequence[str]], out: Path, planted: Planted
+) -> Iterator[Placed]:
+    """One cell for each combination of what is swept; what is swept beside the seed makes the panels."""
+    panels = [key for key, several in values.items() if len(several) > 1 and key != SEED]
+    for combination in product(*values.values()):
+        chosen = dict(zip(values, combination, strict=True))
+        panel = ", ".join(_show(chosen[key]) for key in panels)
+        own = {key: chosen.pop(key).partition("=")[2] for key in CellKeys.model_fields if key in chosen}
+        seed = int(chosen.get(SEED, "seed=0").partition("=")[2])
+        cell = _make_cell(question, level, _cell_keys(own), list(chosen.values()), out, planted)
+        yield Placed(name, panel, level, seed, cell)
+
+
+def _show(override: str) -> str:
+    """``norm group`` for ``norm=group``; of a study's own keys the value says enough."""
+    key, _, value = override.partition("=")
+    return value if key in CellKeys.model_fields else f"{key.rpartition('.')[2]} {value}"
+
+
+def _cell_keys(values: Mapping[str, str]) -> CellKeys:
+    try:
+        return CellKeys.model_validate(dict(values))
+    except ValidationError as error:
+        raise InputError(f"study: {describe(error)}") from error
+
+
+def _make_cell(
+    question: Question, level: str, keys: CellKeys, overrides: list[str], out: Path, planted: Planted
+) -> Cell:
+    config = compose_config([*overrides, f"out={json.dumps(str(out))}"])
+    artefacts: dict[str, Sites] = {}
+    if keys.planted is not None:
+        if keys.planted not in planted:
+            raise InputError(f"no planted artefact '{keys.planted}': choose one of {', '.join(planted)}")
+        sites = planted[keys.planted]
+        data = {"train": [[path] for path in sites.train], "evaluate": [[path] for path in sites.evaluate]}
+        config = RunConfig.model_validate({**config.model_dump(), "data": data})
+        artefacts = dict(planted) if keys.planted == "all" else {}
+    if len(config.data.train) < 1 or any(len(site) > 1 for site in config.data.train):
+        raise InputError("a study needs data.train=[STORE,...], every store being a site of its own")
+    if keys.pretraining == "demographics":
+        config = config.model_copy(update={"seed": 0})
+    subset, chosen = None, None
+    if question.subset is not None and level in question.subset.levels:
+        if keys.patients is None:
+            raise InputError("a study of subsets needs patients=N: how many train each encoder")
+        subset, chosen = question.subset.of(keys.patients), level
+    return Cell(config=config, keys=keys, subset=subset, level=chosen, artefacts=artefacts)
+
+
+def plain_plan(study: StudyConfig, overrides: Sequence[str]) -> dict[str, Any]:
+    """What decides the plan, for the study's ``config.yaml``."""
+    return {"study": study.model_dump(mode="json"), "overrides": sorted(overrides)}

@@ -1,0 +1,43 @@
+"""Planted cohorts as stores: written as archives and ingested like any other, once."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from cape_fed.archive.ingest import ingest_archive
+from cape_fed.archive.plan import Recipe
+from cape_fed.archive.registry import get_reader
+from cape_fed.signal.profile import get_profile
+from cape_fed.store.format import StoreFiles
+from cape_fed.study.plan import Sites
+from cape_fed.synthetic.planted import planted_cohorts
+from cape_fed.synthetic.write import write_cohorts
+
+PROFILE = "compact100"
+_SALT = hashlib.sha256(b"made-up patients").digest()
+"""Nobody's: the same everywhere, so that the same study has the same stores."""
+
+
+def plant(out: Path, conditions: Iterable[str], patients: int, seed: int, workers: int) -> dict[str, Sites]:
+    """Stores of every condition with ``patients`` a cohort, below ``out``; those that are there already stay."""
+    return {condition: _plant(out, condition, patients, seed, workers) for condition in conditions}
+
+
+def _plant(out: Path, condition: str, patients: int, seed: int, workers: int) -> Sites:
+    cohorts = planted_cohorts(condition)
+    paths = {cohort.name: out / cohort.name for cohort in cohorts}
+    if not all(StoreFiles.of(path).meta.is_file() for path in paths.values()):
+        archives = out / f"{condition}.archives"
+        shutil.rmtree(archives, ignore_errors=True)
+        write_cohorts(archives, cohorts, patients, seed)
+        for name, path in paths.items():
+            recipe = Recipe(archives / name, get_reader("wfdb"), name, name, get_profile(PROFILE), _SALT)
+            ingest_archive(recipe, path, workers=workers, overwrite=True)
+        shutil.rmtree(archives)
+    return Sites(
+        train=tuple(paths[cohort.name] for cohort in cohorts if cohort.role == "train"),
+        evaluate=tuple(paths[cohort.name] for cohort in cohorts if cohort.role == "evaluate"),
+    )

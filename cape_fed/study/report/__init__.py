@@ -1,0 +1,1 @@
+"""A study's report: one picture a question."""

@@ -1,0 +1,92 @@
+"""Names, numbers and sentences of a study's report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cape_fed.study.results import Answer, Contrast, Panel, Value, Verdict
+
+_SCOPES = {"id": "ID", "ood": "OOD", "worst": "worst cohort", "within": "OOD, probe of its own"}
+_METRICS = {"auroc": "AUROC", "auprc": "AUPRC", "mae": "age error, years", "r2": "age R²"}
+_NAMES = {
+    "probe/linear": "cohort told apart",
+    "probe/neighbours": "cohort told apart, neighbours",
+    "probe/matched": "cohort told apart, matched",
+    "probe/projection": "cohort told apart, projection",
+    "fact/drift": "client drift",
+    "fact/cosine": "cosine of updates",
+    "fact/cka": "CKA to the reference",
+    "fact/seconds": "seconds a cell",
+}
+_YEARS = ("mae", "age")
+HEADLINE = "auroc/ood"
+"""The measure that a question's sentence is about."""
+
+
+def measure_name(measure: str) -> str:
+    """A measure as a heading."""
+    if measure in _NAMES:
+        return _NAMES[measure]
+    first, _, scope = measure.partition("/")
+    return f"{_METRICS.get(first, first)}, {_SCOPES.get(scope, scope)}"
+
+
+def number(value: float | None, measure: str, *, sign: bool = False) -> str:
+    """A value with the digits its measure deserves."""
+    if value is None:
+        return "–"
+    digits = 2 if measure.partition("/")[0] in _YEARS or measure.startswith("fact/") else 3
+    rounded = round(value, digits) or 0.0
+    return f"{rounded:{'+' if sign and rounded else ''}.{digits}f}".replace("-", "−")
+
+
+def interval(value: Value, measure: str, *, sign: bool = False) -> str:
+    """``low to high``; empty where there is none."""
+    if value.low is None or value.high is None:
+        return ""
+    return f"{number(value.low, measure, sign=sign)} to {number(value.high, measure, sign=sign)}"
+
+
+def p_text(p: float | None) -> str:
+    """A p value."""
+    if p is None:
+        return ""
+    return "p < 0.001" if p < 0.001 else f"p {p:.3f}" if p < 0.1 else f"p {p:.2f}"
+
+
+def sentences(answer: Answer) -> Iterator[str]:
+    """What the OOD numbers say about a question, panel by panel."""
+    for panel in answer.panels:
+        if HEADLINE in panel.contrasts:
+            yield _sentence(panel, answer.reference)
+    for level, contrasts in answer.carried.items():
+        found = [c.level for c in contrasts if c.p_holm is not None and c.p_holm < 0.05 and c.point > 0]
+        yield f"{level} carries {', '.join(found) if found else 'none of the artefacts that it was asked for'}."
+
+
+def verdict_text(verdict: Verdict) -> str:
+    """A claim's outcome with the numbers behind it."""
+    contrast, measure = verdict.contrast, verdict.claim.measure
+    where = f" ({verdict.panel})" if verdict.panel else ""
+    return (
+        f"{measure_name(measure)}{where}: {contrast.level} − {contrast.reference} = "
+        f"{number(contrast.point, measure, sign=True)} ({interval(contrast, measure, sign=True)}), "
+        f"{p_text(contrast.p_holm)} after correction"
+    )
+
+
+def _sentence(panel: Panel, reference: str) -> str:
+    apart: list[str] = []
+    level: list[str] = []
+    for contrast in panel.contrasts[HEADLINE]:
+        told = contrast.p_holm is not None and contrast.p_holm < 0.05
+        (apart if told else level).append(_gap(contrast) if told else contrast.level)
+    base = number(panel.levels[reference][HEADLINE].point, HEADLINE)
+    start = f"{panel.name}: against" if panel.name else "Against"
+    told_apart = "; ".join(apart) or "no level is told apart from it"
+    rest = f". Not told apart: {', '.join(level)}" if apart and level else ""
+    return f"{start} {reference} (OOD AUROC {base}), {told_apart}{rest}."
+
+
+def _gap(contrast: Contrast) -> str:
+    return f"{contrast.level} {number(contrast.point, HEADLINE, sign=True)} ({interval(contrast, HEADLINE, sign=True)})"

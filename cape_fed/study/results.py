@@ -1,0 +1,87 @@
+"""Schema of a study's ``results.json``."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from cape_fed.study.config import Claim, StudyConfig
+from cape_fed.study.effects import Effect
+
+Ruling = Literal["supported", "refuted", "undecided"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Value(_Part):
+    """A mean over seeds with its interval over seeds and patients."""
+
+    point: float
+    low: float | None
+    high: float | None
+    seeds: list[float]
+
+    @classmethod
+    def of(cls, effect: Effect) -> Value:
+        """The parts of an effect that describe a level by itself."""
+        return cls(point=effect.point, low=effect.low, high=effect.high, seeds=list(effect.seeds))
+
+
+class Contrast(Value):
+    """A level minus the reference, paired by seed and by patient."""
+
+    level: str
+    reference: str
+    size: float | None
+    """In standard deviations of the difference between seeds."""
+    p: float | None
+    p_holm: float | None
+    """Corrected by Holm for all contrasts of this measure in the study."""
+
+
+class Panel(_Part):
+    """A question asked with one setting of everything else."""
+
+    name: str
+    """What it is asked with, empty where there is one panel only."""
+    levels: dict[str, dict[str, Value]]
+    """Level → measure → value."""
+    contrasts: dict[str, list[Contrast]]
+    """By measure."""
+    balance: dict[str, dict[str, float]] = {}
+    """Who the patients of each subset are, means over seeds; empty where levels are not subsets."""
+
+
+class Answer(_Part):
+    """One question with all its panels."""
+
+    title: str
+    reference: str
+    panels: list[Panel]
+    carried: dict[str, list[Contrast]] = {}
+    """Level → how much better cohorts are told apart that differ in an artefact than cohorts that differ in nothing."""
+
+
+class Verdict(_Part):
+    """What became of a claim."""
+
+    claim: Claim
+    panel: str
+    outcome: Ruling
+    contrast: Contrast
+
+
+class StudyResults(_Part):
+    """``results.json`` of a study."""
+
+    format: Literal[1] = 1
+    study: StudyConfig
+    overrides: list[str]
+    cells: int
+    failed: dict[str, str] = {}
+    """Cells that failed, by name, and why."""
+    answers: dict[str, Answer]
+    verdicts: list[Verdict]

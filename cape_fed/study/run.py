@@ -1,0 +1,118 @@
+"""A study from its file to its report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cape_fed.errors import RunError
+from cape_fed.pretrain.cohorts import open_stores
+from cape_fed.rundir import RunDirectory
+from cape_fed.study.analysis import answer, judge
+from cape_fed.study.cell import OUTCOME, read_outcome, write_cell
+from cape_fed.study.config import StudyConfig
+from cape_fed.study.launch import run_cells
+from cape_fed.study.plan import Cell, Placed, Planted, choices, make_plan, plain_plan
+from cape_fed.study.plant import plant
+from cape_fed.study.report.document import report_study
+from cape_fed.study.results import StudyResults
+from cape_fed.study.train import training_splits
+from cape_fed.synthetic.planted import ALL, CONDITIONS
+
+log = logging.getLogger(__name__)
+
+CELLS = "cells"
+
+Progress = Callable[[int, int, str], None]
+"""Called with the cells done, the cells in all and a line about the last one."""
+
+
+def run_study(
+    study: StudyConfig,
+    overrides: Sequence[str],
+    out: Path,
+    *,
+    workers: int = 1,
+    ray: str | None = None,
+    resume: bool = False,
+    progress: Progress = lambda done, total, line: None,
+) -> StudyResults:
+    """Run every cell of a study that has no outcome yet, and write ``results.json`` and ``report.html`` to ``out``.
+
+    InputError before anything is trained where a cell cannot be planned, be it for a key, for too few patients in a
+    subset or for stores that do not go together. RunError at the end where cells failed: the others are reported.
+    """
+    run = RunDirectory(out)
+    with run.open(plain_plan(study, overrides), resume=resume):
+        plan = make_plan(study, overrides, out, _plant(study, overrides, out, workers))
+        cells = {placed.cell.name: placed.cell for placed in plan}
+        folders = {name: out / CELLS / name for name in cells}
+        _lay_down(cells, folders)
+        failed = _run(folders, workers, ray, progress)
+        results = analyse(study, overrides, plan, folders, failed)
+        report_study(results, out)
+    if failed:
+        name, why = next(iter(failed.items()))
+        raise RunError(f"{len(failed)} of {len(cells)} cells failed, the first ({CELLS}/{name}): {why}")
+    return results
+
+
+def analyse(
+    study: StudyConfig,
+    overrides: Sequence[str],
+    plan: Sequence[Placed],
+    folders: dict[str, Path],
+    failed: dict[str, str],
+) -> StudyResults:
+    """Answers and verdicts from the cells that have an outcome."""
+    outcomes = {name: read_outcome(folder) for name, folder in folders.items() if (folder / OUTCOME).is_dir()}
+    answers = answer(study, plan, outcomes)
+    return StudyResults(
+        study=study,
+        overrides=sorted(overrides),
+        cells=len(folders),
+        failed=failed,
+        answers=answers,
+        verdicts=judge(study.claims, answers),
+    )
+
+
+def _lay_down(cells: dict[str, Cell], folders: dict[str, Path]) -> None:
+    """Write every cell to its folder, once all of them have turned out to be possible."""
+    for cell in cells.values():
+        if cell.subset is not None:
+            training_splits(cell, open_stores([site[0] for site in cell.config.data.train]))
+    for name, cell in cells.items():
+        write_cell(folders[name], cell)
+
+
+def _run(folders: dict[str, Path], workers: int, ray: str | None, progress: Progress) -> dict[str, str]:
+    """Run what has no outcome yet; the cells that failed and why."""
+    left = [folder for folder in folders.values() if not (folder / OUTCOME).is_dir()]
+    done, failed = len(folders) - len(left), dict[str, str]()
+
+    def ended(folder: Path, failure: str | None) -> None:
+        nonlocal done
+        done += 1
+        if failure is not None:
+            failed[folder.name] = failure
+            log.error("cell %s failed: %s", folder.name, failure)
+        else:
+            log.info("cell %s done", folder.name)
+        progress(done, len(folders), failure or "")
+
+    log.info("%d cells, %d of them done", len(folders), done)
+    run_cells(left, workers, ray, ended)
+    return failed
+
+
+def _plant(study: StudyConfig, overrides: Sequence[str], out: Path, workers: int) -> Planted:
+    """The planted cohorts that the study needs, as stores below ``out``; all of them where one cell looks for all."""
+    groups = [(study.settings, question.across, overrides) for question in study.questions.values()]
+    wanted = {value.partition("=")[2] for group in groups for value in choices(*group).get("planted", [])} - {"null"}
+    wanted = set(CONDITIONS) if ALL in wanted else wanted
+    if not wanted:
+        return {}
+    patients = choices(study.settings, overrides).get("planted_patients", ["planted_patients=300"])[0].partition("=")[2]
+    return plant(out / "planted", [name for name in CONDITIONS if name in wanted], int(patients), 0, workers)

@@ -1,0 +1,108 @@
+"""Pretraining of one cell: from its settings to the encoders that are measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cape_fed.config import RunConfig
+from cape_fed.jobs import pretrain_centrally
+from cape_fed.pretrain.cohorts import open_stores
+from cape_fed.release.bundle import MODEL
+from cape_fed.rundir import RunDirectory
+from cape_fed.store.split import Split, save_split, split_patients
+from cape_fed.store.store import Store
+from cape_fed.study.plan import Cell
+from cape_fed.study.population import training_patients
+from cape_fed.study.subsets import draw_subsets
+from client.site import site_name
+
+
+def pretrain_cell(cell: Cell, directory: Path) -> list[RunDirectory]:
+    """Train what the cell asks for below ``directory``: one run, or one a cohort where each trains alone.
+
+    Nothing for a method that is not trained. A run that was interrupted goes on.
+    """
+    if cell.keys.pretraining in ("untrained", "demographics"):
+        return []
+    stores = open_stores([site[0] for site in cell.config.data.train])
+    splits = {name: split for name, split in training_splits(cell, stores).items() if len(split.train)}
+    taking_part = [store for store in stores if store.cohort in splits]
+    if cell.keys.pretraining == "local":
+        return [_train(cell, [store], splits, len(stores), directory / store.cohort) for store in taking_part]
+    return [_train(cell, taking_part, splits, len(taking_part), directory / "run")]
+
+
+def training_splits(cell: Cell, stores: list[Store]) -> dict[str, Split]:
+    """By cohort, the run's split with the training part cut down to the cell's subset."""
+    config = cell.config.split
+    splits = [split_patients(store, config.seed, config.fractions) for store in stores]
+    if cell.subset is not None and cell.level is not None:
+        patients = training_patients(stores, splits)
+        chosen = patients.iloc[draw_subsets(patients, cell.subset, cell.config.seed)[cell.level]]
+        splits = [
+            _keep(store, split, set(chosen.loc[chosen["cohort"] == number, "patient"]))
+            for number, (store, split) in enumerate(zip(stores, splits, strict=True))
+        ]
+    return {store.cohort: split for store, split in zip(stores, splits, strict=True)}
+
+
+def _keep(store: Store, split: Split, patients: set[int]) -> Split:
+    return split._replace(train=split.train[[code in patients for code in store.patients[split.train].tolist()]])
+
+
+def _train(cell: Cell, stores: list[Store], splits: Mapping[str, Split], sites: int, out: Path) -> RunDirectory:
+    run = RunDirectory(out)
+    if (run.bundle / MODEL).exists():
+        return run
+    config = run_config(cell, stores, sites, out)
+    for path in _split_folders(config, stores):
+        for store in stores:
+            if not (path / f"{store.cohort}.parquet").exists():
+                save_split(path / f"{store.cohort}.parquet", store, splits[store.cohort])
+    if cell.keys.pretraining == "federated":
+        from cape_fed.cli.federate import simulate_federation  # imports Flower
+
+        simulate_federation(config, _silent, workers=1)
+    else:
+        pretrain_centrally(config, _silent)
+    return run
+
+
+def run_config(cell: Cell, stores: list[Store], sites: int, out: Path) -> RunConfig:
+    """The configuration of one of the cell's runs on ``stores``, out of ``sites`` sites.
+
+    With a budget of epochs all methods see about as many pairs of each patient: a site takes its share of
+    ``train.steps``; cyclic and partial participation take more rounds for it. With a budget of steps every site takes
+    ``train.steps``.
+    """
+    steps = cell.config.train.steps
+    own = steps if cell.keys.budget == "steps" else steps / sites
+    changes: dict[str, Any] = {"data": {"train": [store.path for store in stores]}, "out": out, "resume": False}
+    plain = cell.config.model_dump()
+    if cell.keys.pretraining == "federated":
+        federation = cell.config.federation
+        share = 1 / sites if federation.strategy == "cyclic" else federation.participation
+        rounds = max(1, round(own / federation.local_steps / share))
+        plain["federation"] |= {
+            "rounds": rounds,
+            "measure_every": rounds,
+            "evaluate": False,
+            "checkpoint_every": rounds,
+        }
+    elif cell.keys.pretraining == "local":
+        plain["train"] |= {"steps": max(1, round(own))}
+    changes["resume"] = RunDirectory(out).config.exists()
+    return RunConfig.model_validate({**plain, **changes})
+
+
+def _split_folders(config: RunConfig, stores: list[Store]) -> Iterator[Path]:
+    """Where a run looks for its splits: its own folder, and that of each simulated site."""
+    yield RunDirectory(config.out).splits
+    for store in stores:
+        yield RunDirectory(config.out / "sites" / site_name((store.path,))).splits
+
+
+def _silent(done: int, total: int, line: dict[str, Any]) -> None:
+    """A cell shows no progress of its own."""
