@@ -8,10 +8,8 @@ from pydantic import Field
 
 from cape_fed.pretrain.config import Section
 
-StrategyName = Literal[
-    *("fedavg", "fedavgm", "fedadam", "fedprox", "trimmed_mean", "multi_krum", "median"),
-    *("scaffold", "fedbn", "fedema", "ldawa", "cyclic"),
-]
+Averaging = Literal["fedavg", "fedavgm", "fedadam", "fedprox", "trimmed_mean", "multi_krum", "median"]
+StrategyName = Literal[Averaging, "scaffold", "fedbn", "fedema", "ldawa", "cyclic"]
 Transport = Literal["float32", "float16", "bfloat16"]
 
 

@@ -44,8 +44,9 @@ def measure(
     """Measures of an encoder, ID being ``train`` and OOD ``evaluate``; also its embeddings ``[n, D]`` of a sample.
 
     Probes are fitted on all training patients of all ID cohorts by ``splits``, whoever of them the encoder was
-    pretrained on: what differs between cells is the encoder. ``heads`` are the run's projection heads by place. The sample is of OOD records, of test patients of the ID
-    cohorts where there is no OOD cohort, the same whatever the encoder.
+    pretrained on: what differs between cells is the encoder. ``heads`` are the run's projection heads by place. The
+    sample is of OOD records, of test patients of the ID cohorts where there is no OOD cohort, the same whatever the
+    encoder.
     """
     cohorts = make_cohorts(train, evaluate, splits, task_names([*train, *evaluate]))
     features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
