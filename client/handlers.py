@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from time import perf_counter
 from typing import Any
@@ -28,15 +28,16 @@ from cape_fed.federation.messages import (
     reply_content,
     source_hash,
 )
-from cape_fed.federation.tensors import length, to_arrays, update_records
+from cape_fed.federation.tensors import CONTROL, length, to_arrays, update_records
 from cape_fed.federation.validation import RefusedError, read_encoder
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.cohorts import common_profile, count_store, open_cohorts, open_stores
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.encoder import Encoder, encoder_config
+from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.monitor import Monitor
 from cape_fed.pretrain.workbench import Workbench, choose_device
-from client import evaluation
+from client import evaluation, methods
 from client.site import SiteConfig
 from client.state import load_local_state, save_local_state
 
@@ -81,11 +82,11 @@ def train(message: Message, site: SiteConfig) -> Message:
     _stand_before(task, resident, site)
     bench = resident.bench
     resident.next_round = None  # until this round is saved, what is in memory is no round's beginning
-    bench.learner.encoder.load_state_dict(encoder)
-    bench.learner.hold_to(encoder, task.proximal_mu)
+    own = methods.begin(task, encoder, resident.own, _read_control(message, task, bench.learner), bench.learner)
     start = task.round * task.local_steps
     losses = [loss for _, loss in bench.train(start, start + task.local_steps)]
-    save_local_state(site.state / task.run, bench.learner, task.round + 1, keep_from=task.saved_round)
+    resident.own, beside = methods.end(task, own, bench.learner)
+    save_local_state(site.state / task.run, bench.learner, task.round + 1, keep_from=task.saved_round, own=resident.own)
     resident.next_round = task.round + 1
     records[METRICS] = number_record(
         {
@@ -94,6 +95,7 @@ def train(message: Message, site: SiteConfig) -> Message:
             "seconds": perf_counter() - begin,
         }
     )
+    records |= beside
     records |= update_records(bench.learner.encoder.state_dict(), encoder, task.transport)
     log.info("site %s: round %d trained in %.1f s", site.name, task.round, perf_counter() - begin)
     return _reply(message, task, site, records)
@@ -103,7 +105,7 @@ def evaluate(message: Message, site: SiteConfig) -> Message:
     """Measure the coordinator's encoder, and score it with the coordinator's probes where there are some."""
     task, encoder = _receive(message, site)
     records = _look_at(task, encoder, site)
-    records |= evaluation.score_probes(message, task, encoder, site)
+    records |= evaluation.score_probes(message, task, _personal(task, encoder, site), site)
     return _reply(message, task, site, records)
 
 
@@ -122,6 +124,7 @@ def _receive(message: Message, site: SiteConfig) -> tuple[Task, dict[str, Tensor
 def _look_at(task: Task, tensors: Mapping[str, Tensor], site: SiteConfig) -> dict[str, Any]:
     """What is asked about the encoder as it came: monitors, and sums towards probes where the site trains."""
     records: dict[str, Any] = {}
+    tensors = _personal(task, tensors, site)
     if task.measure:
         encoder = Encoder(encoder_config(task.config)).to(choose_device(site.device))
         encoder.load_state_dict(dict(tensors))
@@ -143,6 +146,8 @@ class _Resident:
     """A site's workbench between the messages that this process serves."""
 
     bench: Workbench
+    own: methods.Own = field(default_factory=dict)
+    """What the federated method keeps at the site."""
     next_round: int | None = 0
     """The round before which the learner in memory stands; another round's state is read from the site's files."""
 
@@ -160,12 +165,30 @@ def _stand_before(task: Task, resident: _Resident, site: SiteConfig) -> None:
     """Bring head and optimiser to where they were before the round, or last before it; fresh ones where never."""
     if resident.next_round == task.round:
         return
-    found = load_local_state(site.state / task.run, resident.bench.learner, task.round)
+    found, resident.own = load_local_state(site.state / task.run, resident.bench.learner, task.round)
+    resident.next_round = task.round
     if found is None:
         resident.bench.renew_learner()
     if task.round and found != task.round:
         since = "fresh ones" if found is None else f"those of round {found}"
         log.warning("site %s took no part before round %d: head and optimiser are %s", site.name, task.round, since)
+
+
+def _personal(task: Task, tensors: Mapping[str, Tensor], site: SiteConfig) -> dict[str, Tensor]:
+    """The encoder as this site uses it, with what the federated method keeps here."""
+    if site.role != "train" or task.method != "fedbn":
+        return dict(tensors)
+    resident = _resident(task.run, task.total_steps, task.config, site)
+    _stand_before(task, resident, site)
+    return methods.personal(task, tensors, resident.own)
+
+
+def _read_control(message: Message, task: Task, learner: Learner) -> dict[str, Tensor]:
+    """The coordinator's control variate, checked as its encoder is; nothing where the method has none."""
+    if task.method != "scaffold":
+        return {}
+    arrays = read_encoder(message.content, dict(learner.encoder.named_parameters()), name=CONTROL)
+    return {name: torch.from_numpy(array.copy()) for name, array in arrays.items()}
 
 
 @lru_cache(maxsize=16)

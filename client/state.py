@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
+from torch import Tensor
+
 from cape_fed.pretrain.learner import Learner
-from cape_fed.pretrain.state import load_state, save_state
+from cape_fed.pretrain.state import load_own, load_state, save_state
 
 
-def save_local_state(directory: Path, learner: Learner, round_number: int, *, keep_from: int) -> None:
+def save_local_state(
+    directory: Path, learner: Learner, round_number: int, *, keep_from: int, own: Mapping[str, Tensor]
+) -> None:
     """Keep what the site needs when it begins ``round_number``; the encoder comes from the coordinator.
+
+    ``own`` is what the federated method keeps at the site.
 
     The coordinator can come back to ``keep_from``: what the site would begin that round with stays, older states go. So
     do those after ``round_number``, left by a run that was taken up again further back.
     """
-    save_state(_path(directory, round_number), learner, {"round": round_number}, encoder=False)
+    save_state(_path(directory, round_number), learner, {"round": round_number}, encoder=False, own=own)
     rounds = _rounds(directory)
     oldest = max((number for number in rounds if number <= keep_from), default=0)
     for number in rounds:
@@ -23,16 +30,17 @@ def save_local_state(directory: Path, learner: Learner, round_number: int, *, ke
             shutil.rmtree(_path(directory, number), ignore_errors=True)
 
 
-def load_local_state(directory: Path, learner: Learner, round_number: int) -> int | None:
-    """Put the learner where the site was before ``round_number``, or last before that; the round of that state.
+def load_local_state(directory: Path, learner: Learner, round_number: int) -> tuple[int | None, dict[str, Tensor]]:
+    """Put the learner where the site was before ``round_number``, or last before that; that state's round and own.
 
-    None, and the learner untouched, where there is none. A site that missed rounds goes on with the head and optimiser
-    it had, one that joins late with fresh ones.
+    None and nothing, and the learner untouched, where there is none. A site that missed rounds goes on with the head
+    and optimiser it had, one that joins late with fresh ones.
     """
     found = max((number for number in _rounds(directory) if number <= round_number), default=None)
-    if found is not None:
-        load_state(_path(directory, found), learner)
-    return found
+    if found is None:
+        return None, {}
+    load_state(_path(directory, found), learner)
+    return found, load_own(_path(directory, found))
 
 
 def _rounds(directory: Path) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,18 +17,9 @@ from cape_fed.errors import RunError
 from cape_fed.federation.config import FederationConfig
 from cape_fed.federation.messages import METRICS, PATIENTS
 from cape_fed.federation.tensors import ENCODER, length
-
-Changes = Mapping[str, NDArray[np.float64]]
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """What one site's reply comes to."""
-
-    site: str
-    changes: Changes
-    weight: int
-    """Training patients it counts for."""
+from cape_fed.pretrain.norm import is_statistic
+from server.divergence import weigh_by_divergence
+from server.update import Update
 
 
 class Aggregator:
@@ -38,9 +29,11 @@ class Aggregator:
     arithmetic is the same, and distances and means are not taken between large, nearly equal numbers.
     """
 
-    def __init__(self, config: FederationConfig) -> None:
+    def __init__(self, config: FederationConfig, control: Mapping[str, Tensor] | None = None) -> None:
+        """``control`` is SCAFFOLD's variate before the first round: zeros in the shapes of the encoder's parameters."""
         self.config = config
         self.strategy = _make_strategy(config)
+        self.control = {name: value.numpy().astype(np.float64) for name, value in (control or {}).items()}
 
     def aggregate(
         self, round_number: int, encoder: Mapping[str, Tensor], updates: Sequence[Update]
@@ -49,26 +42,43 @@ class Aggregator:
 
         RunError where the outcome is not finite, as from a server learning rate that is too high.
         """
-        zeros = ArrayRecord({name: Array(np.zeros(tuple(value.shape))) for name, value in sorted(encoder.items())})
-        if isinstance(self.strategy, FedAvgM):
-            self.strategy.current_arrays = zeros
-        if isinstance(self.strategy, FedAdam):
-            self.strategy.current_arrays = {name: array.numpy() for name, array in zeros.items()}
-        replies = [_as_reply(update) for update in (clip_to_median(updates) if self.config.clip else updates)]
-        arrays, _ = self.strategy.aggregate_train(round_number, replies)
-        assert arrays is not None
+        counted = clip_to_median(updates) if self.config.clip else list(updates)
+        if self.config.strategy == "ldawa":
+            counted = weigh_by_divergence(encoder, counted)
+        arrays = self._aggregate_parameters(round_number, encoder, counted) | _mean_statistics(counted)
         with np.errstate(over="ignore"):  # infinity is looked for below
             after = {
-                name: torch.from_numpy((value.detach().cpu().numpy() + arrays[name].numpy()).astype(np.float32))
+                name: torch.from_numpy((value.detach().cpu().numpy() + arrays[name]).astype(np.float32))
                 for name, value in encoder.items()
             }
         if not all(bool(torch.isfinite(value).all()) for value in after.values()):
             raise RunError(f"round {round_number}: the encoder is not finite: lower federation.options.learning_rate")
         return after
 
+    def _aggregate_parameters(
+        self, round_number: int, encoder: Mapping[str, Tensor], updates: Sequence[Update]
+    ) -> dict[str, NDArray[np.float64]]:
+        """The strategy's change of everything that is learned; BatchNorm's statistics never enter an optimiser."""
+        learned = [name for name in sorted(encoder) if not is_statistic(name)]
+        zeros = ArrayRecord({name: Array(np.zeros(tuple(encoder[name].shape))) for name in learned})
+        if isinstance(self.strategy, FedAvgM):
+            self.strategy.current_arrays = zeros
+        if isinstance(self.strategy, FedAdam):
+            self.strategy.current_arrays = {name: array.numpy() for name, array in zeros.items()}
+        arrays, _ = self.strategy.aggregate_train(round_number, [_as_reply(update, learned) for update in updates])
+        assert arrays is not None
+        return {name: arrays[name].numpy() for name in learned}
+
+    def steer(self, updates: Sequence[Update], sites: int) -> None:
+        """SCAFFOLD's control variate after a round: the sites' changes over the number of all training sites."""
+        changes = [Update(update.site, update.control, update.weight) for update in updates if update.control]
+        for update in clip_to_median(changes) if self.config.clip and changes else changes:
+            for name, value in update.changes.items():
+                self.control[name] = self.control[name] + value / sites
+
     def state(self) -> dict[str, Tensor]:
-        """The server optimiser's moments, empty where the strategy has none."""
-        moments: dict[str, NDArray[np.float64]] = {}
+        """The server optimiser's moments and the control variate, empty where the strategy has neither."""
+        moments = {f"control.{name}": value for name, value in self.control.items()}
         for field in ("m_t", "v_t"):
             for name, value in (getattr(self.strategy, field, None) or {}).items():
                 moments[f"{field}.{name}"] = value
@@ -82,6 +92,7 @@ class Aggregator:
         for key, value in sorted(state.items()):
             field, _, name = key.partition(".")
             fields.setdefault(field, {})[name] = value.numpy()
+        self.control |= fields.pop("control", {})
         for field, values in fields.items():
             setattr(self.strategy, field, list(values.values()) if field == "momentum_vector" else values)
 
@@ -93,7 +104,7 @@ def clip_to_median(updates: Sequence[Update]) -> list[Update]:
     return [
         update
         if own <= bound
-        else Update(update.site, {name: value * (bound / own) for name, value in update.changes.items()}, update.weight)
+        else replace(update, changes={name: value * (bound / own) for name, value in update.changes.items()})
         for update, own in zip(updates, lengths, strict=True)
     ]
 
@@ -101,8 +112,6 @@ def clip_to_median(updates: Sequence[Update]) -> list[Update]:
 def _make_strategy(config: FederationConfig) -> FedAvg:
     options = config.options
     match config.strategy:
-        case "fedavg" | "fedprox":  # FedProx differs at the sites only
-            return FedAvg(weighted_by_key=PATIENTS)
         case "fedavgm":
             return FedAvgM(
                 weighted_by_key=PATIENTS,
@@ -127,11 +136,23 @@ def _make_strategy(config: FederationConfig) -> FedAvg:
             )
         case "median":
             return FedMedian(weighted_by_key=PATIENTS)
+        case _:  # the others differ at the sites, in who is asked, or in what weighs how much
+            return FedAvg(weighted_by_key=PATIENTS)
 
 
-def _as_reply(update: Update) -> Message:
+def _mean_statistics(updates: Sequence[Update]) -> dict[str, NDArray[np.float64]]:
+    """The mean change of BatchNorm's running statistics, weighted by patients."""
+    total = sum(update.weight for update in updates)
+    return {
+        name: sum((update.weight / total * update.changes[name] for update in updates), np.zeros(()))
+        for name in updates[0].changes
+        if is_statistic(name)
+    }
+
+
+def _as_reply(update: Update, names: Sequence[str]) -> Message:
     """An update as the message a strategy expects."""
-    arrays = ArrayRecord({name: Array(np.ascontiguousarray(value)) for name, value in sorted(update.changes.items())})
+    arrays = ArrayRecord({name: Array(np.ascontiguousarray(update.changes[name])) for name in names})
     content = RecordDict({ENCODER: arrays, METRICS: MetricRecord({PATIENTS: update.weight})})
     nowhere = Metadata(0, "", 0, 0, "", "", 0.0, 0.0, MessageType.TRAIN)
     return make_message(nowhere, content)

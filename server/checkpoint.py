@@ -19,6 +19,7 @@ from cape_fed.federation.messages import CohortCounts
 from cape_fed.files import atomic_directory
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.encoder import build_encoder, encoder_config
+from cape_fed.pretrain.norm import is_statistic
 from cape_fed.seeds import derive_seed
 from cape_fed.signal.profile import Profile
 from server.standing import Standing
@@ -60,6 +61,10 @@ class RunState:
     optimiser: dict[str, Tensor] = field(default_factory=dict)
     best: dict[str, Tensor] = field(default_factory=dict)
     """The encoder of the best round by validation, empty before the first evaluation."""
+
+    def encoder_parameters(self) -> dict[str, Tensor]:
+        """The encoder without BatchNorm's running statistics: what is learned."""
+        return {name: value for name, value in self.encoder.items() if not is_statistic(name)}
 
 
 def new_state(config: PretrainConfig) -> RunState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from flwr.app import Message, MessageType
@@ -13,12 +13,12 @@ from cape_fed.config import RunConfig
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.federation.messages import PATIENTS, Task, read_numbers, task_content
 from cape_fed.federation.roster import Member, members_with
-from cape_fed.federation.validation import RefusedError, check_reply, check_update
-from server.aggregation import Update
+from cape_fed.federation.validation import RefusedError, check_control, check_reply, check_update
 from server.checkpoint import RunState
 from server.exchange import Answer, Exchange, Question
 from server.membership import Membership
 from server.quorum import below_quorum
+from server.update import Update
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +51,13 @@ class Correspondence:
         there = {member.name for member in members_with(self.membership.members.values(), "train")}
         return there | self.state.facts.patients.keys()
 
-    def lacking(self, counted: Iterable[str]) -> str | None:
-        """What ``counted`` training sites lack of a quorum; None where it is met."""
+    def lacking(self, counted: Iterable[str], among: Collection[str] | None = None) -> str | None:
+        """What ``counted`` training sites lack of a quorum of those ``among`` which it is; None where it is met."""
+        asked = self.trainers() if among is None else among
         facts = self.state.facts
         # A quarantined site is missing as a site; what it said of its patients does not count any more.
         patients = {name: number for name, number in facts.patients.items() if name not in facts.standing.quarantined}
-        return below_quorum(self.federation, set(counted) & self.trainers(), self.trainers(), patients)
+        return below_quorum(self.federation, set(counted) & set(asked), asked, patients)
 
     def refresh(self) -> None:
         """See who is there, and remember what a resumed run has to know of them."""
@@ -71,13 +72,18 @@ class Correspondence:
         number: int,
         train: Sequence[Member],
         others: Sequence[Member],
+        extra: Mapping[str, Any],
         *,
         measure: bool,
         sums: EvaluateOptions | None,
     ) -> dict[str, Answer]:
-        """Have sites train, and the others measure, the state's encoder at the same time; replies that count."""
-        own = self._questions(number, train, MessageType.TRAIN, self.state.encoder, measure=measure, sums=sums)
-        beside = self._questions(number, others, MessageType.EVALUATE, self.state.encoder, measure=measure)
+        """Have sites train, and the others look at, the state's encoder at the same time; replies that count.
+
+        ``extra`` records go to those that train.
+        """
+        wishes: dict[str, Any] = {"measure": measure, "sums": sums}
+        own = self._questions(number, train, MessageType.TRAIN, self.state.encoder, extra, **wishes)
+        beside = self._questions(number, others, MessageType.EVALUATE, self.state.encoder, **wishes)
         answers = self._ask(number, [*own, *beside])
         for member in others:
             if member.name in answers:
@@ -148,6 +154,8 @@ class Correspondence:
             seconds=max(0.8 * federation.round_deadline, federation.round_deadline - 30),
             config=self.config.pretraining,
             proximal_mu=federation.proximal_mu,
+            method=federation.local_method,
+            ema_tau=federation.options.ema_tau,
             transport=federation.transport,
             **wishes,
         )
@@ -159,4 +167,9 @@ class Correspondence:
         changes = check_update(
             message, member, self.state.encoder, self.federation.transport, self.federation.max_change
         )
-        return Update(member.name, changes, member.weight(read_numbers(message)[PATIENTS]))
+        control = None
+        if self.federation.local_method == "scaffold":
+            control = check_control(
+                message, self.state.encoder_parameters(), self.state.encoder, self.federation.max_change
+            )
+        return Update(member.name, changes, member.weight(read_numbers(message)[PATIENTS]), control)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
-import numpy as np
+import torch
 
 from cape_fed.config import RunConfig
 from cape_fed.errors import RunError
 from cape_fed.federation.messages import METRICS, MONITORS, read_numbers
-from cape_fed.federation.tensors import length
+from cape_fed.federation.tensors import CONTROL, array_records, length
 from cape_fed.rundir import RunDirectory
-from server.aggregation import Aggregator, Changes, Update
+from cape_fed.seeds import derive_rng
+from server.aggregation import Aggregator
 from server.checkpoint import RunState, save_round
 from server.correspondence import Correspondence
+from server.divergence import client_drift
 from server.evaluation import Evaluation
 from server.exchange import Answer
+from server.update import Update
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +35,13 @@ class Coordinator:
 
     def __init__(self, config: RunConfig, run: RunDirectory, state: RunState, sites: Correspondence) -> None:
         self.federation = config.federation
+        self.seed = config.seed
         self.run = run
         self.state = state
         self.sites = sites
-        self.aggregator = Aggregator(config.federation)
+        scaffold = config.federation.strategy == "scaffold"
+        control = {name: torch.zeros(value.shape) for name, value in state.encoder_parameters().items()}
+        self.aggregator = Aggregator(config.federation, control if scaffold else None)
         self.aggregator.load_state(state.optimiser)
         self.evaluation = Evaluation(config, run, state, sites)
 
@@ -56,7 +63,9 @@ class Coordinator:
         begin, before = perf_counter(), self.state.encoder
         answers, updates = self._reach_quorum(number)
         self._write_measures(number, answers)
-        self.state.encoder = self.aggregator.aggregate(number, before, [updates[name] for name in sorted(updates)])
+        counted = [updates[name] for name in sorted(updates)]
+        self.state.encoder = self.aggregator.aggregate(number, before, counted)
+        self.aggregator.steer(counted, len(self.sites.trainers()))
         self.state.optimiser = self.aggregator.state()
         if self.evaluation.due(number):
             self.evaluation.evaluate(number, before, answers)
@@ -73,38 +82,52 @@ class Coordinator:
         for attempt in range(self.federation.tries):
             if attempt:
                 log.warning("round %d, try %d of %d: %s", number, attempt, self.federation.tries, lacking)
-            self._wait_for_quorum(updates, self.federation.round_deadline if attempt else 0.0)
-            new = self._ask(number, answers)
-            updates |= self.sites.updates(number, {n: a for n, a in new.items() if a.member.role == "train"})
-            answers |= {
-                name: answer for name, answer in new.items() if answer.member.role != "train" or name in updates
-            }
-            lacking = self.sites.lacking(updates)
+            chosen = self._chosen(number)
+            self._wait_for_quorum(chosen, updates, self.federation.round_deadline if attempt else 0.0)
+            new = self._ask(number, chosen, answers)
+            updates |= self.sites.updates(number, {name: answer for name, answer in new.items() if name in chosen})
+            answers |= {name: answer for name, answer in new.items() if name not in chosen or name in updates}
+            lacking = self.sites.lacking(updates, chosen)
             if lacking is None:
                 return answers, updates
-        missing = ", ".join(sorted(self.sites.trainers() - updates.keys()))
+        missing = ", ".join(sorted(self._chosen(number) - updates.keys()))
         raise RunError(
             f"round {number} stayed below quorum in {self.federation.tries} tries: {lacking}; missing: {missing}. "
             "Why is in log.txt; once they are back, resume"
         )
 
-    def _wait_for_quorum(self, updates: Mapping[str, Update], seconds: float) -> None:
+    def _chosen(self, number: int) -> set[str]:
+        """Names of the training sites that a round is for: all, a share drawn by the seed, or one after the other."""
+        trainers = sorted(self.sites.trainers())
+        if self.federation.strategy == "cyclic":
+            return {trainers[number % len(trainers)]}
+        if self.federation.participation == 1:
+            return set(trainers)
+        count = max(1, math.ceil(self.federation.participation * len(trainers)))
+        drawn = derive_rng(self.seed, "participation", number).choice(len(trainers), count, replace=False)
+        return {trainers[index] for index in drawn}
+
+    def _wait_for_quorum(self, chosen: set[str], updates: Mapping[str, Update], seconds: float) -> None:
         """See who is there, and wait for as long as it takes until they could make a quorum."""
         begin = monotonic()
         while True:
             self.sites.refresh()
             there = {member.name for member in self.sites.members("train")}
-            if self.sites.lacking({*updates, *there}) is None or monotonic() - begin >= seconds:
+            if self.sites.lacking({*updates, *there}, chosen) is None or monotonic() - begin >= seconds:
                 return
             sleep(0.5)
 
-    def _ask(self, number: int, answered: Mapping[str, Answer]) -> dict[str, Answer]:
-        """Training sites get one message for all there is to do; the others one where there is something to measure."""
+    def _ask(self, number: int, chosen: set[str], answered: Mapping[str, Answer]) -> dict[str, Answer]:
+        """The round's sites get one message for all there is to do; others one where there is something to look at."""
         measure = number > 0 and number % self.federation.measure_every == 0
         left = [member for member in self.sites.members() if member.name not in answered]
-        train = [member for member in left if member.role == "train"]
-        others = [member for member in left if member.role != "train"] if measure else []
-        return self.sites.ask_round(number, train, others, measure=measure, sums=self.evaluation.wanted(number))
+        sums = self.evaluation.wanted(number)
+        train = [member for member in left if member.name in chosen]
+        beside = [member for member in left if member.name not in chosen]
+        others = [member for member in beside if measure or (sums and member.role == "train")]
+        control = {name: torch.from_numpy(value) for name, value in self.aggregator.control.items()}
+        extra = array_records(CONTROL, control) if control else {}
+        return self.sites.ask_round(number, train, others, extra, measure=measure, sums=sums)
 
     def _finish(self, rounds: int) -> None:
         """Measure and evaluate the last encoder."""
@@ -149,25 +172,9 @@ class Coordinator:
             **weighted_means({name: {"loss": own["loss"]} for name, own in sites.items()}, weights),
             **self.sites.exchange.take_bytes(),
             **client_drift([update.changes for update in updates.values()]),
-            "missing": sorted(self.sites.trainers() - updates.keys()),
+            "missing": sorted(self._chosen(number) - updates.keys()),
             "sites": sites,
         }
-
-
-def client_drift(updates: Sequence[Changes]) -> dict[str, float]:
-    """How far sites pull apart: mean distance of an update from their mean over its length, and mean pairwise cosine.
-
-    Nothing for a single site or where an update is 0.
-    """
-    flat = np.stack([np.concatenate([value.ravel() for value in changes.values()]) for changes in updates])
-    mean, lengths = flat.mean(axis=0), np.linalg.norm(flat, axis=1)
-    if len(flat) < 2 or not np.linalg.norm(mean) or not lengths.all():
-        return {}
-    cosines = (flat @ flat.T) / np.outer(lengths, lengths)
-    return {
-        "drift": float(np.linalg.norm(flat - mean, axis=1).mean() / np.linalg.norm(mean)),
-        "cosine": float(cosines[~np.eye(len(flat), dtype=bool)].mean()),
-    }
 
 
 def weighted_means(numbers: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]) -> dict[str, float]:

@@ -8,6 +8,7 @@ import torch
 
 from cape_fed.config import RunConfig, flat_paths
 from cape_fed.errors import InputError
+from cape_fed.federation.config import check_batch_statistics
 from cape_fed.federation.engines import keep_flower_quiet, run_flower, run_local
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.pretrain.cohorts import open_stores
@@ -28,6 +29,7 @@ def simulate_federation(config: RunConfig, progress: Progress, workers: int | No
     """
     keep_flower_quiet()
     choose_device(config.device)
+    check_batch_statistics(config.norm, config.federation)
     _check_stores(config)
     sites = simulated_sites(config)
     run = RunDirectory(config.out)

@@ -6,10 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from cape_fed.pretrain.config import Section
+from cape_fed.errors import InputError
+from cape_fed.pretrain.config import Norm, Section
 
 Averaging = Literal["fedavg", "fedavgm", "fedadam", "fedprox", "trimmed_mean", "multi_krum", "median"]
 StrategyName = Literal[Averaging, "scaffold", "fedbn", "fedema", "ldawa", "cyclic"]
+LocalMethod = Literal["plain", "fedbn", "fedema", "scaffold"]
 Transport = Literal["float32", "float16", "bfloat16"]
 
 
@@ -58,6 +60,20 @@ class FederationConfig(Section):
         return self.rounds * self.local_steps
 
     @property
+    def local_method(self) -> LocalMethod:
+        """What sites do differently in a round; most strategies differ at the coordinator only."""
+        return self.strategy if self.strategy in ("fedbn", "fedema", "scaffold") else "plain"
+
+    @property
     def proximal_mu(self) -> float:
         """Strength of the proximal term in a site's objective; 0 for none."""
         return self.options.proximal_mu if self.strategy == "fedprox" else 0.0
+
+
+def check_batch_statistics(norm: Norm, federation: FederationConfig) -> None:
+    """InputError for BatchNorm in a federation that does not say what becomes of its running statistics."""
+    if norm == "batch" and federation.strategy != "fedbn" and federation.batch_statistics == "refuse":
+        raise InputError(
+            "norm=batch has running statistics of each site's patients: say federation.batch_statistics=average, take "
+            "federation.strategy=fedbn, which leaves them at the sites, or norm=group"
+        )

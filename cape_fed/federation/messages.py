@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.federation.config import Transport
+from cape_fed.federation.config import LocalMethod, Transport
 from cape_fed.federation.roster import Role
 from cape_fed.federation.tensors import encoder_records
 from cape_fed.pretrain.config import PretrainConfig
@@ -44,6 +44,9 @@ class Task(BaseModel):
     """How long the site may take."""
     config: PretrainConfig
     proximal_mu: float = Field(default=0.0, ge=0)
+    method: LocalMethod = "plain"
+    """What the site keeps of its own between rounds, see ``client.methods``."""
+    ema_tau: float = Field(default=0.7, gt=0, le=1)
     transport: Transport = "float32"
     measure: bool = False
     """Whether to measure the encoder by label-free monitors before anything else."""

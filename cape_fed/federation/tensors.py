@@ -19,6 +19,8 @@ from cape_fed.federation.config import Transport
 from cape_fed.federation.decoding import json_record
 
 ENCODER, LAYOUT, VALUES = "encoder", "layout", "values"
+CONTROL = "control"
+"""Control variates of SCAFFOLD, beside the encoder."""
 
 Arrays = Mapping[str, NDArray[np.float32]]
 Layout = TypeAdapter(dict[str, tuple[int, ...]])
@@ -30,7 +32,18 @@ WIRE_TYPES: dict[Transport, str] = {"float32": "float32", "float16": "float16", 
 
 def encoder_records(encoder: Mapping[str, Tensor]) -> dict[str, ArrayRecord | ConfigRecord]:
     """Encoder tensors as records: values ``[P]`` and the layout by which they are cut."""
-    return _records(encoder, torch.cat([encoder[name].detach().cpu().flatten() for name in sorted(encoder)]))
+    return array_records(ENCODER, encoder)
+
+
+def array_records(record: str, tensors: Mapping[str, Tensor]) -> dict[str, ArrayRecord | ConfigRecord]:
+    """Tensors under a record's name, in float32."""
+    values = torch.cat([tensors[name].detach().cpu().float().flatten() for name in sorted(tensors)])
+    return _records(tensors, values, record)
+
+
+def layout_of(record: str) -> str:
+    """Name of the record with the layout of ``record``."""
+    return LAYOUT if record == ENCODER else f"{record}-{LAYOUT}"
 
 
 def update_records(
@@ -78,6 +91,8 @@ def length(arrays: Mapping[str, NDArray[Any]]) -> float:
     return float(np.sqrt(sum(float(np.square(value, dtype=np.float64).sum()) for value in arrays.values())))
 
 
-def _records(encoder: Mapping[str, Tensor], values: Tensor) -> dict[str, ArrayRecord | ConfigRecord]:
-    layout = {name: tuple(encoder[name].shape) for name in sorted(encoder)}
-    return {ENCODER: ArrayRecord({VALUES: Array(values.numpy())}), LAYOUT: json_record(layout, Layout)}
+def _records(
+    tensors: Mapping[str, Tensor], values: Tensor, record: str = ENCODER
+) -> dict[str, ArrayRecord | ConfigRecord]:
+    layout = {name: tuple(tensors[name].shape) for name in sorted(tensors)}
+    return {record: ArrayRecord({VALUES: Array(values.numpy())}), layout_of(record): json_record(layout, Layout)}

@@ -16,12 +16,13 @@ from cape_fed.federation.failures import describe
 from cape_fed.federation.messages import PATIENTS, read_numbers, read_sender
 from cape_fed.federation.roster import Member
 from cape_fed.federation.tensors import (
+    CONTROL,
     ENCODER,
-    LAYOUT,
     VALUES,
     WIRE_TYPES,
     Layout,
     cut,
+    layout_of,
     length,
     to_arrays,
     to_changes,
@@ -69,24 +70,39 @@ def check_update(
     return changes
 
 
+def check_control(
+    message: Message, control: Mapping[str, Tensor], encoder: Mapping[str, Tensor], max_change: float
+) -> dict[str, NDArray[np.float64]]:
+    """By how much a site changed its control variate, in float64; RefusedError where it does not count.
+
+    Its length is bounded by ``max_change`` lengths of the encoder, as that of an update.
+    """
+    values = read_encoder(message.content, control, name=CONTROL)
+    changes = {name: value.astype(np.float64) for name, value in values.items()}
+    moved, allowed = length(changes), max_change * length(to_arrays(encoder))
+    if not moved <= allowed:
+        raise RefusedError("norm", f"its control variate moved by {moved:.3g}, at most {allowed:.3g} counts")
+    return changes
+
+
 def read_encoder(
-    content: RecordDict, schema: Mapping[str, Tensor], kind: str = "float32"
+    content: RecordDict, schema: Mapping[str, Tensor], kind: str = "float32", name: str = ENCODER
 ) -> dict[str, NDArray[np.generic]]:
-    """Arrays of NumPy type ``kind`` by name out of a message's records.
+    """Arrays of NumPy type ``kind`` by name out of a message's record ``name``.
 
     RefusedError unless they are finite and have the names and shapes of ``schema``.
     """
     expected = {name: tuple(value.shape) for name, value in schema.items()}
     try:
-        layout = read_json(content, LAYOUT, Layout)
+        layout = read_json(content, layout_of(name), Layout)
     except ValueError as error:
         raise RefusedError("malformed", str(error)) from error
-    record = content.array_records.get(ENCODER)
+    record = content.array_records.get(name)
     if record is None or set(record) != {VALUES} or layout.keys() != expected.keys():
         raise RefusedError("names", "its tensors are not the encoder's")
-    for name, shape in expected.items():
-        if layout[name] != shape:
-            raise RefusedError("shape", f"{name} has shape {layout[name]}, expected {shape}")
+    for tensor, shape in expected.items():
+        if layout[tensor] != shape:
+            raise RefusedError("shape", f"{tensor} has shape {layout[tensor]}, expected {shape}")
     if record[VALUES].dtype != kind:
         raise RefusedError("dtype", f"its tensors are not {kind}")
     try:

@@ -35,6 +35,9 @@ class Learner:
         self.optimiser = _build_optimiser(config.train, [*self.encoder.parameters(), *self.head.parameters()])
         self._anchor: list[Tensor] = []
         self._pull = 0.0
+        self._correction: list[Tensor] = []
+        self._gradients: list[Tensor] = []
+        self._steps = 0
 
     def hold_to(self, encoder: Mapping[str, Tensor], strength: float) -> None:
         """From here on add ``strength / 2`` times the squared distance from ``encoder`` to the loss; 0 for nothing.
@@ -45,6 +48,21 @@ class Learner:
         names = [name for name, _ in self.encoder.named_parameters()]
         self._anchor = [encoder[name].to(self.device) for name in names] if strength else []
 
+    def correct_by(self, correction: Mapping[str, Tensor] | None) -> None:
+        """From here on add ``correction`` to the encoder parameters' gradients and sum up the raw ones; None: neither.
+
+        SCAFFOLD (Karimireddy et al. 2020), before whatever the optimiser makes of a gradient.
+        """
+        named = dict(self.encoder.named_parameters()) if correction is not None else {}
+        self._correction = [(correction or {})[name].to(self.device) for name in named]
+        self._gradients = [torch.zeros_like(parameter) for parameter in named.values()]
+        self._steps = 0
+
+    def mean_gradients(self) -> dict[str, Tensor]:
+        """Mean raw gradient of each encoder parameter over the steps since `correct_by`, on the CPU."""
+        names = [name for name, _ in self.encoder.named_parameters()]
+        return {name: (total / max(1, self._steps)).cpu() for name, total in zip(names, self._gradients, strict=True)}
+
     def step(self, pairs: Pairs, step: int, total: int) -> Tensor:
         """One update on this process's part of batch number ``step`` of ``total``; returns the loss (0-d, float32)."""
         for group in self.optimiser.param_groups:
@@ -53,6 +71,7 @@ class Learner:
         loss = self.loss(pairs, step)
         loss.backward()  # type: ignore[no-untyped-call]
         self._add_pull()
+        self._correct()
         self.processes.average_gradients(self.parameters())
         if self.config.train.clip_norm is not None:
             nn.utils.clip_grad_norm_(self.parameters(), self.config.train.clip_norm)
@@ -63,6 +82,15 @@ class Learner:
         for parameter, anchor in zip(self.encoder.parameters(), self._anchor, strict=bool(self._anchor)):
             assert parameter.grad is not None
             parameter.grad.add_(parameter.detach() - anchor, alpha=self._pull)
+
+    def _correct(self) -> None:
+        """Sum up raw gradients and correct them, where asked for."""
+        self._steps += 1
+        held = zip(self.encoder.parameters(), self._gradients, self._correction, strict=bool(self._correction))
+        for parameter, total, correction in held:
+            assert parameter.grad is not None
+            total.add_(parameter.grad)
+            parameter.grad.add_(correction)
 
     def loss(self, pairs: Pairs, step: int) -> Tensor:
         """NT-Xent of the batch as this process sees it: its own anchors against everyone's candidates."""

@@ -45,6 +45,6 @@ def norm_tensors(model: nn.Module) -> frozenset[str]:
     return frozenset(name for name in model.state_dict() if name.rpartition(".")[0] in layers)
 
 
-def statistics(model: nn.Module) -> frozenset[str]:
-    """Names of the tensors that training estimates instead of learning: buffers, none with GroupNorm."""
-    return frozenset(name for name, _ in model.named_buffers())
+def is_statistic(name: str) -> bool:
+    """Whether a tensor of this name is one of `BatchNorm`'s buffers: estimated in training and not learned."""
+    return name.rpartition(".")[2] in ("running_mean", "running_var")

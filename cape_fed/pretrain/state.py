@@ -18,6 +18,7 @@ from cape_fed.files import atomic_directory
 from cape_fed.pretrain.learner import Learner
 
 TENSORS, FACTS = "state.safetensors", "state.json"
+_OWN = "own."
 
 
 def learner_tensors(learner: Learner) -> dict[str, Tensor]:
@@ -42,10 +43,21 @@ def load_learner_tensors(learner: Learner, tensors: Mapping[str, Tensor]) -> Non
     learner.optimiser.load_state_dict({"state": state, "param_groups": groups})
 
 
-def save_state(path: Path, learner: Learner, facts: Mapping[str, Any], *, encoder: bool = True) -> None:
-    """Write the state as a directory that appears whole or not at all; without the encoder where that comes anew."""
+def save_state(
+    path: Path,
+    learner: Learner,
+    facts: Mapping[str, Any],
+    *,
+    encoder: bool = True,
+    own: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write the state as a directory that appears whole or not at all; without the encoder where that comes anew.
+
+    ``own`` are further tensors that belong to it.
+    """
     tensors = learner_tensors(learner)
     kept = {name: value for name, value in tensors.items() if encoder or not name.startswith("encoder.")}
+    kept |= {f"{_OWN}{name}": value.contiguous() for name, value in (own or {}).items()}
     with atomic_directory(path) as partial:
         save_file(kept, partial / TENSORS)
         (partial / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
@@ -59,6 +71,14 @@ def load_state(path: Path, learner: Learner) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(f"cannot resume from {path.name}: {error}; start again in a new directory") from error
     return facts
+
+
+def load_own(path: Path) -> dict[str, Tensor]:
+    """The further tensors of a state; InputError where it cannot be read."""
+    try:
+        return _under(load_file(path / TENSORS), _OWN)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"cannot resume from {path.name}: {error}; start again in a new directory") from error
 
 
 def latest_checkpoint(directory: Path) -> Path | None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.encoder import SIZES, build_encoder, encoder_config
-from cape_fed.pretrain.norm import BatchNorm, norm_tensors, statistics
+from cape_fed.pretrain.norm import BatchNorm, is_statistic, norm_tensors
 
 BATCH = encoder_config(PretrainConfig(model="tiny", norm="batch"))
 
@@ -42,7 +42,8 @@ def test_the_tensors_of_normalisation_layers(norm: str) -> None:
     assert len(names) == layers * (4 if norm == "batch" else 2)
     assert all("norm" in name for name in names)
     assert not any("norm" in name for name in encoder.state_dict().keys() - names)
-    assert statistics(encoder) == frozenset(name for name in names if "running" in name)
+    buffers = {name for name, _ in encoder.named_buffers()}
+    assert {name for name in encoder.state_dict() if is_statistic(name)} == buffers
 
 
 def test_both_kinds_begin_from_the_same_weights() -> None:

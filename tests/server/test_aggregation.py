@@ -13,7 +13,9 @@ from cape_fed.errors import RunError
 from cape_fed.federation.config import FederationConfig, StrategyName, Transport
 from cape_fed.federation.tensors import WIRE_TYPES, length, to_arrays, to_changes, update_records
 from cape_fed.federation.validation import read_encoder
-from server.aggregation import Aggregator, Update, clip_to_median
+from server.aggregation import Aggregator, clip_to_median
+from server.divergence import client_drift, weigh_by_divergence
+from server.update import Update
 
 NAMES = ("a.weight", "b.bias")
 
@@ -135,3 +137,52 @@ def test_shorter_numbers_lose_little_of_a_change(transport: Transport, loss: flo
     exact = flat(trained) - flat(received)
     assert np.linalg.norm(flat(Update("a", changes, 1)) - exact) < loss * np.linalg.norm(exact)
     assert len(content.array_records["encoder"]["values"].data) == 2 * 24 + 128
+
+
+def test_ldawa_weighs_by_patients_and_angle() -> None:
+    before = {"a.weight": torch.tensor([[1.0, 0.0]])}
+    along = Update("a", {"a.weight": np.array([[1.0, 0.0]])}, 10)  # to (2, 0): cosine 1
+    across = Update("b", {"a.weight": np.array([[0.0, 1.0]])}, 30)  # to (1, 1): cosine 1 / √2
+    away = Update("c", {"a.weight": np.array([[-3.0, 0.0]])}, 60)  # to (-2, 0): cosine -1, which counts as 0
+    after = aggregator("ldawa").aggregate(0, before, [along, across, away])["a.weight"].numpy()
+    weights = np.array([10, 30 / np.sqrt(2), 0])
+    expected = (weights[:, None] * np.array([[2.0, 0.0], [1.0, 1.0], [-2.0, 0.0]])).sum(0) / weights.sum()
+    assert after[0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_ldawa_falls_back_on_patients_where_all_turn_away() -> None:
+    before = {"a.weight": torch.tensor([[1.0, 0.0]])}
+    away = [Update(site, {"a.weight": np.array([[-3.0, 0.0]])}, 5) for site in "ab"]
+    assert weigh_by_divergence(before, away)[0].changes["a.weight"].tolist() == [[-3.0, 0.0]]
+
+
+@pytest.mark.parametrize("strategy", ["fedavg", "fedadam", "fedavgm", "median"])
+def test_running_statistics_are_averaged_and_enter_no_optimiser(strategy: str) -> None:
+    before = {"w.weight": torch.ones(2), "n.running_var": torch.ones(2)}
+    server = aggregator(strategy)
+    updates = [Update(s, {"w.weight": np.full(2, x), "n.running_var": np.full(2, x)}, n)
+               for s, x, n in (("a", 1.0, 10), ("b", 4.0, 30))]  # fmt: skip
+    for _ in range(2):  # an optimiser with momentum would go further the second time
+        after = server.aggregate(0, before, updates)
+        assert after["n.running_var"].numpy() == pytest.approx(1 + 0.25 * 1 + 0.75 * 4)
+    assert not any("running_var" in name for name in server.state())
+
+
+def test_the_control_variate_is_the_sum_of_changes_over_all_sites() -> None:
+    config = FederationConfig(strategy="scaffold", clip=False)
+    server = Aggregator(config, {name: torch.zeros(3, 4) for name in NAMES})
+    one, two = update("a", 1), update("b", 2)
+    server.steer([Update("a", {}, 1, one.changes), Update("b", {}, 1, two.changes)], 4)
+    for name in NAMES:
+        assert np.allclose(server.control[name], (one.changes[name] + two.changes[name]) / 4)
+    again = Aggregator(config, {name: torch.zeros(3, 4) for name in NAMES})
+    again.load_state(server.state())
+    assert all(np.array_equal(again.control[name], server.control[name]) for name in NAMES)
+
+
+def test_client_drift_by_hand() -> None:
+    drift = client_drift([{"a": np.array([1.0, 0.0])}, {"a": np.array([0.0, 1.0])}])
+    assert drift["cosine"] == pytest.approx(0)
+    assert drift["drift"] == pytest.approx(1)  # both lie √½ from a mean of length √½
+    assert client_drift([{"a": np.array([1.0])}]) == {}
+    assert client_drift([{"a": np.array([1.0])}, {"a": np.array([0.0])}]) == {}
