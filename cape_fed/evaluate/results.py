@@ -143,6 +143,64 @@ class ArtefactProbe(_Part):
     """Why there is no number."""
 
 
+class DeLong(Estimate):
+    """An AUROC's interval by DeLong, patients being clusters, beside the bootstrap's of the same cell."""
+
+    cohort: str
+    task: str
+    probe: Probe
+
+
+class ReliabilityBin(_Part):
+    """Some records of similar predicted probability."""
+
+    predicted: float
+    """Mean of their probabilities."""
+    observed: float
+    """Share of positives."""
+    n: int
+
+
+class Calibration(_Part):
+    """The transfer probe's probabilities on a cohort's test patients, as they come and recalibrated at the site."""
+
+    cohort: str
+    task: str
+    n: int
+    n_pos: int
+    brier: Estimate
+    ece: Estimate
+    curve: list[ReliabilityBin]
+    recalibrated_brier: Estimate | None = None
+    """Null where the cohort has too few validation patients of either class."""
+    recalibrated_ece: Estimate | None = None
+    recalibrated_curve: list[ReliabilityBin] = []
+
+
+Grouping = Literal["sex", "age", "sex and age"]
+
+
+class Subgroup(Estimate):
+    """The task's first metric under the transfer probe in some of a cohort's patients."""
+
+    cohort: str
+    task: str
+    by: Grouping
+    group: str
+    n: int
+    n_pos: int | None
+    patients: int
+
+
+class Gap(Estimate):
+    """The best subgroup minus the worst, found anew in each resample."""
+
+    cohort: str
+    task: str
+    by: Grouping
+    groups: int
+
+
 class MethodResults(_Part):
     """Everything about one method."""
 
@@ -150,6 +208,10 @@ class MethodResults(_Part):
     summary: dict[str, Summary]
     """By metric: ``auroc`` and ``auprc`` over sex and labels, ``mae`` and ``r2`` for age."""
     artefact_probe: ArtefactProbe
+    delong: list[DeLong] = []
+    calibration: list[Calibration] = []
+    subgroups: list[Subgroup] = []
+    gaps: list[Gap] = []
 
 
 class Difference(Estimate):

@@ -11,7 +11,9 @@ from typing import Any
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate.artefact import probe_artefacts
+from cape_fed.evaluate.calibration import calibrate
 from cape_fed.evaluate.cohorts import Cohort, make_cohorts
+from cape_fed.evaluate.delong import delong_interval
 from cape_fed.evaluate.differences import compare
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.pooled import score_with_pools
@@ -25,13 +27,16 @@ from cape_fed.evaluate.results import (
     RESULTS_FILE,
     ArtefactProbe,
     BundleInfo,
+    Calibration,
     CohortInfo,
+    DeLong,
     Estimate,
     MethodResults,
     Results,
     write_json,
 )
-from cape_fed.evaluate.scores import Key, Scored, make_resamples
+from cape_fed.evaluate.scores import Key, Resamples, Scored, make_resamples
+from cape_fed.evaluate.subgroups import score_subgroups
 from cape_fed.evaluate.tables import method_results
 from cape_fed.evaluate.tasks import task_names
 from cape_fed.files import atomic_file
@@ -45,6 +50,7 @@ class _Outcome:
 
     predictions: list[Prediction]
     artefact_probe: ArtefactProbe
+    calibration: list[Calibration]
 
 
 def evaluate_bundle(
@@ -94,7 +100,11 @@ def evaluate_bundle(
 def _evaluate(
     method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions
 ) -> _Outcome:
-    return _Outcome(predict(method, cohorts, features, options), probe_artefacts(cohorts, features, options))
+    return _Outcome(
+        predict(method, cohorts, features, options),
+        probe_artefacts(cohorts, features, options),
+        calibrate(method, cohorts, features, options),
+    )
 
 
 def _results(
@@ -110,7 +120,7 @@ def _results(
         name: score_with_pools(outcome.predictions, resamples, roles, options) for name, outcome in outcomes.items()
     }
     beside = outcomes[DEMOGRAPHICS.name].artefact_probe
-    tables = {name: _table(scored[name], cohorts, outcomes[name], beside, options) for name in outcomes}
+    tables = {name: _table(scored[name], cohorts, outcomes[name], beside, resamples, options) for name in outcomes}
     baselines = [name for name in outcomes if name != method]
     return Results(
         **dict(tables[method]),
@@ -129,11 +139,27 @@ def _table(
     cohorts: Sequence[Cohort],
     outcome: _Outcome,
     demographics: ArtefactProbe,
+    resamples: Resamples,
     options: EvaluateOptions,
 ) -> MethodResults:
     beside = Estimate(**{name: getattr(demographics, name) for name in Estimate.model_fields})
     probe = outcome.artefact_probe.model_copy(update={"demographics": beside})
-    return method_results(scored, cohorts, probe, options.level)
+    subgroups, gaps = score_subgroups(outcome.predictions, cohorts, resamples, options)
+    further = {"calibration": outcome.calibration, "subgroups": subgroups, "gaps": gaps}
+    further["delong"] = _delong(scored, outcome.predictions, options.level)
+    return method_results(scored, cohorts, probe, options.level).model_copy(update=further)
+
+
+def _delong(scored: Mapping[Key, Scored], predictions: Sequence[Prediction], level: float) -> list[DeLong]:
+    """Beside every AUROC that is shown."""
+    found = []
+    for block in predictions:
+        cell = scored[Key(block.cohort, block.task, block.probe)].cell
+        if cell.metric == "auroc" and cell.point is not None:
+            low, high = delong_interval(block.target, block.score, block.patients, level)
+            place = {"cohort": block.cohort, "task": block.task, "probe": block.probe}
+            found.append(DeLong(metric="auroc", point=cell.point, low=low, high=high, **place))
+    return found
 
 
 def _describe(cohort: Cohort) -> CohortInfo:
