@@ -21,6 +21,7 @@ from cape_fed.pretrain.cohorts import count_store, open_cohorts, open_stores
 from cape_fed.pretrain.config import SplitConfig
 from cape_fed.pretrain.distributed import join_processes, leave_processes
 from cape_fed.pretrain.encoder import build_encoder
+from cape_fed.pretrain.heads import load_heads, project
 from cape_fed.pretrain.workbench import check_batches, choose_device
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.pretrained import PretrainedEncoder
@@ -82,6 +83,7 @@ def evaluate(bundle: Path, config: RunConfig) -> Results:
             embed=partial(embed_store, encoder),
             baselines={RANDOM_INIT: partial(embed_store, PretrainedEncoder(untrained, encoder.profile, {}))},
             splits=splits,
+            project={place: partial(project, head) for place, head in load_heads(RunDirectory(bundle.parent)).items()},
             curves=read_metrics(bundle.parent / run.metrics.name),
             options=config.evaluation,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate import differences
+from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.pooled import score_with_pools
 from cape_fed.evaluate.predict import Prediction
@@ -22,7 +23,9 @@ from cape_fed.evaluate.results import (
     read_results,
     write_json,
 )
+from cape_fed.evaluate.sample import SAMPLE_FILE, read_sample
 from cape_fed.evaluate.scores import make_resamples
+from cape_fed.evaluate.similarity import linear_cka
 
 Runs = Mapping[str, tuple[Path, Results]]
 """By the name of the method, as it is shown."""
@@ -46,6 +49,7 @@ def compare_runs(dirs: Sequence[Path], out: Path, *, options: EvaluateOptions | 
         methods={name: _table(results) for name, (_, results) in runs.items()} | baselines,
         cohorts=first.cohorts,
         differences=_differences(runs, list(baselines), options or first.options),
+        similarity=_similarity({name: run for name, (run, _) in runs.items()}),
         options=options or first.options,
     )
     out.mkdir(parents=True, exist_ok=True)
@@ -94,6 +98,20 @@ def _differences(runs: Runs, baselines: Sequence[str], options: EvaluateOptions)
     reference, *others = runs
     pairs = [(name, reference) for name in others] + [(name, baseline) for name in runs for baseline in baselines]
     return differences.compare(scored, pairs, roles, options.level)
+
+
+def _similarity(runs: Mapping[str, Path]) -> dict[str, dict[Role, float]]:
+    """CKA of each method to the first, where both kept embeddings of the same records."""
+    samples = {name: read_sample(run / SAMPLE_FILE) for name, run in runs.items()}
+    reference, *others = runs
+    return {
+        name: {
+            role: linear_cka(samples[name][role].features, samples[reference][role].features)
+            for role in samples[name]
+            if role in samples[reference] and samples[name][role].same_records(samples[reference][role])
+        }
+        for name in others
+    }
 
 
 def _predictions(runs: Runs, baselines: Sequence[str]) -> Iterable[tuple[str, list[Prediction]]]:

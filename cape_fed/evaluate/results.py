@@ -276,6 +276,9 @@ class Comparison(_Part):
     methods: dict[str, MethodResults]
     cohorts: dict[str, CohortInfo]
     differences: list[Difference]
+    similarity: dict[str, dict[Role, float]] = {}
+    """Linear CKA of each method's embeddings to the reference's, over ID and over OOD records; empty for evaluations
+    that kept no sample of them."""
     options: EvaluateOptions
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cape_fed.errors import InputError
-from cape_fed.evaluate.artefact import probe_artefacts
+from cape_fed.evaluate.artefact import LINEAR, METRIC, NEAREST, probe_artefacts, probe_projections
 from cape_fed.evaluate.calibration import calibrate
 from cape_fed.evaluate.cohorts import Cohort, make_cohorts
 from cape_fed.evaluate.delong import delong_interval
@@ -35,6 +38,7 @@ from cape_fed.evaluate.results import (
     Results,
     write_json,
 )
+from cape_fed.evaluate.sample import SAMPLE_FILE, write_sample
 from cape_fed.evaluate.scores import Key, Resamples, Scored, make_resamples
 from cape_fed.evaluate.subgroups import score_subgroups
 from cape_fed.evaluate.tables import method_results
@@ -42,6 +46,9 @@ from cape_fed.evaluate.tasks import task_names
 from cape_fed.files import atomic_file
 from cape_fed.store import Store
 from cape_fed.store.split import Split, split_patients
+
+Project = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""From embeddings ``[N, D]`` to projections ``[N, P]``."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +71,15 @@ def evaluate_bundle(
     baselines: Mapping[str, Embed],
     splits: Mapping[str, Split] | None = None,
     curves: Iterable[Mapping[str, Any]] = (),
+    project: Mapping[str, Project] | None = None,
     options: EvaluateOptions | None = None,
 ) -> Results:
     """Evaluate an encoder on the cohorts it was trained on (ID) and on others (OOD), and write all of it to ``out``.
 
     ``embed`` and ``baselines`` (by name) turn a store into features ``[N, D]``; demographics are always among the
     baselines. ``splits`` by cohort are those of the training run; a cohort without one is split by the seed.
-    ``curves`` are the lines of the run's ``metrics.jsonl``. Raises InputError for patients on both sides, for no
+    ``project`` by place are the run's projection heads, from features to what the objective contrasts. ``curves`` are
+    the lines of the run's ``metrics.jsonl``. Raises InputError for patients on both sides, for no
     training cohort and for features that are not finite.
     """
     options = options or EvaluateOptions()
@@ -87,6 +96,9 @@ def evaluate_bundle(
         outcomes[representation.name] = _evaluate(representation, cohorts, features, options)
         if index == 0:
             draw_map(cohorts, features, out, options)
+            write_sample(cohorts, features, out / SAMPLE_FILE, options)
+            probe = outcomes[method].artefact_probe
+            probe.projection, probe.projection_neighbours = _probe_heads(cohorts, features, project or {}, options)
     results = _results(outcomes, cohorts, method, _identify(bundle), options)
     draw_examples(cohorts, out, options)
     write_predictions((block for outcome in outcomes.values() for block in outcome.predictions), out / PREDICTIONS_FILE)
@@ -95,6 +107,18 @@ def evaluate_bundle(
     report_evaluation(results, out)
     write_json(results, out / RESULTS_FILE)
     return results
+
+
+def _probe_heads(
+    cohorts: Sequence[Cohort], features: Features, heads: Mapping[str, Project], options: EvaluateOptions
+) -> tuple[Estimate | None, Estimate | None]:
+    """The cohort probe on projections, linear and by neighbours; None where there is no head."""
+    projections = {place: {name: head(own) for name, own in features.items()} for place, head in heads.items()}
+    found = probe_projections(cohorts, projections, options)
+    linear, nearest = (
+        Estimate.of(METRIC, found[name], options.level) if name in found else None for name in (LINEAR, NEAREST)
+    )
+    return linear, nearest
 
 
 def _evaluate(

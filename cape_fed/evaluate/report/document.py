@@ -20,6 +20,7 @@ from cape_fed.evaluate.report.forest import (
     task_forest,
 )
 from cape_fed.evaluate.report.maps import MAP_FILE
+from cape_fed.evaluate.report.reliability import reliability_curves
 from cape_fed.evaluate.report.view import Picture, View
 from cape_fed.evaluate.results import REASONS, Comparison, Difference, Results
 from cape_fed.files import atomic_file
@@ -62,6 +63,7 @@ def report_comparison(comparison: Comparison, runs: Mapping[str, Path], out: Pat
         curves=_curves(runs),
         maps=_maps(runs),
         examples=_examples(next(iter(runs.values())), list(comparison.cohorts)),
+        similarity={name: {str(role): x for role, x in sides.items()} for name, sides in comparison.similarity.items()},
     )
     _write(view, out)
 
@@ -94,6 +96,7 @@ def _figures(view: View) -> Iterator[tuple[str, str | None]]:
     yield "tasks", task_forest(view)
     yield "artefacts", artefact_forest(view)
     yield "curves", training_curves(view)
+    yield "reliability", reliability_curves(view)
 
 
 def _pairs(differences: Sequence[Difference]) -> dict[str, dict[tuple[str, str, str], Difference]]:

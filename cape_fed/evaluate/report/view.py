@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from cape_fed.evaluate.options import EvaluateOptions
@@ -41,6 +41,8 @@ class View:
     maps: Sequence[Picture]
     """One a method."""
     examples: Sequence[Picture]
+    similarity: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """CKA of each method to the first, over ID and OOD records."""
 
     @property
     def names(self) -> list[str]:

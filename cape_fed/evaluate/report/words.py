@@ -13,6 +13,8 @@ METRIC_NAMES = {
     "mae": "Mean absolute error, years",
     "r2": "R²",
     "balanced_accuracy": "Balanced accuracy",
+    "brier": "Brier score",
+    "ece": "Calibration error",
 }
 SCOPE_NAMES = {"id": "ID", "ood": "OOD", "worst": "Worst cohort"}
 _IN = {"id": "ID", "ood": "OOD", "worst": "worst cohort"}

@@ -87,7 +87,7 @@ def _draw_measure(
         for level in beside:
             if measure in panel.levels.get(level, {}):
                 _draw_beside(axes, panel.levels[level][measure], places[panel.name, level], measure)
-    axes.set_title(measure_name(measure))
+    axes.set_title(measure_name(measure).replace(", ", "\n", 1), fontsize=9)
     axes.locator_params(axis="x", nbins=4)
     plain_axes(axes)
 

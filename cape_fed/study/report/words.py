@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cape_fed.study.results import Answer, Contrast, Panel, Value, Verdict
 
-_SCOPES = {"id": "ID", "ood": "OOD", "worst": "worst cohort", "within": "OOD, probe of its own"}
+_SCOPES = {"id": "ID", "ood": "OOD", "worst": "worst cohort", "within": "OOD, own probe"}
 _METRICS = {"auroc": "AUROC", "auprc": "AUPRC", "mae": "age error, years", "r2": "age R²"}
 _NAMES = {
     "probe/linear": "cohort told apart",
@@ -77,14 +77,16 @@ def verdict_text(verdict: Verdict) -> str:
 
 def _sentence(panel: Panel, reference: str) -> str:
     apart: list[str] = []
-    level: list[str] = []
+    alone: list[str] = []
     for contrast in panel.contrasts[HEADLINE]:
-        told = contrast.p_holm is not None and contrast.p_holm < 0.05
-        (apart if told else level).append(_gap(contrast) if told else contrast.level)
+        if contrast.p_holm is not None and contrast.p_holm < 0.05:
+            apart.append(_gap(contrast))
+        elif contrast.p is not None and contrast.p < 0.05:
+            alone.append(_gap(contrast))
     base = number(panel.levels[reference][HEADLINE].point, HEADLINE)
     start = f"{panel.name}: against" if panel.name else "Against"
-    told_apart = "; ".join(apart) or "no level is told apart from it"
-    rest = f". Not told apart: {', '.join(level)}" if apart and level else ""
+    told_apart = "; ".join(apart) or "no level is told apart after correction"
+    rest = f". By its own interval alone, without correction: {'; '.join(alone)}" if alone else ""
     return f"{start} {reference} (OOD AUROC {base}), {told_apart}{rest}."
 
 
