@@ -20,13 +20,21 @@ Levels = Mapping[str, BySeed]
 """Outcomes of a panel by level and seed."""
 
 
-def answer(study: StudyConfig, plan: Sequence[Placed], outcomes: Mapping[str, Outcome]) -> dict[str, Answer]:
-    """Answer every question from the outcomes by cell name; cells without one are left out."""
+def answer(
+    study: StudyConfig,
+    plan: Sequence[Placed],
+    outcomes: Mapping[str, Outcome],
+    subsets: Mapping[str, Mapping[str, float]],
+) -> dict[str, Answer]:
+    """Answer every question from the outcomes by cell name; cells without one are left out.
+
+    ``subsets`` say by cell name who its patients are, where it has a subset.
+    """
     answers = {}
     for name, question in study.questions.items():
         placed = [entry for entry in plan if entry.question == name and entry.cell.name in outcomes]
         panels = [
-            _panel(panel, question, _by_level([p for p in placed if p.panel == panel], outcomes))
+            _panel(panel, question, [p for p in placed if p.panel == panel], outcomes, subsets)
             for panel in dict.fromkeys(entry.panel for entry in placed)
         ]
         answers[name] = Answer(
@@ -70,12 +78,20 @@ def _by_level(placed: Sequence[Placed], outcomes: Mapping[str, Outcome]) -> Leve
     return levels
 
 
-def _panel(name: str, question: Question, levels: Levels) -> Panel:
+def _panel(
+    name: str,
+    question: Question,
+    placed: Sequence[Placed],
+    outcomes: Mapping[str, Outcome],
+    subsets: Mapping[str, Mapping[str, float]],
+) -> Panel:
+    levels = _by_level(placed, outcomes)
     reference = levels.get(question.reference, {})
     compared = [level for level in question.compared if level in levels and level != question.reference]
     measures = dict.fromkeys(measure for seeds in levels.values() for one in seeds.values() for measure in one.measures)
     return Panel(
         name=name,
+        balance=_balance(placed, subsets),
         levels={
             level: {**dict(_values(seeds)), **_similarity(seeds, question, levels)} for level, seeds in levels.items()
         },
@@ -89,6 +105,18 @@ def _panel(name: str, question: Question, levels: Levels) -> Panel:
             )
         },
     )
+
+
+def _balance(placed: Sequence[Placed], subsets: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Means over seeds of who the patients of each level are."""
+    rows: dict[str, list[Mapping[str, float]]] = {}
+    for entry in placed:
+        if entry.cell.name in subsets:
+            rows.setdefault(entry.level, []).append(subsets[entry.cell.name])
+    return {
+        level: {name: float(np.mean([row[name] for row in several])) for name in several[0]}
+        for level, several in rows.items()
+    }
 
 
 def _values(seeds: BySeed) -> Iterator[tuple[str, Value]]:

@@ -17,7 +17,7 @@ from cape_fed.study.plan import Cell, Placed, Planted, choices, make_plan, plain
 from cape_fed.study.plant import plant
 from cape_fed.study.report.document import report_study
 from cape_fed.study.results import StudyResults
-from cape_fed.study.train import training_splits
+from cape_fed.study.train import describe_subset, training_splits
 from cape_fed.synthetic.planted import ALL, CONDITIONS
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,8 @@ def analyse(
 ) -> StudyResults:
     """Answers and verdicts from the cells that have an outcome."""
     outcomes = {name: read_outcome(folder) for name, folder in folders.items() if (folder / OUTCOME).is_dir()}
-    answers = answer(study, plan, outcomes)
+    subsets = {placed.cell.name: describe_subset(placed.cell) for placed in plan if placed.cell.subset is not None}
+    answers = answer(study, plan, outcomes, subsets)
     return StudyResults(
         study=study,
         overrides=sorted(overrides),

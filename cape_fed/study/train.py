@@ -15,7 +15,7 @@ from cape_fed.store.split import Split, save_split, split_patients
 from cape_fed.store.store import Store
 from cape_fed.study.plan import Cell
 from cape_fed.study.population import training_patients
-from cape_fed.study.subsets import draw_subsets
+from cape_fed.study.subsets import balance, draw_subsets
 from client.site import site_name
 
 
@@ -46,6 +46,17 @@ def training_splits(cell: Cell, stores: list[Store]) -> dict[str, Split]:
             for number, (store, split) in enumerate(zip(stores, splits, strict=True))
         ]
     return {store.cohort: split for store, split in zip(stores, splits, strict=True)}
+
+
+def describe_subset(cell: Cell) -> dict[str, float]:
+    """Who the patients of a cell's subset are, see `balance`; empty where it has none."""
+    if cell.subset is None or cell.level is None:
+        return {}
+    stores = open_stores([site[0] for site in cell.config.data.train])
+    config = cell.config.split
+    patients = training_patients(stores, [split_patients(store, config.seed, config.fractions) for store in stores])
+    row = balance(patients, draw_subsets(patients, cell.subset, cell.config.seed)).loc[cell.level]
+    return {str(name): float(value) for name, value in row.items()}
 
 
 def _keep(store: Store, split: Split, patients: set[int]) -> Split:

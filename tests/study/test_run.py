@@ -38,6 +38,8 @@ def test_a_study_from_its_questions_to_its_report(data: list[str], study: StudyC
         own, other = levels[contrast.level]["auroc/ood"].seeds, levels["random"]["auroc/ood"].seeds
         assert contrast.seeds == pytest.approx([a - b for a, b in zip(own, other, strict=True)])
     assert [verdict.outcome for verdict in results.verdicts]
+    half, women = (answers["sex"].panels[0].balance[level] for level in ("half", "women"))
+    assert (half["patients"], half["women"], women["women"]) == (24, 0.5, 1)
     text = (tmp_path / "out" / "report.html").read_text()
     assert "Batches?" in text
     assert "http" not in text.replace("http://www.w3.org", "")
