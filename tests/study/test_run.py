@@ -42,6 +42,8 @@ def test_a_study_from_its_questions_to_its_report(data: list[str], study: StudyC
     assert (half["patients"], half["women"], women["women"]) == (24, 0.5, 1)
     text = (tmp_path / "out" / "report.html").read_text()
     assert "Batches?" in text
+    tables = (tmp_path / "out" / "tables.md").read_text()
+    assert all(f"\n| {level}" in tables for level in ("random (reference)", "idb", "fed", "alone", "women"))
     assert "http" not in text.replace("http://www.w3.org", "")
     assert json.loads((tmp_path / "out" / "results.json").read_text())["cells"] == results.cells
     assert not list((tmp_path / "out" / "cells").glob("*/runs"))

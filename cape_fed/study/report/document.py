@@ -1,4 +1,4 @@
-"""``report.html`` and ``results.json`` of a study."""
+"""``report.html``, ``tables.md`` and ``results.json`` of a study."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from cape_fed.evaluate.results import RESULTS_FILE, write_json
 from cape_fed.files import atomic_file
 from cape_fed.study.report import words
 from cape_fed.study.report.figures import carried_figure, level_figure
+from cape_fed.study.report.markdown import to_markdown
 from cape_fed.study.results import StudyResults
 
 REPORT_FILE = "report.html"
+TABLES_FILE = "tables.md"
 _SVG = "image/svg+xml"
 
 
 def report_study(results: StudyResults, out: Path) -> None:
-    """Write both into ``out``."""
+    """Write all three into ``out``."""
     with atomic_file(out / REPORT_FILE) as partial:
         partial.write_text(render(results), encoding="utf-8")
+    with atomic_file(out / TABLES_FILE) as partial:
+        partial.write_text(to_markdown(results), encoding="utf-8")
     write_json(results, out / RESULTS_FILE)
 
 

@@ -1,0 +1,64 @@
+"""The tables of a study in Markdown, to be put into a paper's supplement or a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cape_fed.study.report.words import interval, measure_name, number, p_text, verdict_text
+from cape_fed.study.results import Answer, Panel, StudyResults
+
+
+def to_markdown(results: StudyResults) -> str:
+    """Claims, and for every question each panel's levels with what they differ by from the reference."""
+    return "\n".join(_lines(results)) + "\n"
+
+
+def _lines(results: StudyResults) -> Iterator[str]:
+    yield f"# {results.study.title}"
+    for verdict in results.verdicts:
+        yield f"\n- **{verdict.outcome}**: {verdict.claim.text} {verdict_text(verdict)}"
+    for name, answer in results.answers.items():
+        yield f"\n## {answer.title}"
+        question = results.study.questions[name]
+        for panel in answer.panels:
+            yield ""
+            if panel.name:
+                yield f"**{panel.name}**\n"
+            yield from _panel(panel, answer.reference, [*question.shown, *question.listed])
+        if answer.carried:
+            yield from _carried(answer)
+
+
+def _panel(panel: Panel, reference: str, measures: Sequence[str]) -> Iterator[str]:
+    """A row a level: the mean over seeds with its interval, and beside it the corrected p of the difference."""
+    known = [measure for measure in measures if any(measure in values for values in panel.levels.values())]
+    yield f"| level | {' | '.join(measure_name(measure) for measure in known)} |"
+    yield "|---" * (len(known) + 1) + "|"
+    for level, values in panel.levels.items():
+        cells = [
+            f"{number(values[m].point, m)} ({interval(values[m], m)}){_beside(panel, level, m)}" if m in values else "–"
+            for m in known
+        ]
+        yield f"| {level}{' (reference)' if level == reference else ''} | {' | '.join(cells)} |"
+
+
+def _beside(panel: Panel, level: str, measure: str) -> str:
+    """The difference from the reference, where there is one."""
+    for contrast in panel.contrasts.get(measure, []):
+        if contrast.level == level:
+            gap = f"{number(contrast.point, measure, sign=True)}, {interval(contrast, measure, sign=True)}"
+            return f"<br>{gap}; {p_text(contrast.p_holm)}"
+    return ""
+
+
+def _carried(answer: Answer) -> Iterator[str]:
+    artefacts = list(dict.fromkeys(contrast.level for found in answer.carried.values() for contrast in found))
+    yield f"\n| cohorts told apart, above control | {' | '.join(artefacts)} |"
+    yield "|---" * (len(artefacts) + 1) + "|"
+    for level, found in answer.carried.items():
+        by_artefact = {contrast.level: contrast for contrast in found}
+        cells = [
+            f"{number(c.point, 'probe', sign=True)} ({interval(c, 'probe', sign=True)}; {p_text(c.p_holm)})"
+            for c in (by_artefact[artefact] for artefact in artefacts)
+        ]
+        yield f"| {level} | {' | '.join(cells)} |"
