@@ -13,9 +13,9 @@ from bench.row import Row
 from cape_fed.archive.ingest import ingest_archive
 from cape_fed.archive.plan import Recipe
 from cape_fed.archive.registry import get_reader
-from cape_fed.cli.federate import simulate_federation
 from cape_fed.config import RunConfig
 from cape_fed.signal.profile import get_profile
+from cape_fed.simulation import simulate_federation
 from cape_fed.store.keys import site_salt
 from cape_fed.synthetic.catalogue import default_cohorts
 from cape_fed.synthetic.write import write_cohorts

@@ -12,11 +12,11 @@ import torch
 
 from bench.ingest import store_of
 from bench.row import Row
-from cape_fed.cli.federate import simulate_federation
 from cape_fed.config import RunConfig
 from cape_fed.pretrain.cohorts import open_cohorts
 from cape_fed.pretrain.workbench import Workbench
 from cape_fed.rundir import read_metrics
+from cape_fed.simulation import simulate_federation
 from cape_fed.store.store import open_store, write_store
 
 SITES, ROUNDS, STEPS = 4, 12, 4

@@ -20,7 +20,7 @@ def simulate(
 
     Example: cape-fed simulate experiment=small data.train=[a,[b,c]] data.evaluate=[d] out=runs/fed
     """
-    from cape_fed.cli.federate import simulate_federation
+    from cape_fed.simulation import simulate_federation
 
     config = compose_config(overrides)
     with training_bar("rounds") as report:

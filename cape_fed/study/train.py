@@ -73,7 +73,7 @@ def _train(cell: Cell, stores: list[Store], splits: Mapping[str, Split], sites: 
             if not (path / f"{store.cohort}.parquet").exists():
                 save_split(path / f"{store.cohort}.parquet", store, splits[store.cohort])
     if cell.keys.pretraining == "federated":
-        from cape_fed.cli.federate import simulate_federation  # imports Flower
+        from cape_fed.simulation import simulate_federation  # imports Flower
 
         simulate_federation(config, _silent, workers=1)
     else:

@@ -12,11 +12,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cape_fed.cli.federate import simulate_federation
 from cape_fed.config import RunConfig
 from cape_fed.jobs import evaluate
 from cape_fed.release.bundle import load_encoder
 from cape_fed.rundir import read_metrics
+from cape_fed.simulation import simulate_federation
 from tests.conftest import TinyStore
 from tests.pretrain.patients import patient_signals
 

@@ -10,7 +10,6 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cape_fed.cli.federate import simulate_federation
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 from cape_fed.pretrain.cohorts import open_cohorts
@@ -18,6 +17,7 @@ from cape_fed.pretrain.encoder import build_encoder, encoder_config
 from cape_fed.pretrain.norm import norm_tensors
 from cape_fed.pretrain.workbench import Workbench
 from cape_fed.rundir import read_metrics
+from cape_fed.simulation import simulate_federation
 from server import rounds
 from tests.conftest import TinyStore
 from tests.federation.helpers import config_for, make_cohorts

@@ -12,7 +12,6 @@ import torch
 from flwr.app import Context, RecordDict, UserConfig
 from safetensors.torch import load_file
 
-from cape_fed.cli.federate import simulate_federation
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
 from cape_fed.federation.local_grid import LocalGrid
@@ -21,6 +20,7 @@ from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.workbench import Workbench
 from cape_fed.release.bundle import load_encoder
 from cape_fed.rundir import read_metrics
+from cape_fed.simulation import simulate_federation
 from cape_fed.status import read_status
 from cape_fed.store.store import open_store
 from client import app as client_app

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from cape_fed.cli.federate import simulate_federation
 from cape_fed.jobs import pretrain_centrally
 from cape_fed.pretrain.heads import load_heads, project
 from cape_fed.rundir import RunDirectory
+from cape_fed.simulation import simulate_federation
 from tests.conftest import TinyStore
 from tests.federation.helpers import config_for, make_cohorts
 
