@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from cape_fed.evaluate.bootstrap import Sampled, bootstrap
 from cape_fed.evaluate.cohorts import Cohort, Rows
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Prediction
-from cape_fed.evaluate.results import Estimate, Gap, Grouping, Subgroup
+from cape_fed.evaluate.results import Gap, Grouping, Subgroup
 from cape_fed.evaluate.scores import Resamples, metrics_under
 from cape_fed.evaluate.tasks import AGE, SEX, is_regression, metrics_of, support_of
 from cape_fed.store import Store
@@ -21,6 +21,14 @@ from cape_fed.store import Store
 BANDS = ((0, 40, "under 40"), (40, 60, "40–59"), (60, 80, "60–79"), (80, 999, "80 and over"))
 """Years from, years below, and name."""
 _SEXES = ("men", "women")
+
+
+class _Place(NamedTuple):
+    """Which subgroup of which task."""
+
+    task: str
+    by: Grouping
+    group: str
 
 
 def score_subgroups(
@@ -32,15 +40,17 @@ def score_subgroups(
     number. Sex is not looked at by sex, nor age by age. On the resamples of the cells that they are parts of.
     """
     stores = {cohort.name: cohort.store for cohort in cohorts}
-    subgroups: list[Subgroup] = []
-    gaps: list[Gap] = []
+    parts: dict[str, dict[_Place, Prediction]] = {}
     for block in predictions:
         if block.probe == "transfer":
-            for by, names in _groupings(block, stores[block.cohort]).items():
-                found = dict(_sample(block, names, resamples, options))
-                subgroups += [_subgroup(block, by, name, names, sampled, options) for name, sampled in found.items()]
-                if len(found) > 1:
-                    gaps.append(_gap(block, by, list(found.values()), options))
+            found = _parts(block, stores[block.cohort], options.min_patients)
+            parts.setdefault(block.cohort, {}).update(found)
+    subgroups: list[Subgroup] = []
+    gaps: list[Gap] = []
+    for cohort, own in parts.items():
+        sampled = _sample(cohort, own, resamples)
+        subgroups += [_subgroup(place, part, sampled[place], options.level) for place, part in own.items()]
+        gaps += _gaps(cohort, sampled, options.level)
     return subgroups, gaps
 
 
@@ -55,60 +65,53 @@ def groups_of(store: Store, rows: Rows) -> dict[Grouping, NDArray[np.str_]]:
     return {"sex": sex, "age": band, "sex and age": both}
 
 
-def _groupings(block: Prediction, store: Store) -> dict[Grouping, NDArray[np.str_]]:
-    named = groups_of(store, block.rows)
+def _parts(block: Prediction, store: Store, minimum: int) -> dict[_Place, Prediction]:
+    """The block cut by subgroup, those with enough patients."""
     without: Mapping[str, tuple[Grouping, ...]] = {SEX: ("sex", "sex and age"), AGE: ("age", "sex and age")}
-    return {by: names for by, names in named.items() if by not in without.get(block.task, ())}
+    found = {}
+    for by, names in groups_of(store, block.rows).items():
+        for name in np.unique(names[names != ""]) if by not in without.get(block.task, ()) else ():
+            part = _cut(block, names == name)
+            if support_of(part.target, part.patients).enough(part.task, minimum):
+                found[_Place(block.task, by, str(name))] = part
+    return found
 
 
-def _sample(
-    block: Prediction, names: NDArray[np.str_], resamples: Resamples, options: EvaluateOptions
-) -> Iterator[tuple[str, Sampled]]:
-    codes, draws = resamples[block.cohort, block.probe]
-    metric = metrics_of(block.task)[0]
-    parts = {str(name): _part(block, names == name) for name in np.unique(names[names != ""])}
-    enough = {
-        name: part
-        for name, part in parts.items()
-        if support_of(part.target, part.patients).enough(part.task, options.min_patients)
-    }
-    sampled = bootstrap({name: partial(_metric, part, codes, metric) for name, part in enough.items()}, draws)
-    yield from ((name, values[metric]) for name, values in sampled.items())
-
-
-def _metric(
-    part: Prediction, codes: NDArray[np.int64], metric: str, weights: NDArray[np.float64]
-) -> dict[str, NDArray[np.float64]]:
-    return {metric: metrics_under(part, codes)(weights)[metric]}
-
-
-def _part(block: Prediction, own: NDArray[np.bool_]) -> Prediction:
+def _cut(block: Prediction, own: NDArray[np.bool_]) -> Prediction:
     arrays = {name: getattr(block, name)[own] for name in ("rows", "patients", "target", "score")}
     return replace(block, **arrays)
 
 
-def _subgroup(
-    block: Prediction, by: Grouping, name: str, names: NDArray[np.str_], sampled: Sampled, options: EvaluateOptions
-) -> Subgroup:
-    part = _part(block, names == name)
+def _sample(cohort: str, parts: Mapping[_Place, Prediction], resamples: Resamples) -> dict[_Place, Sampled]:
+    """Every subgroup's first metric, the cohort's resamples being drawn once for all."""
+    if not parts:
+        return {}
+    codes, draws = resamples[cohort, "transfer"]
+    sampled = bootstrap({place: metrics_under(part, codes) for place, part in parts.items()}, draws)
+    return {place: values[metrics_of(place.task)[0]] for place, values in sampled.items()}
+
+
+def _subgroup(place: _Place, part: Prediction, sampled: Sampled, level: float) -> Subgroup:
     support = support_of(part.target, part.patients)
     return Subgroup.of(
-        metrics_of(block.task)[0],
+        metrics_of(place.task)[0],
         sampled,
-        options.level,
-        cohort=block.cohort,
-        task=block.task,
-        by=by,
-        group=name,
+        level,
+        cohort=part.cohort,
+        **place._asdict(),
         n=support.n,
-        n_pos=None if is_regression(block.task) else support.n_pos,
+        n_pos=None if is_regression(place.task) else support.n_pos,
         patients=support.patients,
     )
 
 
-def _gap(block: Prediction, by: Grouping, several: Sequence[Sampled], options: EvaluateOptions) -> Gap:
-    draws = np.array([sampled.draws for sampled in several])
-    points = [sampled.point for sampled in several]
-    gap = Sampled(max(points) - min(points), draws.max(axis=0) - draws.min(axis=0))
-    estimate = Estimate.of(metrics_of(block.task)[0], gap, options.level)
-    return Gap(**estimate.model_dump(), cohort=block.cohort, task=block.task, by=by, groups=len(several))
+def _gaps(cohort: str, sampled: Mapping[_Place, Sampled], level: float) -> Iterator[Gap]:
+    groupings: dict[tuple[str, Grouping], list[Sampled]] = {}
+    for place, value in sampled.items():
+        groupings.setdefault((place.task, place.by), []).append(value)
+    for (task, by), several in groupings.items():
+        if len(several) > 1:
+            draws = np.array([value.draws for value in several])
+            points = [value.point for value in several]
+            gap = Sampled(max(points) - min(points), draws.max(axis=0) - draws.min(axis=0))
+            yield Gap.of(metrics_of(task)[0], gap, level, cohort=cohort, task=task, by=by, groups=len(several))
