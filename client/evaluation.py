@@ -23,7 +23,7 @@ from cape_fed.federation.messages import Task
 from cape_fed.federation.validation import RefusedError
 from cape_fed.files import atomic_file
 from cape_fed.pretrain.cohorts import open_cohorts
-from cape_fed.pretrain.encoder import SIZES, Encoder, encoder_config
+from cape_fed.pretrain.encoder import SIZES, build_encoder, encoder_config
 from cape_fed.pretrain.workbench import choose_device
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.store.store import Store
@@ -82,7 +82,7 @@ def _method(task: Task, tensors: Mapping[str, Tensor], site: SiteConfig) -> Repr
         path = kept / f"{store.meta.fingerprint}.npy"
         if not path.exists():
             _forget_others(kept)
-            model = Encoder(encoder_config(task.config))
+            model = build_encoder(encoder_config(task.config))
             model.load_state_dict(dict(tensors))
             encoder = PretrainedEncoder(model.to(choose_device(site.device)), store.profile, {})
             with atomic_file(path) as partial, partial.open("wb") as file:

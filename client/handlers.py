@@ -33,7 +33,7 @@ from cape_fed.federation.validation import RefusedError, read_encoder
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.cohorts import common_profile, count_store, open_cohorts, open_stores
 from cape_fed.pretrain.config import PretrainConfig
-from cape_fed.pretrain.encoder import Encoder, encoder_config
+from cape_fed.pretrain.encoder import build_encoder, encoder_config
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.monitor import Monitor
 from cape_fed.pretrain.workbench import Workbench, choose_device
@@ -114,7 +114,7 @@ def _receive(message: Message, site: SiteConfig) -> tuple[Task, dict[str, Tensor
     if site.threads is not None:  # the order of sums depends on it, so it is fixed where bit equality is promised
         torch.set_num_threads(site.threads)
     task = read_task(message)
-    new = Encoder(encoder_config(task.config)).state_dict()
+    new = build_encoder(encoder_config(task.config)).state_dict()
     arrays = read_encoder(message.content, new)
     if length(arrays) > MAX_LENGTH * length(to_arrays(new)):
         raise RefusedError("norm", f"the encoder is over {MAX_LENGTH:g} times as long as a new one")
@@ -126,7 +126,7 @@ def _look_at(task: Task, tensors: Mapping[str, Tensor], site: SiteConfig) -> dic
     records: dict[str, Any] = {}
     tensors = _personal(task, tensors, site)
     if task.measure:
-        encoder = Encoder(encoder_config(task.config)).to(choose_device(site.device))
+        encoder = build_encoder(encoder_config(task.config)).to(choose_device(site.device))
         encoder.load_state_dict(dict(tensors))
         records[MONITORS] = number_record(_monitor(task, site).measure(encoder))
     if task.sums is not None and site.role == "train":

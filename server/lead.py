@@ -10,7 +10,7 @@ from torch import Tensor
 
 from cape_fed.config import RunConfig
 from cape_fed.federation.roster import RosterEntry
-from cape_fed.pretrain.encoder import Encoder, encoder_config
+from cape_fed.pretrain.encoder import Encoder, build_encoder, encoder_config
 from cape_fed.release.bundle import write_bundle
 from cape_fed.release.provenance import describe_run
 from cape_fed.rundir import RunDirectory
@@ -75,6 +75,6 @@ def _write_bundles(config: RunConfig, run: RunDirectory, state: RunState) -> Non
 
 
 def _encoder(config: RunConfig, tensors: Mapping[str, Tensor]) -> Encoder:
-    model = Encoder(encoder_config(config))
+    model = build_encoder(encoder_config(config))
     model.load_state_dict(dict(tensors))
     return model

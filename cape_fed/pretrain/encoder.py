@@ -99,7 +99,11 @@ def encoder_config(config: PretrainConfig) -> EncoderConfig:
     return SIZES[config.model].model_copy(update={"norm": config.norm})
 
 
-def build_encoder(config: EncoderConfig, seed: int) -> Encoder:
-    """An encoder with weights drawn from ``seed`` alone."""
+def build_encoder(config: EncoderConfig, seed: int = 0) -> Encoder:
+    """An encoder with weights drawn from ``seed`` alone.
+
+    To be used as well where weights are loaded after it: an `Encoder` built by itself draws from PyTorch's generator,
+    which another site's thread may just have seeded for weights of its own.
+    """
     with weights_from(seed):
         return Encoder(config)

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from cape_fed.pretrain.initial import weights_from
 from cape_fed.pretrain.objective import ProjectionHead
 from cape_fed.pretrain.state import TENSORS, latest_checkpoint
 from cape_fed.rundir import RunDirectory
@@ -41,6 +42,7 @@ def _build(folder: Path) -> ProjectionHead:
         name.removeprefix(_HEAD): value for name, value in load_file(folder / TENSORS).items() if name.startswith(_HEAD)
     }
     hidden, dim = tensors["0.weight"].shape
-    head = ProjectionHead(dim, hidden, len(tensors["2.weight"]))
+    with weights_from(0):
+        head = ProjectionHead(dim, hidden, len(tensors["2.weight"]))
     head.load_state_dict(tensors)
     return head.eval()

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from cape_fed.errors import InputError
 from cape_fed.files import atomic_directory
-from cape_fed.pretrain.encoder import Encoder, EncoderConfig
+from cape_fed.pretrain.encoder import Encoder, EncoderConfig, build_encoder
 from cape_fed.release.card import model_card
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.signal.leads import LEADS
@@ -44,7 +44,7 @@ def write_bundle(path: Path, encoder: Encoder, profile: Profile, provenance: Map
     """Write an encoder as a bundle at ``path``, whole or not at all."""
     weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
     config = BundleConfig(encoder=encoder.config, provenance=dict(provenance))
-    copy = Encoder(encoder.config)
+    copy = build_encoder(encoder.config)
     copy.load_state_dict(weights)
     signal = reference_signal(profile)
     embedding = PretrainedEncoder(copy, profile, config.provenance).embed(signal, profile.fs)
@@ -71,7 +71,7 @@ def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
         raise InputError(f"{root} is not a bundle this version can read: check {CONFIG} and {PROFILE}") from error
     if config.format != FORMAT:
         raise InputError(f"{root} has bundle format {config.format}, this version reads {FORMAT}")
-    encoder = Encoder(config.encoder)
+    encoder = build_encoder(config.encoder)
     try:
         encoder.load_state_dict(load_file(root / MODEL))
     except (RuntimeError, OSError, ValueError, SafetensorError) as error:

@@ -209,3 +209,10 @@ def _stop_before(number: int, take: Any) -> Any:
         return take(self, at)
 
     return stopping
+
+
+def test_a_run_draws_nothing_from_pytorchs_own_generator(root: Path) -> None:
+    """All sites' threads share it: a draw in one would change weights that another one has just seeded it for."""
+    before = torch.random.get_rng_state()
+    simulate(config(root, "run", "fedavg", {"evaluate": True}, evaluation={"min_patients": 2, "resamples": 20}))
+    assert torch.equal(torch.random.get_rng_state(), before)
