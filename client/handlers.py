@@ -77,7 +77,7 @@ def train(message: Message, site: SiteConfig) -> Message:
         raise PolicyError("this site is there for evaluation only")
     if task.local_steps > site.limits.local_steps:
         raise PolicyError(f"{task.local_steps} steps a round, {site.limits.local_steps} allowed")
-    records = _look_at(task, encoder, site)
+    records = _look_at(task, _personal(task, encoder, site), site)
     resident = _resident(task.run, task.total_steps, task.config, site)
     _stand_before(task, resident, site)
     bench = resident.bench
@@ -104,8 +104,9 @@ def train(message: Message, site: SiteConfig) -> Message:
 def evaluate(message: Message, site: SiteConfig) -> Message:
     """Measure the coordinator's encoder, and score it with the coordinator's probes where there are some."""
     task, encoder = _receive(message, site)
+    encoder = _personal(task, encoder, site)
     records = _look_at(task, encoder, site)
-    records |= evaluation.score_probes(message, task, _personal(task, encoder, site), site)
+    records |= evaluation.score_probes(message, task, encoder, site)
     return _reply(message, task, site, records)
 
 
@@ -122,9 +123,8 @@ def _receive(message: Message, site: SiteConfig) -> tuple[Task, dict[str, Tensor
 
 
 def _look_at(task: Task, tensors: Mapping[str, Tensor], site: SiteConfig) -> dict[str, Any]:
-    """What is asked about the encoder as it came: monitors, and sums towards probes where the site trains."""
+    """What is asked about the encoder as the site uses it: monitors, and sums towards probes where the site trains."""
     records: dict[str, Any] = {}
-    tensors = _personal(task, tensors, site)
     if task.measure:
         encoder = build_encoder(encoder_config(task.config)).to(choose_device(site.device))
         encoder.load_state_dict(dict(tensors))

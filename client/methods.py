@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -53,16 +53,22 @@ def end(task: Task, own: Own, learner: Learner) -> tuple[Own, dict[str, Any]]:
     A control variate becomes the mean raw gradient of the local steps: under plain SGD at a constant rate that is the
     paper's option II, and it has a meaning under any optimiser.
     """
-    encoder = {name: value.detach().cpu().clone() for name, value in learner.encoder.state_dict().items()}
     if task.method == "fedbn":
-        return {name: encoder[name] for name in norm_tensors(learner.encoder)}, {}
+        return _copies(learner, norm_tensors(learner.encoder)), {}
     if task.method == "fedema":
-        return {**encoder, **{name: value for name, value in own.items() if name == SCALE}}, {}
+        scale = {SCALE: own[SCALE]} if SCALE in own else {}
+        return _copies(learner, learner.encoder.state_dict()) | scale, {}
     if task.method == "scaffold":
         after = learner.mean_gradients()
         change = {name: value - own.get(name, torch.zeros_like(value)) for name, value in after.items()}
         return after, dict(array_records(CONTROL, change))
     return {}, {}
+
+
+def _copies(learner: Learner, names: Iterable[str]) -> Own:
+    """The named tensors of the encoder, which goes on training."""
+    encoder = learner.encoder.state_dict()
+    return {name: encoder[name].detach().cpu().clone() for name in names}
 
 
 def _distance(own: Own, received: Mapping[str, Tensor]) -> float:

@@ -9,7 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from cape_fed.pretrain.learner import Learner
-from cape_fed.pretrain.state import load_own, load_state, save_state
+from cape_fed.pretrain.state import load_state, save_state
 
 
 def save_local_state(
@@ -39,8 +39,8 @@ def load_local_state(directory: Path, learner: Learner, round_number: int) -> tu
     found = max((number for number in _rounds(directory) if number <= round_number), default=None)
     if found is None:
         return None, {}
-    load_state(_path(directory, found), learner)
-    return found, load_own(_path(directory, found))
+    _, own = load_state(_path(directory, found), learner)
+    return found, own
 
 
 def _rounds(directory: Path) -> list[int]:

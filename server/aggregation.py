@@ -29,11 +29,12 @@ class Aggregator:
     arithmetic is the same, and distances and means are not taken between large, nearly equal numbers.
     """
 
-    def __init__(self, config: FederationConfig, control: Mapping[str, Tensor] | None = None) -> None:
-        """``control`` is SCAFFOLD's variate before the first round: zeros in the shapes of the encoder's parameters."""
+    def __init__(self, config: FederationConfig, parameters: Mapping[str, Tensor] | None = None) -> None:
+        """``parameters`` are the encoder's, in whose shapes SCAFFOLD's control variate begins at 0."""
         self.config = config
         self.strategy = _make_strategy(config)
-        self.control = {name: value.numpy().astype(np.float64) for name, value in (control or {}).items()}
+        controlled = (parameters or {}) if config.strategy == "scaffold" else {}
+        self.control = {name: np.zeros(tuple(value.shape)) for name, value in controlled.items()}
 
     def aggregate(
         self, round_number: int, encoder: Mapping[str, Tensor], updates: Sequence[Update]
@@ -136,7 +137,8 @@ def _make_strategy(config: FederationConfig) -> FedAvg:
             )
         case "median":
             return FedMedian(weighted_by_key=PATIENTS)
-        case _:  # the others differ at the sites, in who is asked, or in what weighs how much
+        case "fedavg" | "fedprox" | "scaffold" | "fedbn" | "fedema" | "ldawa" | "cyclic":
+            # These differ at the sites, in who is asked, or in what weighs how much.
             return FedAvg(weighted_by_key=PATIENTS)
 
 

@@ -39,9 +39,7 @@ class Coordinator:
         self.run = run
         self.state = state
         self.sites = sites
-        scaffold = config.federation.strategy == "scaffold"
-        control = {name: torch.zeros(value.shape) for name, value in state.encoder_parameters().items()}
-        self.aggregator = Aggregator(config.federation, control if scaffold else None)
+        self.aggregator = Aggregator(config.federation, state.encoder_parameters())
         self.aggregator.load_state(state.optimiser)
         self.evaluation = Evaluation(config, run, state, sites)
 
@@ -90,7 +88,7 @@ class Coordinator:
             lacking = self.sites.lacking(updates, chosen)
             if lacking is None:
                 return answers, updates
-        missing = ", ".join(sorted(self._chosen(number) - updates.keys()))
+        missing = ", ".join(sorted(chosen - updates.keys()))
         raise RunError(
             f"round {number} stayed below quorum in {self.federation.tries} tries: {lacking}; missing: {missing}. "
             "Why is in log.txt; once they are back, resume"

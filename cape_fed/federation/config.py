@@ -9,8 +9,10 @@ from pydantic import Field
 from cape_fed.errors import InputError
 from cape_fed.pretrain.config import Norm, Section
 
-Averaging = Literal["fedavg", "fedavgm", "fedadam", "fedprox", "trimmed_mean", "multi_krum", "median"]
-StrategyName = Literal[Averaging, "scaffold", "fedbn", "fedema", "ldawa", "cyclic"]
+StrategyName = Literal[
+    "fedavg", "fedavgm", "fedadam", "fedprox", "trimmed_mean", "multi_krum", "median",
+    "scaffold", "fedbn", "fedema", "ldawa", "cyclic",
+]  # fmt: skip
 LocalMethod = Literal["plain", "fedbn", "fedema", "scaffold"]
 Transport = Literal["float32", "float16", "bfloat16"]
 

@@ -65,7 +65,7 @@ def _resume(bench: Workbench, run: RunDirectory, processes: Processes) -> tuple[
     checkpoint = latest_checkpoint(run.checkpoints)
     facts: dict[str, Any] = {"step": 0, "unreported": []}
     if checkpoint is not None:
-        facts = load_state(checkpoint, bench.learner)
+        facts, _ = load_state(checkpoint, bench.learner)
     if processes.is_first:
         run.truncate_lines(run.metrics, "step", facts["step"])
     processes.wait()

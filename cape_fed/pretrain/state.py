@@ -63,22 +63,15 @@ def save_state(
         (partial / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
-def load_state(path: Path, learner: Learner) -> dict[str, Any]:
-    """Read a state back into a learner of the same configuration; returns the facts saved with it."""
+def load_state(path: Path, learner: Learner) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read a state back into a learner of the same configuration; returns facts and further tensors of it."""
     try:
-        load_learner_tensors(learner, load_file(path / TENSORS))
+        tensors = load_file(path / TENSORS)
+        load_learner_tensors(learner, tensors)
         facts: dict[str, Any] = json.loads((path / FACTS).read_text())
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(f"cannot resume from {path.name}: {error}; start again in a new directory") from error
-    return facts
-
-
-def load_own(path: Path) -> dict[str, Tensor]:
-    """The further tensors of a state; InputError where it cannot be read."""
-    try:
-        return _under(load_file(path / TENSORS), _OWN)
-    except (OSError, SafetensorError) as error:
-        raise InputError(f"cannot resume from {path.name}: {error}; start again in a new directory") from error
+    return facts, _under(tensors, _OWN)
 
 
 def latest_checkpoint(directory: Path) -> Path | None:
