@@ -9,6 +9,7 @@ from flwr.serverapp import Grid
 from torch import Tensor
 
 from cape_fed.config import RunConfig
+from cape_fed.federation.config import check_batch_statistics
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.pretrain.encoder import Encoder, build_encoder, encoder_config
 from cape_fed.release.bundle import write_bundle
@@ -36,6 +37,7 @@ def lead_run(
     progress: Progress = lambda done, total, line: None,
 ) -> None:
     """Lead the sites of ``entries`` (see `Membership`) to a bundle, from the last checkpoint if resumed."""
+    check_batch_statistics(config.norm, config.federation)
     state = (load_latest_round(run.checkpoints) if config.resume else None) or new_state(config)
     facts = state.facts
     run.truncate_lines(run.metrics, "round", facts.rounds_done)

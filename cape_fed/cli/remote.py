@@ -16,6 +16,7 @@ from cape_fed.cli.progress import RoundsView, rounds_bar
 from cape_fed.compose import compose_config, validate_config
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
+from cape_fed.federation.config import check_batch_statistics
 from cape_fed.federation.superlink import SuperLink
 from cape_fed.files import atomic_file
 from cape_fed.rundir import LOCK_FILE, RunDirectory
@@ -33,6 +34,7 @@ def start_run(connection: str, overrides: Sequence[str]) -> Path:
     """Start a run and follow it to its end; its directory."""
     config = compose_config(overrides)
     config = config.model_copy(update={"out": config.out.resolve()})
+    check_batch_statistics(config.norm, config.federation)
     RunDirectory(config.out).check(config.saved(), resume=False)
     return _start(connection, config)
 

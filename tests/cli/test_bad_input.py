@@ -37,6 +37,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
         (["pretrain", "out=x"], "no store given"),
         (["pretrain", "out=x", "data.train=[nowhere]"], "nowhere"),
         (["simulate", "out=x"], "at least one"),
+        (["run", "nowhere", "out=x", "norm=batch"], "norm=batch has running statistics of each site's patients"),
         (["evaluate", "nowhere", "out=x", "data.train=[nowhere]"], "is not a bundle"),
         (["compare", "nowhere", "--out", "x"], "at least two directories"),
         (["doctor", "nowhere", "--format", "wfdb"], "nowhere"),
