@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cape_fed.evaluate.bootstrap import Draws, bootstrap
 from cape_fed.evaluate.cohorts import Cohort, Rows
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.predict import Features, Prediction, apply_probes, fit_probes, materials, pool
+from cape_fed.evaluate.predict import Features, Prediction, apply_probes
 from cape_fed.evaluate.probe import LinearProbe
 from cape_fed.evaluate.representation import Representation
 from cape_fed.evaluate.results import Calibration, Estimate, ReliabilityBin
@@ -28,25 +28,29 @@ Map = Callable[[Vector], Vector]
 
 
 def calibrate(
-    method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions
+    method: Representation,
+    cohorts: Sequence[Cohort],
+    features: Features,
+    probes: Mapping[str, LinearProbe],
+    options: EvaluateOptions,
 ) -> list[Calibration]:
     """Calibration of the transfer probes on every cohort's test patients, as they come and recalibrated at the site.
 
-    A probe's scores become probabilities by a logistic map (Platt 1999) fitted on the validation patients of the ID
-    cohorts together; recalibrated, by one fitted on the cohort's own validation patients. Both are judged on the same
-    test patients, none of whom took part in either. Tasks and cohorts with too few patients are left out.
+    ``probes`` are the transfer probes by task. Their scores become probabilities by a logistic map (Platt 1999) fitted
+    on the validation patients of the ID cohorts together; recalibrated, by one fitted on the cohort's own validation
+    patients. Both are judged on the same test patients, none of whom took part in either. Tasks and cohorts with too
+    few patients are left out.
     """
-    given = [materials(cohort, features[cohort.name], method) for cohort in cohorts if cohort.role == "id"]
-    probes = fit_probes(pool(given), options)
     valid = {c.name: _scores(method, c, features, probes, c.valid) for c in cohorts}
+    trained = [valid[c.name] for c in cohorts if c.role == "id"]
+    common = {task: fit_map([blocks[task] for blocks in trained if task in blocks]) for task in probes}
     found = []
     for cohort in cohorts:
-        test = _scores(method, cohort, features, probes, cohort.tested["within"])
-        for task, block in test.items():
-            common = fit_map([valid[c.name][task] for c in cohorts if c.role == "id" and task in valid[c.name]])
-            if common is not None and support_of(block.target, block.patients).enough(task, options.min_patients):
+        for task, block in _scores(method, cohort, features, probes, cohort.tested["within"]).items():
+            shared = common[task]
+            if shared is not None and support_of(block.target, block.patients).enough(task, options.min_patients):
                 own = fit_map([valid[cohort.name][task]]) if task in valid[cohort.name] else None
-                found.append(_judge(block, common, own, options))
+                found.append(_judge(block, shared, own, options))
     return found
 
 

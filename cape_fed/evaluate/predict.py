@@ -85,21 +85,42 @@ def fit_probes(given: Mapping[str, Material], options: EvaluateOptions) -> dict[
     return {task: probe for task, probe in fitted.items() if probe is not None}
 
 
-def predict(
-    method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions
-) -> list[Prediction]:
-    """Fit within and transfer probes and score every cohort's annotated test records.
+@dataclass(frozen=True)
+class Probes:
+    """All probes of one method."""
+
+    transfer: Mapping[str, LinearProbe]
+    """By task."""
+    within: Mapping[str, Mapping[str, LinearProbe]]
+    """By cohort and task."""
+
+
+def fit(method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions) -> Probes:
+    """Fit within and transfer probes.
 
     A within probe is fitted on the cohort's own train patients; the transfer probe of a task on the train patients of
-    all ID cohorts, whose sums are added. Where a probe cannot be fitted or nothing is annotated, there is none.
+    all ID cohorts, whose sums are added. Where too few patients stand behind a probe, there is none.
     """
     given = {cohort.name: materials(cohort, features[cohort.name], method) for cohort in cohorts}
     transfer = fit_probes(pool(given[cohort.name] for cohort in cohorts if cohort.role == "id"), options)
+    return Probes(transfer, {name: fit_probes(own, options) for name, own in given.items()})
+
+
+def predict(
+    method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions
+) -> list[Prediction]:
+    """Fit all probes and score every cohort's annotated test records with them."""
+    return predict_with(method, cohorts, features, fit(method, cohorts, features, options))
+
+
+def predict_with(
+    method: Representation, cohorts: Sequence[Cohort], features: Features, probes: Probes
+) -> list[Prediction]:
+    """Score every cohort's annotated test records with its within and the transfer probes."""
     blocks: list[Prediction] = []
     for cohort in cohorts:
-        within = fit_probes(given[cohort.name], options)
-        blocks.extend(apply_probes(method, cohort, features[cohort.name], "transfer", transfer))
-        blocks.extend(apply_probes(method, cohort, features[cohort.name], "within", within))
+        blocks.extend(apply_probes(method, cohort, features[cohort.name], "transfer", probes.transfer))
+        blocks.extend(apply_probes(method, cohort, features[cohort.name], "within", probes.within[cohort.name]))
     tasks = list(cohorts[0].targets)
     return sorted(blocks, key=lambda block: tasks.index(block.task))
 

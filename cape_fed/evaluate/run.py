@@ -20,7 +20,7 @@ from cape_fed.evaluate.delong import delong_interval
 from cape_fed.evaluate.differences import compare
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.pooled import score_with_pools
-from cape_fed.evaluate.predict import Features, Prediction, predict
+from cape_fed.evaluate.predict import Features, Prediction, fit, predict_with
 from cape_fed.evaluate.predictions import PREDICTIONS_FILE, write_predictions
 from cape_fed.evaluate.report.document import CURVES_FILE, report_evaluation
 from cape_fed.evaluate.report.examples import draw_examples
@@ -79,8 +79,8 @@ def evaluate_bundle(
     ``embed`` and ``baselines`` (by name) turn a store into features ``[N, D]``; demographics are always among the
     baselines. ``splits`` by cohort are those of the training run; a cohort without one is split by the seed.
     ``project`` by place are the run's projection heads, from features to what the objective contrasts. ``curves`` are
-    the lines of the run's ``metrics.jsonl``. Raises InputError for patients on both sides, for no
-    training cohort and for features that are not finite.
+    the lines of the run's ``metrics.jsonl``. Raises InputError for patients on both sides, for no training cohort and
+    for features that are not finite.
     """
     options = options or EvaluateOptions()
     if method in {DEMOGRAPHICS.name, *baselines}:
@@ -124,10 +124,11 @@ def _probe_heads(
 def _evaluate(
     method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions
 ) -> _Outcome:
+    probes = fit(method, cohorts, features, options)
     return _Outcome(
-        predict(method, cohorts, features, options),
+        predict_with(method, cohorts, features, probes),
         probe_artefacts(cohorts, features, options),
-        calibrate(method, cohorts, features, options),
+        calibrate(method, cohorts, features, probes.transfer, options),
     )
 
 

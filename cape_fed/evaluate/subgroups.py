@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.evaluate.bootstrap import Sampled, bootstrap
-from cape_fed.evaluate.cohorts import Cohort, Rows
+from cape_fed.evaluate.cohorts import Cohort
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Prediction
 from cape_fed.evaluate.results import Gap, Grouping, Subgroup
@@ -21,6 +21,8 @@ from cape_fed.store import Store
 BANDS = ((0, 40, "under 40"), (40, 60, "40–59"), (60, 80, "60–79"), (80, 999, "80 and over"))
 """Years from, years below, and name."""
 _SEXES = ("men", "women")
+
+Groups = Mapping[Grouping, NDArray[np.str_]]
 
 
 class _Place(NamedTuple):
@@ -39,11 +41,11 @@ def score_subgroups(
     A gap is the best subgroup minus the worst, found anew in every resample; there is one where two subgroups have a
     number. Sex is not looked at by sex, nor age by age. On the resamples of the cells that they are parts of.
     """
-    stores = {cohort.name: cohort.store for cohort in cohorts}
+    named = {cohort.name: groups_of(cohort.store) for cohort in cohorts}
     parts: dict[str, dict[_Place, Prediction]] = {}
     for block in predictions:
         if block.probe == "transfer":
-            found = _parts(block, stores[block.cohort], options.min_patients)
+            found = _parts(block, named[block.cohort], options.min_patients)
             parts.setdefault(block.cohort, {}).update(found)
     subgroups: list[Subgroup] = []
     gaps: list[Gap] = []
@@ -54,10 +56,10 @@ def score_subgroups(
     return subgroups, gaps
 
 
-def groups_of(store: Store, rows: Rows) -> dict[Grouping, NDArray[np.str_]]:
-    """Name of each row's subgroup by grouping, empty where age or sex is not known."""
-    age, woman = store.label("age")[rows], store.label("sex")[rows]
-    band = np.full(len(rows), "", dtype="U32")
+def groups_of(store: Store) -> Groups:
+    """Name of each record's subgroup ``[N]`` by grouping, empty where age or sex is not known."""
+    age, woman = store.label("age"), store.label("sex")
+    band = np.full(len(store), "", dtype="U32")
     for low, high, name in BANDS:
         band[(age >= low) & (age < high)] = name
     sex = np.where(np.isfinite(woman), np.array(_SEXES)[np.nan_to_num(woman).astype(int)], "")
@@ -65,12 +67,15 @@ def groups_of(store: Store, rows: Rows) -> dict[Grouping, NDArray[np.str_]]:
     return {"sex": sex, "age": band, "sex and age": both}
 
 
-def _parts(block: Prediction, store: Store, minimum: int) -> dict[_Place, Prediction]:
+def _parts(block: Prediction, groups: Groups, minimum: int) -> dict[_Place, Prediction]:
     """The block cut by subgroup, those with enough patients."""
     without: Mapping[str, tuple[Grouping, ...]] = {SEX: ("sex", "sex and age"), AGE: ("age", "sex and age")}
     found = {}
-    for by, names in groups_of(store, block.rows).items():
-        for name in np.unique(names[names != ""]) if by not in without.get(block.task, ()) else ():
+    for by, everybody in groups.items():
+        if by in without.get(block.task, ()):
+            continue
+        names = everybody[block.rows]
+        for name in np.unique(names[names != ""]):
             part = _cut(block, names == name)
             if support_of(part.target, part.patients).enough(part.task, minimum):
                 found[_Place(block.task, by, str(name))] = part

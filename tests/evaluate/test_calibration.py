@@ -12,7 +12,7 @@ from sklearn.metrics import brier_score_loss
 from cape_fed.evaluate.calibration import FEWEST, calibrate, calibration_metrics, fit_map, reliability
 from cape_fed.evaluate.cohorts import make_cohorts
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.predict import Prediction
+from cape_fed.evaluate.predict import Prediction, fit
 from cape_fed.evaluate.representation import Representation
 from cape_fed.store.split import split_patients
 from tests.evaluate.fake import embedding, make_store
@@ -83,9 +83,10 @@ def test_recalibration_mends_a_cohort_whose_prevalence_is_another(tmp_path: Path
     cohorts = make_cohorts(stores, [shifted], splits, ["age", "sex", "AF"])
     method = Representation("m", embedding(knows=0.6))
     features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
+    options = EvaluateOptions(resamples=50, min_patients=5)
     found = {
         (entry.cohort, entry.task): entry
-        for entry in calibrate(method, cohorts, features, EvaluateOptions(resamples=50, min_patients=5))
+        for entry in calibrate(method, cohorts, features, fit(method, cohorts, features, options).transfer, options)
     }
     assert {task for _, task in found} == {"sex", "AF"}
     before, after = found["c", "AF"].ece.point, found["c", "AF"].recalibrated_ece.point  # type: ignore[union-attr]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from sklearn.metrics import mean_absolute_error, roc_auc_score
 
@@ -36,7 +35,7 @@ def test_points_are_those_of_the_records_in_the_subgroup(evaluated: tuple[list[C
     stores = {cohort.name: cohort.store for cohort in cohorts}
     for entry in subgroups:
         block = blocks[entry.cohort, entry.task]
-        own = groups_of(stores[entry.cohort], block.rows)[entry.by] == entry.group
+        own = groups_of(stores[entry.cohort])[entry.by][block.rows] == entry.group
         metric = mean_absolute_error if entry.task == "age" else roc_auc_score
         assert entry.point == pytest.approx(metric(block.target[own], block.score[own]))
         assert entry.n == own.sum()
@@ -62,7 +61,7 @@ def test_gaps(evaluated: tuple[list[Cohort], list[Prediction]]) -> None:
 
 def test_nobody_is_in_two_bands_or_lost(evaluated: tuple[list[Cohort], list[Prediction]]) -> None:
     store = evaluated[0][0].store
-    names = groups_of(store, np.arange(len(store)))
+    names = groups_of(store)
     age = store.label("age")
     for low, high, name in BANDS:
         assert ((names["age"] == name) == ((age >= low) & (age < high))).all()
