@@ -64,10 +64,8 @@ def test_the_paired_test_finds_a_difference_where_there_is_none_as_often_as_it_s
         target = (rng.random(PATIENTS) < 0.4).astype(float)[patients]
         shared = noise(patients, rng)
         one, other = (
-            resampled(
-                partial(ranking_metrics, target, target + np.sqrt(0.6) * shared + np.sqrt(0.4) * own, patients), cohort
-            )
-            for own in (noise(patients, rng), noise(patients, rng))
+            resampled(partial(ranking_metrics, target, score, patients), patients, cohort)
+            for score in (target + np.sqrt(0.6) * shared + np.sqrt(0.4) * noise(patients, rng) for _ in range(2))
         )
         positive += (one["auroc"] - other["auroc"]).p_value() < 0.05
     assert positive / COHORTS == pytest.approx(0.05, abs=0.015)
