@@ -54,6 +54,8 @@ class RawRecord:
     """Length by the header where it differs from the signal read."""
     saturated_leads: int = 0
     """Bit mask of leads that stay at an end of the ADC's range, where the format tells; bit 0 is lead I."""
+    fold: int | None = None
+    """Fold for cross-validation, where the archive recommends one."""
     unmapped: tuple[str, ...] = ()
     """Statements of the source that the vocabulary has no word for; for reports to the site, never stored."""
 

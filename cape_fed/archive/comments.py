@@ -41,7 +41,7 @@ def describe(comments: Sequence[str]) -> Description:
     chagas = parse_truth(fields.get("chagas label"))
     if chagas is not None:
         labels["CHAGAS"] = chagas
-    return Description(patient, age, parse_sex(fields.get("sex")), labels, unmapped, notes)
+    return Description(patient, age, parse_sex(fields.get("sex")), labels, unmapped=unmapped, notes=notes)
 
 
 def _fields(comments: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -26,7 +26,8 @@ LIKELY = 50.0
 _OVER_89 = "300"
 _AGE_OVER_89 = 90.0
 _SEX: dict[str, Sex] = {"0": "M", "0.0": "M", "1": "F", "1.0": "F"}
-_COLUMNS = ("patient_id", "age", "sex", "scp_codes")
+_COLUMNS = ("patient_id", "age", "sex", "scp_codes", "strat_fold")
+_FOLDS = frozenset(str(fold) for fold in range(1, 11))
 _MAX_CODES = 10_000
 """Characters of a cell; real ones have some tens."""
 
@@ -77,9 +78,16 @@ def _describe(row: Row) -> Description:
         age=age,
         sex=_SEX.get((row.get("sex") or "").strip()),
         labels=combine(SCP.labels, (_meaning(*item) for item in codes.items())) if codes else {},
+        fold=_fold(row.get("strat_fold") or ""),
         unmapped=tuple(code for code in codes if code not in SCP.meanings),
         notes=notes,
     )
+
+
+def _fold(text: str) -> int | None:
+    """The fold, None for anything that is not the number of one."""
+    number = text.strip().removesuffix(".0")
+    return int(number) if number in _FOLDS else None
 
 
 def _codes(text: str) -> dict[str, float] | None:

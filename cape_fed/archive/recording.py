@@ -35,6 +35,7 @@ class Description:
     age: float | None = None
     sex: Sex | None = None
     labels: dict[str, bool] = field(default_factory=dict)
+    fold: int | None = None
     unmapped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -45,6 +46,7 @@ class Description:
             age=other.age if self.age is None else self.age,
             sex=self.sex or other.sex,
             labels=other.labels | self.labels,
+            fold=other.fold if self.fold is None else self.fold,
             unmapped=self.unmapped + other.unmapped,
             notes=self.notes + other.notes,
         )
@@ -63,6 +65,7 @@ def join(record: str, recording: Recording, description: Description) -> RawReco
         notes=recording.notes + description.notes,
         declared_samples=recording.declared_samples,
         saturated_leads=recording.saturated_leads,
+        fold=description.fold,
         unmapped=description.unmapped,
     )
 

@@ -127,6 +127,7 @@ def _described(recipe: Recipe, entry: Entry, raw: RawRecord) -> dict[str, Any]:
         "age": None if raw.age is None else float(raw.age),
         "sex": raw.sex,
         "source_fs": float(raw.fs),
+        "fold": raw.fold,
         "source_samples": raw.declared_samples or raw.signal_mv.shape[1],
     }
 

@@ -29,8 +29,12 @@ COLUMNS: dict[str, pa.DataType] = {
     "source_fs": pa.float32(),
     "source_samples": pa.int32(),
     "digest": pa.uint64(),
+    "fold": pa.int8(),
 }
-"""Columns of ``records.parquet`` that are not labels; every other column is a nullable boolean label."""
+"""Columns of ``records.parquet`` that are not labels; every other column is a nullable boolean label.
+
+Stores written before there were folds have no such column.
+"""
 
 
 class Finding(BaseModel):

@@ -46,6 +46,26 @@ def split_patients(store: Store, seed: int, fractions: tuple[float, float, float
     return _by_part(np.searchsorted(bounds, rank, side="right")[groups][store.patients])
 
 
+def split_by_fold(store: Store, valid: int, test: int) -> Split:
+    """Split a store by the folds that its archive recommends: one validates, one tests, all others train.
+
+    A record that repeats a signal of an earlier part exactly is in none. Raises InputError where the archive names no
+    fold for some records, a fold is empty, or a patient is in two parts.
+    """
+    folds = store.folds
+    if folds is None:
+        raise InputError(f"{store.path} has no folds: its archive recommends none, or it was ingested before they were")
+    part = np.select([folds == test, folds == valid], [2, 1], 0)
+    for name, fold in {"validation": valid, "test": test}.items():
+        if not (folds == fold).any():
+            raise InputError(f"{store.path} has nobody in fold {fold}, which is for {name}: split it by patient")
+    parts_of = np.zeros((len(store.patient_keys), 3), bool)
+    parts_of[store.patients, part] = True
+    if straddling := int((parts_of.sum(axis=1) > 1).sum()):
+        raise InputError(f"{store.path}: {straddling} patients are in folds of different parts: split it by patient")
+    return _by_part(_without_straddlers(part, store.digests))
+
+
 def save_split(path: Path, store: Store, split: Split) -> None:
     """Write which patient is in which part, to be found again in a store that has grown since."""
     part = np.full(len(store.patient_keys), OUTSIDE, np.int8)

@@ -98,6 +98,13 @@ class Store:
         """Content hash of each stored signal, ``[N]``; equal for exactly equal signals."""
         return self._numpy("digest")
 
+    @cached_property
+    def folds(self) -> NDArray[np.int64] | None:
+        """Fold that the archive puts each record in, ``[N]``; None where it does not name one for every record."""
+        if "fold" not in self._schema.names or self._null_counts["fold"]:
+            return None
+        return self._numpy("fold").astype(np.int64)
+
     def label(self, name: str) -> NDArray[np.float32]:
         """One target as numbers, ``[N]``, NaN where it is not annotated or not known.
 

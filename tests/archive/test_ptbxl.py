@@ -18,9 +18,15 @@ def archive(root: Path, *rows: str, headings: str = HEADINGS) -> Path:
     return root
 
 
-def row(number: int = 1, codes: str = "{'NORM': 100.0, 'SR': 0.0}", age: str = "56.0", sex: str = "1") -> str:
+def row(
+    number: int = 1,
+    codes: str = "{'NORM': 100.0, 'SR': 0.0}",
+    age: str = "56.0",
+    sex: str = "1",
+    fold: str = "3",
+) -> str:
     name = f"00000/{number:05d}"
-    return f'{number},15709.0,{age},{sex},,"{codes}",3,records100/{name}_lr,records500/{name}_hr'
+    return f'{number},15709.0,{age},{sex},,"{codes}",{fold},records100/{name}_lr,records500/{name}_hr'
 
 
 def test_a_record_in_500_hz_where_that_is_there_else_in_100(tmp_path: Path) -> None:
@@ -52,6 +58,14 @@ def test_ages_above_89_are_coded(tmp_path: Path, age: str, expected: float | Non
 @pytest.mark.parametrize(("sex", "expected"), [("0", "M"), ("1", "F"), ("1.0", "F"), ("", None), ("2", None)])
 def test_sex(tmp_path: Path, sex: str, expected: str | None) -> None:
     assert read_row(tmp_path, row(sex=sex)).sex == expected
+
+
+@pytest.mark.parametrize(
+    ("fold", "expected"),
+    [("3", 3), ("10.0", 10), (" 1", 1), ("", None), ("0", None), ("11", None), ("9" * 9999, None), ("३", None)],
+)
+def test_fold(tmp_path: Path, fold: str, expected: int | None) -> None:
+    assert read_row(tmp_path, row(fold=fold)).fold == expected
 
 
 @pytest.mark.parametrize(

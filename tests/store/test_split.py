@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cape_fed.errors import InputError
-from cape_fed.store.split import check_disjoint, duplicate_rows, load_split, save_split, split_patients
+from cape_fed.store.format import COLUMNS
+from cape_fed.store.split import (
+    check_disjoint,
+    duplicate_rows,
+    load_split,
+    save_split,
+    split_by_fold,
+    split_patients,
+)
 from cape_fed.store.store import Store, write_store
 from tests.conftest import TinyStore
 
@@ -149,3 +157,41 @@ def test_repeated_signals_are_returned_for_exclusion(tiny_store: TinyStore) -> N
 
 def rows_keys(store: Store, rows: np.ndarray) -> list[str]:
     return [store.patient_keys[code] for code in store.patients[rows]]
+
+
+def folded(tiny_store: TinyStore, folds: list[int | None], **columns: list[str]) -> Store:
+    return tiny_store("folded", signals=signals(list(range(len(folds)))), fold=folds, **columns)
+
+
+def test_folds_become_parts(tiny_store: TinyStore) -> None:
+    store = folded(tiny_store, [1, 9, 10, 8, 9, 2])
+    assert store.folds is not None
+    assert store.folds.tolist() == [1, 9, 10, 8, 9, 2]
+    train, valid, test = split_by_fold(store, valid=9, test=10)
+    assert (train.tolist(), valid.tolist(), test.tolist()) == ([0, 3, 5], [1, 4], [2])
+    assert "fold" not in store.label_names
+
+
+def test_a_repeated_signal_stays_out_of_the_later_part(tiny_store: TinyStore) -> None:
+    store = tiny_store("repeated", signals=signals([1, 2, 3, 1, 2]), fold=[1, 9, 10, 10, 10])
+    parts = split_by_fold(store, valid=9, test=10)
+    assert [part.tolist() for part in parts] == [[0], [1], [2]]
+
+
+def test_folds_that_cannot_be_used_are_refused(tiny_store: TinyStore) -> None:
+    with pytest.raises(InputError, match="has no folds"):
+        split_by_fold(folded(tiny_store, [1, 9, None]), valid=9, test=10)
+    with pytest.raises(InputError, match="nobody in fold 9, which is for validation"):
+        split_by_fold(tiny_store("gap", signals=signals([1, 2]), fold=[1, 10]), valid=9, test=10)
+    straddling = tiny_store("straddling", signals=signals([1, 2, 3]), patient=["p", "q", "p"], fold=[1, 9, 10])
+    with pytest.raises(InputError, match="1 patients are in folds of different parts"):
+        split_by_fold(straddling, valid=9, test=10)
+
+
+def test_a_store_without_the_column_has_no_folds(tiny_store: TinyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As all had been before there were folds."""
+    assert tiny_store("blank").folds is None
+    monkeypatch.setattr("cape_fed.store.table.COLUMNS", {k: v for k, v in COLUMNS.items() if k != "fold"})
+    old = tiny_store("old")
+    assert old.folds is None
+    assert old.label_names == ("AF", "LVH")

@@ -228,6 +228,7 @@ def test_all_columns_have_the_documented_types(tiny_store: TinyStore) -> None:
         "source_fs": "float",
         "source_samples": "int32",
         "digest": "uint64",
+        "fold": "int8",
         "AF": "bool",
         "LVH": "bool",
     }
