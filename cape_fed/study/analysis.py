@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from cape_fed.evaluate.bootstrap import Sampled
+from cape_fed.evaluate.effects import effect
 from cape_fed.evaluate.similarity import linear_cka
 from cape_fed.study.artefacts import carried, correct
 from cape_fed.study.cell import Outcome
 from cape_fed.study.config import Claim, Question, StudyConfig
-from cape_fed.study.effects import effect
 from cape_fed.study.plan import Placed
 from cape_fed.study.results import Answer, Contrast, Panel, Ruling, Value, Verdict
 

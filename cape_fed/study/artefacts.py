@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from cape_fed.evaluate.bootstrap import Sampled
+from cape_fed.evaluate.effects import effect, holm
 from cape_fed.study.cell import Outcome
 from cape_fed.study.config import Question
-from cape_fed.study.effects import effect, holm
 from cape_fed.study.plan import Placed
 from cape_fed.study.results import Contrast, Value
 

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from cape_fed.evaluate.effects import Effect
 from cape_fed.study.config import Claim, StudyConfig
-from cape_fed.study.effects import Effect
 
 Ruling = Literal["supported", "refuted", "undecided"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.report.style import QUIET, RC, method_colours, new_figure, to_svg
 from cape_fed.evaluate.report.view import Curves, View
+from cape_fed.report.style import QUIET, RC, method_colours, new_figure, to_svg
 
 QUANTITIES = {
     "loss": "Contrastive loss",

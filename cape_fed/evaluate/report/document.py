@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
-
-from jinja2 import Environment, StrictUndefined
 
 from cape_fed.evaluate.report import words
 from cape_fed.evaluate.report.curves import training_curves
@@ -21,14 +17,13 @@ from cape_fed.evaluate.report.forest import (
 )
 from cape_fed.evaluate.report.maps import MAP_FILE
 from cape_fed.evaluate.report.reliability import reliability_curves
-from cape_fed.evaluate.report.view import Picture, View
+from cape_fed.evaluate.report.view import View
 from cape_fed.evaluate.results import REASONS, Comparison, Difference, Results
-from cape_fed.files import atomic_file
+from cape_fed.report.numbers import p_text
+from cape_fed.report.page import PNG, SVG, Picture, render_page, svg_picture, write_page
 from cape_fed.rundir import read_metrics
 
-REPORT_FILE = "report.html"
 CURVES_FILE = "curves.jsonl"
-_SVG, _PNG = "image/svg+xml", "image/png"
 
 
 def report_evaluation(results: Results, out: Path) -> None:
@@ -46,7 +41,7 @@ def report_evaluation(results: Results, out: Path) -> None:
         maps=_maps({results.method: out}),
         examples=_examples(out, list(results.cohorts)),
     )
-    _write(view, out)
+    write_page(render(view), out)
 
 
 def report_comparison(comparison: Comparison, runs: Mapping[str, Path], out: Path) -> None:
@@ -65,28 +60,22 @@ def report_comparison(comparison: Comparison, runs: Mapping[str, Path], out: Pat
         examples=_examples(next(iter(runs.values())), list(comparison.cohorts)),
         similarity={name: {str(role): x for role, x in sides.items()} for name, sides in comparison.similarity.items()},
     )
-    _write(view, out)
+    write_page(render(view), out)
 
 
 def render(view: View) -> str:
     """The report as one HTML document that asks for nothing outside itself."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters.update(number=words.number, interval=words.interval, p=words.p_text, data_uri=data_uri)
-    template = environment.from_string(files(__package__).joinpath("report.html.j2").read_text(encoding="utf-8"))
-    return template.render(
+    return render_page(
+        __package__,
+        {"number": words.number, "interval": words.interval, "p": p_text},
         view=view,
         headline=words.headline(view),
         metric_names=words.METRIC_NAMES,
         scope_names=words.SCOPE_NAMES,
         reasons=REASONS,
-        figures={name: Picture(name, _SVG, svg.encode()) for name, svg in _figures(view) if svg},
+        figures={name: svg_picture(name, svg) for name, svg in _figures(view) if svg},
         pairs=_pairs(view.differences),
     )
-
-
-def data_uri(picture: Picture) -> str:
-    """A picture as the address of an ``img``, so that identifiers of one SVG never meet those of another."""
-    return f"data:{picture.mime};base64,{b64encode(picture.data).decode()}"
 
 
 def _figures(view: View) -> Iterator[tuple[str, str | None]]:
@@ -114,7 +103,7 @@ def _curves(runs: Mapping[str, Path]) -> dict[str, list[dict[str, object]]]:
 
 def _maps(runs: Mapping[str, Path]) -> list[Picture]:
     paths = {method: run / MAP_FILE for method, run in runs.items()}
-    return [Picture(method, _SVG, path.read_bytes()) for method, path in paths.items() if path.is_file()]
+    return [Picture(method, SVG, path.read_bytes()) for method, path in paths.items() if path.is_file()]
 
 
 def _examples(run: Path, cohorts: Sequence[str]) -> list[Picture]:
@@ -122,11 +111,6 @@ def _examples(run: Path, cohorts: Sequence[str]) -> list[Picture]:
     for index, cohort in enumerate(cohorts):
         number = 0
         while (path := example_path(run, index, number)).is_file():
-            pictures.append(Picture(cohort, _PNG, path.read_bytes()))
+            pictures.append(Picture(cohort, PNG, path.read_bytes()))
             number += 1
     return pictures
-
-
-def _write(view: View, out: Path) -> None:
-    with atomic_file(out / REPORT_FILE) as partial:
-        partial.write_text(render(view), encoding="utf-8")

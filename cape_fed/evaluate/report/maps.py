@@ -16,9 +16,9 @@ from sklearn.manifold import TSNE
 from cape_fed.evaluate.cohorts import Cohort
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Features
-from cape_fed.evaluate.report.style import PALETTE, RC, cohort_marks, new_figure, to_svg
 from cape_fed.evaluate.tasks import AGE, SEX
 from cape_fed.files import atomic_file
+from cape_fed.report.style import PALETTE, RC, cohort_marks, new_figure, to_svg
 from cape_fed.seeds import derive_rng, derive_seed
 
 MAP_FILE = Path("figures") / "map.svg"

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
-from cape_fed.evaluate.report.style import PALETTE, QUIET, RC, new_figure, to_svg
 from cape_fed.evaluate.report.view import View
 from cape_fed.evaluate.results import Calibration, ReliabilityBin
+from cape_fed.report.style import PALETTE, QUIET, RC, new_figure, to_svg
 
 
 def reliability_curves(view: View) -> str | None:

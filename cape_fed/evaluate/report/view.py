@@ -8,18 +8,10 @@ from typing import Any
 
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.results import CohortInfo, Difference, MethodResults
+from cape_fed.report.page import Picture
 
 Curves = Sequence[Mapping[str, Any]]
 """Lines of a ``metrics.jsonl``."""
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An SVG or PNG file made during an evaluation."""
-
-    caption: str
-    mime: str
-    data: bytes
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cape_fed.evaluate.report.view import View
 from cape_fed.evaluate.results import Difference, Estimate, Summary, SummaryValue
+from cape_fed.report.numbers import decimal, span
 
 METRIC_NAMES = {
     "auroc": "AUROC",
@@ -23,24 +24,12 @@ _DIGITS = {"mae": 1, "r2": 2}
 
 def number(value: float | None, metric: str, *, sign: bool = False) -> str:
     """A value with the digits its metric deserves; a dash where there is none."""
-    if value is None:
-        return "–"
-    rounded = round(value, _DIGITS.get(metric, 3)) or 0.0
-    text = f"{rounded:{'+' if sign and rounded else ''}.{_DIGITS.get(metric, 3)}f}"
-    return text.replace("-", "−")
+    return decimal(value, _DIGITS.get(metric, 3), sign=sign)
 
 
 def interval(estimate: Estimate, *, sign: bool = False) -> str:
-    """``low–high``, or ``low to high`` where a sign would meet the dash; empty where there is no value."""
-    if estimate.point is None or estimate.low is None:
-        return ""
-    low, high = (number(value, estimate.metric, sign=sign) for value in (estimate.low, estimate.high))
-    return f"{low} to {high}" if sign or estimate.low < 0 else f"{low}–{high}"
-
-
-def p_text(p: float) -> str:
-    """A p-value with two digits that matter."""
-    return f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    """The interval with the digits of its metric; empty where there is none."""
+    return span(estimate.low, estimate.high, _DIGITS.get(estimate.metric, 3), sign=sign)
 
 
 def headline(view: View) -> list[str]:

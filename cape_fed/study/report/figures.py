@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from cape_fed.evaluate.report.style import INK, PALETTE, QUIET, RC, new_figure, plain_axes, to_svg
+from cape_fed.report.style import INK, PALETTE, QUIET, RC, new_figure, plain_axes, to_svg
 from cape_fed.study.report.words import measure_name, number
 from cape_fed.study.results import Answer, Contrast, Panel, Value
 

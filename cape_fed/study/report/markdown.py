@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cape_fed.study.report.words import interval, measure_name, number, p_text, verdict_text
+from cape_fed.report.numbers import p_text
+from cape_fed.study.report.words import interval, measure_name, number, verdict_text
 from cape_fed.study.results import Answer, Panel, StudyResults
 
 

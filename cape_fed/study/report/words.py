@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cape_fed.report.numbers import decimal, p_text
 from cape_fed.study.results import Answer, Contrast, Panel, Value, Verdict
 
 _SCOPES = {"id": "ID", "ood": "OOD", "worst": "worst cohort", "within": "OOD, own probe"}
@@ -33,11 +34,8 @@ def measure_name(measure: str) -> str:
 
 def number(value: float | None, measure: str, *, sign: bool = False) -> str:
     """A value with the digits its measure deserves."""
-    if value is None:
-        return "–"
     digits = 2 if measure.partition("/")[0] in _YEARS or measure.startswith("fact/") else 3
-    rounded = round(value, digits) or 0.0
-    return f"{rounded:{'+' if sign and rounded else ''}.{digits}f}".replace("-", "−")
+    return decimal(value, digits, sign=sign)
 
 
 def interval(value: Value, measure: str, *, sign: bool = False) -> str:
@@ -45,13 +43,6 @@ def interval(value: Value, measure: str, *, sign: bool = False) -> str:
     if value.low is None or value.high is None:
         return ""
     return f"{number(value.low, measure, sign=sign)} to {number(value.high, measure, sign=sign)}"
-
-
-def p_text(p: float | None) -> str:
-    """A p value."""
-    if p is None:
-        return ""
-    return "p < 0.001" if p < 0.001 else f"p {p:.3f}" if p < 0.1 else f"p {p:.2f}"
 
 
 def sentences(answer: Answer) -> Iterator[str]:

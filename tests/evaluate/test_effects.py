@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cape_fed.evaluate.bootstrap import Sampled
-from cape_fed.study.effects import effect, holm
+from cape_fed.evaluate.effects import effect, holm
 
 
 def sampled(point: float, draws: object = (0.0, 0.0)) -> Sampled:

@@ -1,0 +1,1 @@
+"""How every report looks, whatever it reports: page, pictures, numbers."""
