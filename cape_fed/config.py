@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.federation.config import FederationConfig
 from cape_fed.federation.roster import RosterEntries
+from cape_fed.finetune.config import FinetuneConfig
 from cape_fed.pretrain.config import PretrainConfig, Section
 
 
@@ -42,6 +43,7 @@ class RunConfig(PretrainConfig):
     federation: FederationConfig = FederationConfig()
     roster: RosterEntries | None = Field(default=None, description="sites and roles of a run on a SuperLink")
     evaluation: EvaluateOptions = EvaluateOptions()
+    finetune: FinetuneConfig = FinetuneConfig()
     resume: bool = False
 
     @property

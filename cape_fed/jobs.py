@@ -12,13 +12,19 @@ import yaml
 
 from cape_fed.config import RunConfig, flat_paths
 from cape_fed.errors import InputError
-from cape_fed.evaluate.embed import embed_store
+from cape_fed.evaluate.cohorts import make_cohorts
+from cape_fed.evaluate.embed import check_profile, embed_store
 from cape_fed.evaluate.results import Results
-from cape_fed.evaluate.run import evaluate_bundle
+from cape_fed.evaluate.run import evaluate_bundle, identify
+from cape_fed.evaluate.tasks import task_names
 from cape_fed.files import atomic_file
+from cape_fed.finetune.cell import Material
+from cape_fed.finetune.division import divide
+from cape_fed.finetune.results import FinetuneResults
+from cape_fed.finetune.run import Progress as CellsProgress
+from cape_fed.finetune.run import finetune_cohorts, usable_tasks
 from cape_fed.pretrain.central import Progress, pretrain
 from cape_fed.pretrain.cohorts import count_store, open_cohorts, open_stores
-from cape_fed.pretrain.config import SplitConfig
 from cape_fed.pretrain.distributed import join_processes, leave_processes
 from cape_fed.pretrain.encoder import build_encoder
 from cape_fed.pretrain.heads import load_heads, project
@@ -26,8 +32,9 @@ from cape_fed.pretrain.workbench import check_batches, choose_device
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.provenance import describe_run
+from cape_fed.release.seen import check_unseen, split_of_run
 from cape_fed.rundir import RunDirectory, read_metrics
-from cape_fed.store.split import Split, load_split, split_patients
+from cape_fed.store.split import split_patients
 from cape_fed.store.store import Store
 
 RANDOM_INIT = "random-init"
@@ -92,31 +99,33 @@ def evaluate(bundle: Path, config: RunConfig) -> Results:
     return results
 
 
+def finetune(bundle: Path, config: RunConfig, progress: CellsProgress) -> FinetuneResults:
+    """Fine-tune a bundle's encoder on ``data.train``, test it there and on ``data.evaluate``, into ``config.out``."""
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    device = choose_device(config.device)
+    encoder = load_encoder(bundle, str(device))
+    train = open_stores(flat_paths(config.data.train))
+    others = open_stores(flat_paths(config.data.evaluate)) if config.data.evaluate else []
+    for store in (*train, *others):
+        check_profile(encoder, store)
+    check_unseen(bundle, encoder, others)
+    divided = {store.cohort: divide(bundle, encoder, store, config) for store in train}
+    divided |= {store.cohort: (split_patients(store, config.split.seed), "all tested") for store in others}
+    splits = {name: split for name, (split, _) in divided.items()}
+    cohorts = make_cohorts(train, others, splits, task_names([*train, *others]))
+    tasks = usable_tasks(cohorts, config.evaluation.min_patients)
+    material = Material(encoder, cohorts, tasks, config, device)
+    identity = identify(bundle)
+    run = RunDirectory(config.out)
+    with run.open({**config.saved(), "bundle": identity.sha256}, resume=config.resume):
+        return finetune_cohorts(material, run, identity, {name: how for name, (_, how) in divided.items()}, progress)
+
+
 def _check_roles(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store], others: Sequence[Store]) -> None:
     """ID is what the encoder was trained on, OOD what it was not, whatever the command says; InputError otherwise."""
+    check_unseen(bundle, encoder, others)
     trained = encoder.provenance.get("cohorts", {})
-    seen = [store.cohort for store in others if store.cohort in trained]
-    if seen:
-        raise InputError(f"{bundle} was trained on {', '.join(seen)}: not OOD, name it in data.train")
     strange = [store.cohort for store in train if store.cohort not in trained]
     if strange:
         raise InputError(f"{bundle} was not trained on {', '.join(strange)}: not ID, name it in data.evaluate")
-
-
-def split_of_run(bundle: Path, encoder: PretrainedEncoder, store: Store) -> Split:
-    """How the run that made a bundle split a cohort: as saved beside the bundle, else made again from its seed.
-
-    InputError where the bundle was trained on the cohort and its store has changed since, no split being saved.
-    """
-    run = RunDirectory(bundle.parent)
-    for path in (run.splits, *sorted(run.path.glob(f"sites/*/{run.splits.name}"))):
-        if (path / f"{store.cohort}.parquet").exists():
-            return load_split(path / f"{store.cohort}.parquet", store)
-    trained = encoder.provenance.get("cohorts", {}).get(store.cohort)
-    if trained and trained != count_store(store):
-        raise InputError(
-            f"{store.path} changed since {bundle} was trained on it and no split was saved beside the bundle: "
-            "its test patients cannot be told from its train patients"
-        )
-    config = SplitConfig(**encoder.provenance.get("config", {}).get("split", {}))
-    return split_patients(store, config.seed, config.fractions)

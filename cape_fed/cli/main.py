@@ -16,7 +16,7 @@ from cape_fed.errors import InputError, RunError
 INTERRUPTED = 130
 COMMANDS = (
     *("synth", "doctor", "ingest", "inspect", "pretrain", "simulate"),
-    *("run", "site", "evaluate", "compare", "study", "embed", "demo"),
+    *("run", "site", "evaluate", "compare", "finetune", "study", "embed", "demo"),
 )
 
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from cape_fed.evaluate.results import Estimate, MethodResults
 
 if TYPE_CHECKING:
+    from cape_fed.finetune.results import FinetuneResults
     from cape_fed.study.results import StudyResults
 
 SCOPES = ("id", "ood", "worst")
@@ -42,6 +43,25 @@ def print_study(results: StudyResults, out: Path) -> None:
             console.print(f"  {sentence}")
     for verdict in results.verdicts:
         console.print(f"{verdict.outcome}: {verdict.claim.text} {verdict_text(verdict)}")
+    console.print(f"report: {out / 'report.html'}", soft_wrap=True)
+
+
+def print_finetune(results: FinetuneResults, out: Path) -> None:
+    """Mean AUROC of every mode by share of the labels, ID and OOD, and where the report is."""
+    from cape_fed.finetune.report.words import headline, mode_name, patients_of, scopes_of, share
+
+    console = Console(width=None if Console().is_terminal else 140, highlight=False)
+    for name, cohort in results.cohorts.items():
+        console.print(f"{name}: {cohort.train} train, {cohort.valid} validation, {cohort.test} test ({cohort.split})")
+    fractions = sorted(results.options.fractions)
+    for scope in scopes_of(results):
+        columns = [f"{share(fraction)}, {patients_of(results, fraction)} patients" for fraction in fractions]
+        table = Table(f"{scope} AUROC", *columns, box=None)
+        for mode in ("scratch", *results.options.modes):
+            table.add_row(mode_name(mode), *(_cell(results.score(mode, fraction, scope)) for fraction in fractions))
+        console.print(table)
+    for sentence in headline(results):
+        console.print(sentence)
     console.print(f"report: {out / 'report.html'}", soft_wrap=True)
 
 

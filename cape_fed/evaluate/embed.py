@@ -1,4 +1,4 @@
-"""Embeddings of whole stores."""
+"""Embeddings of the records of a store."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from cape_fed.store.store import Store
 BATCH = 256
 
 
-def embed_store(encoder: PretrainedEncoder, store: Store) -> NDArray[np.float32]:
-    """Embeddings ``[N, D]`` of a store's records, in their order; InputError where the store has another profile."""
+def embed_store(encoder: PretrainedEncoder, store: Store, rows: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+    """Embeddings ``[N, D]`` of a store's records, or of some rows, in their order; InputError as `check_profile`."""
+    check_profile(encoder, store)
+    wanted = np.arange(len(store)) if rows is None else rows
+    embedded = np.empty((len(wanted), encoder.dim), np.float32)
+    by_length = np.argsort(store.valid[wanted], kind="stable")
+    for start in range(0, len(wanted), BATCH):
+        places = np.sort(by_length[start : start + BATCH])
+        embedded[places] = encoder.embed_rows(store.gather(wanted[places]), store.valid[wanted[places]])
+    return embedded
+
+
+def check_profile(encoder: PretrainedEncoder, store: Store) -> None:
+    """InputError where a store has another profile than the one the encoder was trained with."""
     if store.profile.hash != encoder.profile.hash:
         raise InputError(
             f"{store.path} has profile {store.profile.name} ({store.profile.hash}), the encoder wants "
             f"{encoder.profile.name} ({encoder.profile.hash}): ingest the archive with --profile {encoder.profile.name}"
         )
-    embedded = np.empty((len(store), encoder.dim), np.float32)
-    by_length = np.argsort(store.valid, kind="stable")
-    for start in range(0, len(store), BATCH):
-        rows = np.sort(by_length[start : start + BATCH])
-        embedded[rows] = encoder.embed_rows(store.gather(rows), store.valid[rows])
-    return embedded

@@ -99,7 +99,7 @@ def evaluate_bundle(
             write_sample(cohorts, features, out / SAMPLE_FILE, options)
             probe = outcomes[method].artefact_probe
             probe.projection, probe.projection_neighbours = _probe_heads(cohorts, features, project or {}, options)
-    results = _results(outcomes, cohorts, method, _identify(bundle), options)
+    results = _results(outcomes, cohorts, method, identify(bundle), options)
     draw_examples(cohorts, out, options)
     write_predictions((block for outcome in outcomes.values() for block in outcome.predictions), out / PREDICTIONS_FILE)
     with atomic_file(out / CURVES_FILE) as partial:
@@ -107,6 +107,13 @@ def evaluate_bundle(
     report_evaluation(results, out)
     write_json(results, out / RESULTS_FILE)
     return results
+
+
+def identify(bundle: Path) -> BundleInfo:
+    """A bundle's name and the hash of its weights."""
+    weights = bundle / "model.safetensors"
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
+    return BundleInfo(name="/".join(bundle.parts[-2:]), sha256=digest)
 
 
 def _probe_heads(
@@ -196,9 +203,3 @@ def _describe(cohort: Cohort) -> CohortInfo:
         left_out=cohort.left_out,
         fingerprint=cohort.fingerprint(),
     )
-
-
-def _identify(bundle: Path) -> BundleInfo:
-    weights = bundle / "model.safetensors"
-    digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
-    return BundleInfo(name="/".join(bundle.parts[-2:]), sha256=digest)

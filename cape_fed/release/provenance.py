@@ -7,8 +7,8 @@ from typing import Any
 
 from cape_fed.config import RunConfig
 
-_LOCAL = {"data", "out", "device", "threads", "resume", "evaluation", "roster"}
-"""Configuration that is about machines, sites or the evaluation and would carry their names out."""
+_LOCAL = {"data", "out", "device", "threads", "resume", "evaluation", "finetune", "roster"}
+"""Configuration that is about machines, sites or what comes after and would carry their names out."""
 
 
 def describe_run(config: RunConfig, method: str, cohorts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

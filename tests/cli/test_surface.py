@@ -22,6 +22,7 @@ SURFACE = {
     "site": ["file", "--check"],
     "evaluate": ["bundle", "overrides", "--json"],
     "compare": ["runs", "--out", "--json"],
+    "finetune": ["bundle", "overrides", "--json"],
     "study": ["name", "overrides", "--question", "--workers", "--ray", "--resume", "--json"],
     "embed": ["bundle", "store", "out", "--device"],
     "demo": ["--out", "--seed"],

@@ -1,0 +1,35 @@
+"""``cape-fed finetune``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cape_fed.compose import compose_config
+
+
+def finetune(
+    bundle: Annotated[Path, typer.Argument(help="Bundle that a run wrote.")],
+    overrides: Annotated[list[str], typer.Argument(help="data.train=[...] data.evaluate=[...] out=DIR")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print results.json.")] = False,
+) -> None:
+    """Train an encoder on with labels: a linear layer, all of it, or upper layers faster; from scratch beside it.
+
+    With 1, 10 and 100 % of the labels of data.train; tested on its test patients and on data.evaluate (OOD). PTB-XL is
+    split by its folds. Writes results.json, predictions.parquet and report.html to DIR; resume=true goes on.
+
+    Example: cape-fed finetune runs/idb/bundle data.train=[stores/ptbxl] out=runs/idb-ptbxl
+    """
+    from cape_fed import jobs
+    from cape_fed.cli.progress import cells_bar
+    from cape_fed.cli.tables import print_finetune
+
+    config = compose_config(overrides)
+    with cells_bar() as report:
+        results = jobs.finetune(bundle, config, report)
+    if as_json:
+        print(results.model_dump_json(indent=1))
+    else:
+        print_finetune(results, config.out)

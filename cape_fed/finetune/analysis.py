@@ -1,0 +1,73 @@
+"""From the cells' predictions to scores and to what they gain over training from scratch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cape_fed.evaluate.bootstrap import Sampled
+from cape_fed.evaluate.cohorts import Role
+from cape_fed.evaluate.differences import sampled_values
+from cape_fed.evaluate.effects import effect
+from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.pooled import POOLS, score_with_pools
+from cape_fed.evaluate.predict import Prediction
+from cape_fed.evaluate.scores import make_resamples
+from cape_fed.finetune.cell import Cell
+from cape_fed.finetune.config import Mode
+from cape_fed.finetune.results import Gain, Scope, Score
+
+Place = tuple[str, str, Scope]
+"""Task (or ``mean``), metric and scope."""
+Level = tuple[Mode, float]
+"""Mode and share of the labels."""
+Repeats = Mapping[Place, Sequence[Sampled]]
+"""The values of all repeats."""
+
+
+def analyse(
+    predictions: Mapping[Cell, Sequence[Prediction]], roles: Mapping[str, Role], options: EvaluateOptions
+) -> tuple[list[Score], list[Gain]]:
+    """Scores of every mode and share of labels, and gains over scratch, all on the same resamples of the patients.
+
+    With several repeats intervals are over seeds and patients, with one over patients alone.
+    """
+    resamples = make_resamples((block for blocks in predictions.values() for block in blocks), options)
+    values: dict[Level, dict[Place, list[Sampled]]] = {}
+    for cell, blocks in predictions.items():
+        scored = score_with_pools(blocks, resamples, roles, options)
+        level = values.setdefault((cell.mode, cell.fraction), {})
+        for place, sampled in sampled_values(scored, {**roles, **POOLS}).items():
+            level.setdefault(place, []).append(sampled)
+    scores = [
+        Score(**_describe(level, place, repeats, options.level)[0])
+        for level, places in values.items()
+        for place, repeats in places.items()
+    ]
+    gains = [
+        _gain(level, place, repeats, values["scratch", level[1]][place], options.level)
+        for level, places in values.items()
+        if level[0] != "scratch"
+        for place, repeats in places.items()
+    ]
+    return scores, gains
+
+
+def _gain(level: Level, place: Place, repeats: Sequence[Sampled], scratch: Sequence[Sampled], coverage: float) -> Gain:
+    described, p = _describe(level, place, [a - b for a, b in zip(repeats, scratch, strict=True)], coverage)
+    return Gain(**described, p=p)
+
+
+def _describe(
+    level: Level, place: Place, repeats: Sequence[Sampled], coverage: float
+) -> tuple[dict[str, Any], float | None]:
+    """Fields of a score, and p of no difference from 0."""
+    mode, fraction = level
+    task, metric, scope = place
+    if len(repeats) > 1:
+        found = effect(repeats, coverage)
+        point, low, high, p = found.point, found.low, found.high, found.p
+    else:
+        point, (low, high), p = repeats[0].point, repeats[0].interval(coverage), repeats[0].p_value()
+    names = {"mode": mode, "fraction": fraction, "task": task, "metric": metric, "scope": scope}
+    return names | {"point": point, "low": low, "high": high, "repeats": [value.point for value in repeats]}, p

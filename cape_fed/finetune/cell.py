@@ -1,0 +1,152 @@
+"""One mode with one share of the labels and one seed: what is trained, and what it says about the test patients."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from cape_fed.config import RunConfig
+from cape_fed.errors import InputError
+from cape_fed.evaluate.cohorts import Cohort
+from cape_fed.evaluate.predict import Prediction
+from cape_fed.files import atomic_directory
+from cape_fed.finetune.classifier import Classifier
+from cape_fed.finetune.config import FinetuneConfig, Mode
+from cape_fed.finetune.labelled import Labelled, Part, labelled, with_share_of_patients
+from cape_fed.finetune.results import CellFacts
+from cape_fed.finetune.train import fit, predict
+from cape_fed.pretrain.encoder import Encoder, build_encoder
+from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.seeds import derive_seed
+
+_FACTS, _LOGITS = "facts.json", "logits.npz"
+
+Logits = dict[str, NDArray[np.float64]]
+"""By cohort ``[tested records, tasks]``."""
+
+
+class Cell(NamedTuple):
+    """What is done."""
+
+    mode: Mode
+    fraction: float
+    repeat: int
+
+    @property
+    def name(self) -> str:
+        """Name of the cell's directory, and its method in tables of predictions."""
+        return f"{self.mode}-{self.fraction:g}-{self.repeat}"
+
+
+@dataclass(frozen=True)
+class Material:
+    """What all cells have in common."""
+
+    encoder: PretrainedEncoder
+    cohorts: Sequence[Cohort]
+    """Those whose labels are learnt (ID) and those that are only tested (OOD)."""
+    tasks: Sequence[str]
+    config: RunConfig
+    device: torch.device
+
+    def part(self, name: Part) -> Labelled:
+        """The train or the validation records of the ID cohorts."""
+        return labelled([cohort for cohort in self.cohorts if cohort.role == "id"], name, self.tasks)
+
+
+def plan_cells(config: FinetuneConfig) -> list[Cell]:
+    """All cells, a scratch one beside each share of the labels and repeat."""
+    modes: tuple[Mode, ...] = ("scratch", *config.modes)
+    return [
+        Cell(mode, fraction, repeat)
+        for repeat in range(config.repeats)
+        for fraction in config.fractions
+        for mode in modes
+    ]
+
+
+def share_of(material: Material, cell: Cell) -> Labelled:
+    """The labelled records that a cell may train on: the same in every mode."""
+    return with_share_of_patients(material.part("train"), cell.fraction, _seed(material, cell))
+
+
+def check_share(material: Material, cell: Cell) -> None:
+    """InputError where no task has both classes among the labels of a cell."""
+    train = share_of(material, cell)
+    if not any(train.support(task).strength(name) for task, name in enumerate(material.tasks)):
+        raise InputError(
+            f"finetune.fractions: {cell.fraction:g} of the train patients are {len(np.unique(train.patients))}, "
+            "in whom no task has both a yes and a no: take a larger share"
+        )
+
+
+def run_cell(material: Material, cell: Cell, directory: Path) -> None:
+    """Train, predict the test patients once, and write both facts and logits to ``directory``, whole or not at all."""
+    begin = perf_counter()
+    config, seed, profile = material.config, _seed(material, cell), material.encoder.profile
+    train, valid = share_of(material, cell), material.part("valid")
+    classifier = Classifier(_encoder(material, cell, seed), len(material.tasks)).to(material.device)
+    choice = fit(classifier, cell.mode, train, valid, profile, config, seed)
+    logits = {
+        cohort.name: predict(classifier, profile, cohort.store, cohort.tested["transfer"])
+        for cohort in material.cohorts
+    }
+    facts = CellFacts(
+        mode=cell.mode,
+        fraction=cell.fraction,
+        repeat=cell.repeat,
+        patients=len(np.unique(train.patients)),
+        records=len(train),
+        positives={task: train.support(index).patients_pos for index, task in enumerate(material.tasks)},
+        learning_rate=choice.learning_rate,
+        step=choice.step,
+        validation_auroc=choice.auroc,
+        validation_loss=choice.loss,
+        seconds=perf_counter() - begin,
+    )
+    with atomic_directory(directory) as partial:
+        np.savez(partial / _LOGITS, **logits)  # type: ignore[arg-type]
+        (partial / _FACTS).write_text(json.dumps(facts.model_dump(mode="json"), indent=1, allow_nan=False) + "\n")
+
+
+def read_cell(directory: Path) -> tuple[CellFacts, Logits]:
+    """What a finished cell left."""
+    facts = CellFacts.model_validate_json((directory / _FACTS).read_text())
+    with np.load(directory / _LOGITS, allow_pickle=False) as stored:
+        return facts, {cohort: stored[cohort] for cohort in stored.files}
+
+
+def predictions(material: Material, cell: Cell, logits: Logits) -> list[Prediction]:
+    """A cell's logits as evaluations keep them: annotated test records, task by task."""
+    blocks = []
+    for number, task in enumerate(material.tasks):
+        for cohort in material.cohorts:
+            rows = cohort.tested["transfer"]
+            known = np.isfinite(cohort.targets[task][rows])
+            if known.any():
+                own = rows[known]
+                patients, target = cohort.store.patients[own], cohort.targets[task][own]
+                score = logits[cohort.name][known, number]
+                blocks.append(Prediction(cell.name, cohort.name, task, "transfer", own, patients, target, score))
+    return blocks
+
+
+def _encoder(material: Material, cell: Cell, seed: int) -> Encoder:
+    pretrained = material.encoder.encoder
+    if cell.mode == "scratch":
+        return build_encoder(pretrained.config, derive_seed(seed, "encoder"))
+    return deepcopy(pretrained)
+
+
+def _seed(material: Material, cell: Cell) -> int:
+    """One for all cells of a repeat: they differ by what they are about and by nothing else."""
+    return derive_seed(material.config.seed, "finetune", cell.repeat)

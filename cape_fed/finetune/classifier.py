@@ -1,0 +1,77 @@
+"""An encoder with a linear layer on top, and which of it is trained how fast."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cape_fed.finetune.config import Mode
+from cape_fed.pretrain.encoder import Encoder
+
+_TINY = 1e-6
+
+
+class Classifier(nn.Module):
+    """Twelve leads in millivolts to a logit for each task.
+
+    The embedding is standardised by what it was over the labelled records when training began, so that one learning
+    rate suits the heads of all encoders. The linear layer begins at zero: every probability at one half.
+    """
+
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, encoder: Encoder, tasks: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head: nn.Linear = nn.utils.skip_init(nn.Linear, encoder.config.dim, tasks)  # type: ignore[no-untyped-call]
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.register_buffer("centre", torch.zeros(encoder.config.dim))
+        self.register_buffer("scale", torch.ones(encoder.config.dim))
+
+    def standardise(self, embeddings: Tensor) -> None:
+        """Take centre and scale from embeddings ``[n, dim]``; what does not vary is left as it is."""
+        spread = embeddings.std(dim=0, correction=0)
+        self.centre.copy_(embeddings.mean(dim=0))
+        self.scale.copy_(torch.where(spread > _TINY, spread, torch.ones_like(spread)))
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """Embeddings ``[n, dim]`` to logits ``[n, tasks]``."""
+        out: Tensor = self.head((embeddings - self.centre) / self.scale)
+        return out
+
+    def forward(self, ecg: Tensor, valid: Tensor) -> Tensor:
+        """Views ``[B, 12, T]`` mV with ``[B]`` valid samples to logits ``[B, tasks]``."""
+        return self.logits(self.encoder(ecg, valid))
+
+
+def prepare(classifier: Classifier, mode: Mode) -> None:
+    """Freeze or free the encoder. Frozen, it stays as it is in evaluation: running statistics are not trained on."""
+    frozen = mode == "linear"
+    classifier.encoder.requires_grad_(not frozen)
+    classifier.train()
+    classifier.encoder.train(not frozen)
+
+
+def layers(encoder: Encoder) -> list[list[nn.Parameter]]:
+    """The encoder's parameters from the input up: the stem, then each block."""
+    return [[*encoder.stem.parameters(), *encoder.norm.parameters()], *(list(b.parameters()) for b in encoder.blocks)]
+
+
+def parameter_groups(classifier: Classifier, mode: Mode, rate: float, decay: float) -> list[dict[str, Any]]:
+    """Parameters with their learning rates, for an optimiser.
+
+    ``decayed``: the head has ``rate``, the layer below it ``decay`` times that, and so on down to the stem (Howard and
+    Ruder 2018, Clark et al. 2020). Otherwise everything that is trained has ``rate``.
+    """
+    groups = [{"params": list(classifier.head.parameters()), "lr": rate}]
+    if mode == "linear":
+        return groups
+    factor = decay if mode == "decayed" else 1.0
+    downwards = reversed(layers(classifier.encoder))
+    return groups + [
+        {"params": parameters, "lr": rate * factor**depth} for depth, parameters in enumerate(downwards, start=1)
+    ]

@@ -1,0 +1,45 @@
+"""What a user can choose about fine-tuning."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from cape_fed.pretrain.config import Section
+
+Adaptation = Literal["linear", "full", "decayed"]
+Mode = Literal["linear", "full", "decayed", "scratch"]
+SplitBy = Literal["auto", "folds", "patients"]
+
+Fraction = Annotated[float, Field(gt=0, le=1)]
+
+
+class FinetuneConfig(Section):
+    """Modes, shares of labels and the optimisation that all modes have in common."""
+
+    modes: tuple[Adaptation, ...] = Field(
+        default=("linear", "full", "decayed"), min_length=1, description="what of the encoder is trained on"
+    )
+    fractions: tuple[Fraction, ...] = Field(
+        default=(0.01, 0.1, 1.0), min_length=1, description="shares of the train patients whose labels are used"
+    )
+    repeats: int = Field(default=3, gt=0, description="seeds: other patients, batches and fresh weights in each")
+    steps: int = Field(default=400, gt=0, description="optimiser steps, whatever the share of labels")
+    batch: int = Field(default=64, gt=0, description="records a step")
+    check_every: int = Field(default=20, gt=0, description="steps between looks at the validation patients")
+    learning_rates: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(1e-3,), min_length=1, description="tried in turn, chosen on the validation patients"
+    )
+    layer_decay: float = Field(
+        default=0.5, gt=0, le=1, description="decayed: rate of a layer as a share of the one above it"
+    )
+    weight_decay: float = Field(default=0.01, ge=0)
+    split: SplitBy = Field(default="auto", description="auto: by folds where the archive recommends some")
+
+    @field_validator("modes", "fractions", "learning_rates")
+    @classmethod
+    def _once_each(cls, values: tuple[object, ...]) -> tuple[object, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError("each value can be given once")
+        return values

@@ -1,0 +1,36 @@
+"""Who of a cohort is learnt from, who chooses and who is tested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cape_fed.config import RunConfig
+from cape_fed.errors import InputError
+from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.release.seen import split_of_run
+from cape_fed.store.split import Split, split_by_fold, split_patients
+from cape_fed.store.store import Store
+
+VALID_FOLD, TEST_FOLD = 9, 10
+"""As PTB-XL recommends: humans looked at every record of these two (Wagner et al. 2020)."""
+
+
+def divide(bundle: Path, encoder: PretrainedEncoder, store: Store, config: RunConfig) -> tuple[Split, str]:
+    """How a cohort to learn from is split, and that in words: nobody is tested whom the encoder was pretrained on."""
+    by = config.finetune.split
+    if store.cohort in encoder.provenance.get("cohorts", {}):
+        if by == "folds":
+            raise InputError(
+                f"{bundle} was pretrained on {store.cohort}, on patients of its test fold as well: leave "
+                "finetune.split at auto, or pretrain without it"
+            )
+        split, how = split_of_run(bundle, encoder, store), "as in pretraining, which had this cohort"
+    elif by == "folds" or (by == "auto" and store.folds is not None):
+        split = split_by_fold(store, VALID_FOLD, TEST_FOLD)
+        how = f"by the archive's folds: {VALID_FOLD} validation, {TEST_FOLD} test, the others train"
+    else:
+        split, how = split_patients(store, config.split.seed, config.split.fractions), "by patient, from the seed"
+    for name in ("train", "valid"):
+        if not len(getattr(split, name)):
+            raise InputError(f"{store.path} has no {name} patients ({how}): raise split.{name}")
+    return split, how

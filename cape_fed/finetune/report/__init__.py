@@ -1,0 +1,1 @@
+"""The report of a fine-tuning: one picture, tables, words."""

@@ -1,0 +1,72 @@
+"""Names and sentences of a fine-tuning's report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cape_fed.evaluate.report.words import number
+from cape_fed.finetune.results import FinetuneResults, Gain
+from cape_fed.report.numbers import p_text, span
+
+_MODES = {
+    "scratch": "from scratch",
+    "linear": "linear",
+    "full": "full",
+    "decayed": "layer-decayed",
+}
+_SCOPES = ("id", "ood", "worst")
+
+
+def mode_name(mode: str) -> str:
+    """A mode as it is called in tables."""
+    return _MODES[mode]
+
+
+def share(fraction: float) -> str:
+    """``0.01`` as ``1 %``."""
+    return f"{100 * fraction:g} %"
+
+
+def patients_of(results: FinetuneResults, fraction: float) -> int:
+    """Patients whose labels a share of them is."""
+    return next(cell.patients for cell in results.cells if cell.fraction == fraction)
+
+
+def scopes_of(results: FinetuneResults) -> list[str]:
+    """Scopes that have a mean; the worst cohort only where there are several."""
+    shown = [scope for scope in _SCOPES if any(s.scope == scope and s.task == "mean" for s in results.scores)]
+    return shown if len(results.cohorts) > 1 else [scope for scope in shown if scope != "worst"]
+
+
+def headline(results: FinetuneResults) -> list[str]:
+    """For each share of the labels, the best mode and what it gains over training from scratch."""
+    return [text for fraction in sorted(results.options.fractions) for text in _sentence(results, fraction)]
+
+
+def _sentence(results: FinetuneResults, fraction: float) -> Iterator[str]:
+    found = {mode: results.score(mode, fraction, "id") for mode in results.options.modes}
+    scored = {mode: score for mode, score in found.items() if score is not None and score.point is not None}
+    scratch = results.score("scratch", fraction, "id")
+    if not scored or scratch is None:
+        return
+    best = max(scored, key=lambda mode: scored[mode].point or 0.0)
+    gain = results.gain(best, fraction, "id")
+    told = f", {_gap(gain)}" if gain is not None else ""
+    outside = results.gain(best, fraction, "ood")
+    beyond = f" In cohorts that gave no label the difference is {_numbers(outside)}." if outside is not None else ""
+    yield (
+        f"With {share(fraction)} of the labels ({patients_of(results, fraction)} patients) {mode_name(best)} "
+        f"fine-tuning reaches the highest mean AUROC, {number(scored[best].point, 'auroc')}{told}.{beyond}"
+    )
+
+
+def _gap(gain: Gain) -> str:
+    if gain.p is None or gain.p >= 0.05:
+        return f"not told apart from training from scratch ({_numbers(gain)})"
+    side = "above" if (gain.point or 0.0) > 0 else "below"
+    return f"{side} training from scratch by {_numbers(gain)}"
+
+
+def _numbers(gain: Gain) -> str:
+    beside = span(gain.low, gain.high, 3, sign=True)
+    return f"{number(gain.point, 'auroc', sign=True)} ({beside}, {p_text(gain.p)})"

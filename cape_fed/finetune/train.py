@@ -1,0 +1,156 @@
+"""One classifier from its labels, as the validation patients choose it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from cape_fed.config import RunConfig
+from cape_fed.errors import RunError
+from cape_fed.evaluate.cohorts import Rows
+from cape_fed.evaluate.embed import embed_store
+from cape_fed.evaluate.metrics import ranking_metrics
+from cape_fed.finetune.classifier import Classifier, parameter_groups, prepare
+from cape_fed.finetune.config import Mode
+from cape_fed.finetune.labelled import Labelled, batches
+from cape_fed.pretrain.augment import Augmentation
+from cape_fed.pretrain.config import TrainConfig
+from cape_fed.pretrain.learner import learning_rate
+from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.seeds import derive_seed
+from cape_fed.signal.profile import Profile
+from cape_fed.store.store import Store
+
+_SHAPE = TrainConfig(learning_rate=1.0, warmup=0.1)
+"""A rise over the first tenth, then a cosine to 0: shares of each layer's rate."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A moment of the training and how well it did on the validation patients."""
+
+    learning_rate: float
+    step: int
+    auroc: float
+    """Mean over the tasks that have both classes there; NaN where none has."""
+    loss: float
+
+    @property
+    def worth(self) -> float:
+        """What is chosen by: the AUROC or, where there is none, the loss."""
+        return self.auroc if isfinite(self.auroc) else -self.loss
+
+
+def fit(
+    classifier: Classifier, mode: Mode, train: Labelled, valid: Labelled, profile: Profile, config: RunConfig, seed: int
+) -> Choice:
+    """Train with each learning rate in turn and leave the classifier at the best moment of all, the first of equals.
+
+    Only the validation patients decide which that is.
+    Views, loss and number of steps are the same in every mode: views as in pretraining (``config.augment``), binary
+    cross-entropy over what is annotated. RunError where the loss is not finite.
+    """
+    embeddings = np.concatenate([embed(classifier, profile, store, rows) for store, rows in train.by_store()])
+    classifier.standardise(torch.from_numpy(embeddings).to(classifier.centre.device))
+    begin = deepcopy(classifier.state_dict())
+    best: tuple[Choice, dict[str, Tensor]] | None = None
+    for rate in config.finetune.learning_rates:
+        classifier.load_state_dict(begin)
+        for step in _train(classifier, mode, rate, train, profile, config, seed):
+            found = _look(classifier, valid, profile, rate, step)
+            if best is None or found.worth > best[0].worth:
+                best = found, deepcopy(classifier.state_dict())
+    assert best is not None
+    classifier.load_state_dict(best[1])
+    return best[0]
+
+
+def predict(classifier: Classifier, profile: Profile, store: Store, rows: Rows) -> NDArray[np.float64]:
+    """Logits ``[n, tasks]`` of whole recordings, not of views."""
+    embeddings = torch.from_numpy(embed(classifier, profile, store, rows)).to(classifier.centre.device)
+    with torch.no_grad():
+        return classifier.logits(embeddings).double().cpu().numpy()
+
+
+def embed(classifier: Classifier, profile: Profile, store: Store, rows: Rows) -> NDArray[np.float32]:
+    """Embeddings ``[n, dim]`` of some of a store's rows; leaves the encoder in evaluation mode."""
+    return embed_store(PretrainedEncoder(classifier.encoder, profile, {}), store, rows)
+
+
+def _train(
+    classifier: Classifier,
+    mode: Mode,
+    rate: float,
+    train: Labelled,
+    profile: Profile,
+    config: RunConfig,
+    seed: int,
+) -> Iterator[int]:
+    """Take all steps, stopping after those at which the classifier is to be looked at; yields their number so far."""
+    options = config.finetune
+    groups = parameter_groups(classifier, mode, rate, options.layer_decay)
+    optimiser = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
+    shares = [group["lr"] for group in optimiser.param_groups]
+    augmentation = Augmentation(config.augment, profile.fs)
+    for step, index in enumerate(batches(len(train), options.batch, options.steps, seed)):
+        for group, share in zip(optimiser.param_groups, shares, strict=True):
+            group["lr"] = share * learning_rate(_SHAPE, step, options.steps)
+        prepare(classifier, mode)
+        optimiser.zero_grad(set_to_none=True)
+        loss = _loss(classifier, train.take(index), augmentation, config, derive_seed(seed, "views", step))
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        done = step + 1
+        if done % options.check_every == 0 or done == options.steps:
+            if not isfinite(loss.item()):
+                raise RunError(f"the loss is {loss.item()} at step {step}: lower finetune.learning_rates")
+            yield done
+
+
+def _loss(
+    classifier: Classifier, records: Labelled, augmentation: Augmentation, config: RunConfig, seed: int
+) -> Tensor:
+    device = classifier.centre.device
+    generator = torch.Generator(device)
+    generator.manual_seed(seed)
+    signals, valid = (torch.from_numpy(part).to(device) for part in records.signals())
+    target = torch.from_numpy(records.targets).to(device)
+    ecg, valid = augmentation(signals, valid, generator)
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+        logits = classifier(ecg, valid)
+    return masked_loss(logits.float(), target)
+
+
+def masked_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """Mean binary cross-entropy over the entries of ``[n, tasks]`` that are annotated; 0 where none is."""
+    known = torch.isfinite(target)
+    losses = binary_cross_entropy_with_logits(logits, target.nan_to_num(), reduction="none")
+    return (losses * known).sum() / known.sum().clamp(min=1)
+
+
+def _look(classifier: Classifier, valid: Labelled, profile: Profile, rate: float, step: int) -> Choice:
+    """How the classifier does on the validation patients."""
+    logits = np.concatenate([predict(classifier, profile, store, rows) for store, rows in valid.by_store()])
+    loss = masked_loss(torch.from_numpy(logits), torch.from_numpy(valid.targets).double())
+    return Choice(rate, step, mean_auroc(valid.targets, logits), float(loss))
+
+
+def mean_auroc(targets: NDArray[Any], logits: NDArray[np.float64]) -> float:
+    """Mean AUROC over the tasks of ``[n, tasks]`` that have both classes; NaN where none has."""
+    found = []
+    for target, score in zip(targets.T.astype(np.float64), logits.T, strict=True):
+        known = np.isfinite(target)
+        records = np.arange(known.sum())
+        metrics = ranking_metrics(target[known], score[known], records, np.ones((len(records), 1)))
+        found.append(metrics["auroc"][0])
+    defined: Sequence[float] = [value for value in found if isfinite(value)]
+    return float(np.mean(defined)) if defined else float("nan")
