@@ -29,7 +29,7 @@ class FinetuneConfig(Section):
     batch: int = Field(default=64, gt=0, description="records a step")
     check_every: int = Field(default=20, gt=0, description="steps between looks at the validation patients")
     learning_rates: tuple[Annotated[float, Field(gt=0)], ...] = Field(
-        default=(1e-3,), min_length=1, description="tried in turn, chosen on the validation patients"
+        default=(1e-3, 1e-2), min_length=1, description="tried in turn, chosen on the validation patients"
     )
     layer_decay: float = Field(
         default=0.5, gt=0, le=1, description="decayed: rate of a layer as a share of the one above it"

@@ -62,9 +62,9 @@ def _sentence(results: FinetuneResults, fraction: float) -> Iterator[str]:
 
 def _gap(gain: Gain) -> str:
     if gain.p is None or gain.p >= 0.05:
-        return f"not told apart from training from scratch ({_numbers(gain)})"
+        return f"not told apart from training from scratch: {_numbers(gain)}"
     side = "above" if (gain.point or 0.0) > 0 else "below"
-    return f"{side} training from scratch by {_numbers(gain)}"
+    return f"{side} training from scratch: {_numbers(gain)}"
 
 
 def _numbers(gain: Gain) -> str:
