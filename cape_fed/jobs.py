@@ -116,10 +116,7 @@ def finetune(bundle: Path, config: RunConfig, progress: CellsProgress) -> Finetu
     cohorts = make_cohorts(train, others, splits, task_names([*train, *others]))
     tasks = usable_tasks(cohorts, config.evaluation.min_patients)
     material = Material(encoder, cohorts, tasks, config, device)
-    identity = identify(bundle)
-    run = RunDirectory(config.out)
-    with run.open({**config.saved(), "bundle": identity.sha256}, resume=config.resume):
-        return finetune_cohorts(material, run, identity, {name: how for name, (_, how) in divided.items()}, progress)
+    return finetune_cohorts(material, identify(bundle), {name: how for name, (_, how) in divided.items()}, progress)
 
 
 def _check_roles(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store], others: Sequence[Store]) -> None:

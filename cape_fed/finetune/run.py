@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -28,29 +29,27 @@ Progress = Callable[[int, int, str], None]
 
 def finetune_cohorts(
     material: Material,
-    run: RunDirectory,
     bundle: BundleInfo,
     splits: Mapping[str, str],
     progress: Progress = lambda done, total, line: None,
 ) -> FinetuneResults:
-    """Train every cell that has no outcome yet, and write ``results.json``, predictions and ``report.html``.
+    """Train every cell that has no outcome yet, and write results, predictions and report to ``config.out``.
 
-    ``splits`` says in words how each cohort was divided. InputError before anything is trained where a share of the
-    labels is too small.
+    ``splits`` says in words how each cohort was divided. InputError before anything is written where a share of the
+    labels is too small, or what is there was made of another bundle or configuration.
     """
-    cells = plan_cells(material.config.finetune)
+    config = material.config
+    cells = plan_cells(config.finetune)
     for cell in cells:
         check_share(material, cell)
-    for number, cell in enumerate(cells):
-        folder = run.path / CELLS / cell.name
-        if not folder.is_dir():
-            run_cell(material, cell, folder)
-            facts, _ = read_cell(folder)
-            log.info("%s: step %d, %.0f s", cell.name, facts.step, facts.seconds)
-        progress(number + 1, len(cells), "")
-    results = _results(material, cells, run, bundle, splits)
-    report_finetune(results, run.path)
-    write_json(results, run.path / RESULTS_FILE)
+    run = RunDirectory(config.out)
+    with run.open({**config.saved(), "bundle": bundle.sha256}, resume=config.resume):
+        for number, cell in enumerate(cells):
+            _run(material, cell, run.path / CELLS / cell.name)
+            progress(number + 1, len(cells), "")
+        results = _results(material, cells, run, bundle, splits)
+        report_finetune(results, run.path)
+        write_json(results, run.path / RESULTS_FILE)
     return results
 
 
@@ -70,6 +69,13 @@ def usable_tasks(cohorts: Sequence[Cohort], minimum: int) -> list[str]:
             f"{', '.join(cohort.name for cohort in learnt)}: lower evaluation.min_patients or give a larger cohort"
         )
     return found
+
+
+def _run(material: Material, cell: Cell, folder: Path) -> None:
+    if not folder.is_dir():
+        run_cell(material, cell, folder)
+        facts, _ = read_cell(folder)
+        log.info("%s: step %d, %.0f s", cell.name, facts.step, facts.seconds)
 
 
 def _strength(cohorts: Sequence[Cohort], task: str, part: str) -> int:

@@ -45,9 +45,9 @@ class Choice:
     loss: float
 
     @property
-    def worth(self) -> float:
-        """What is chosen by: the AUROC or, where there is none, the loss."""
-        return self.auroc if isfinite(self.auroc) else -self.loss
+    def worth(self) -> tuple[float, float]:
+        """What is chosen by: the AUROC and, of equal ones or where there is none, the loss."""
+        return (self.auroc if isfinite(self.auroc) else 0.0, -self.loss)
 
 
 def fit(

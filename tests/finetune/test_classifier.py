@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from cape_fed.finetune.classifier import Classifier, layers, parameter_groups, prepare
+from cape_fed.pretrain.encoder import SIZES, build_encoder
+from tests.finetune.conftest import SMALL
+
+
+def test_every_encoder_parameter_is_in_one_layer() -> None:
+    encoder = build_encoder(SIZES["tiny"])
+    inside = [id(parameter) for layer in layers(encoder) for parameter in layer]
+    assert sorted(inside) == sorted(id(parameter) for parameter in encoder.parameters())
+    assert len(layers(encoder)) == 4  # a stem and three blocks
+
+
+def test_decayed_rates_by_hand() -> None:
+    classifier = Classifier(build_encoder(SIZES["tiny"]), 3)
+    groups = parameter_groups(classifier, "decayed", rate=0.8, decay=0.5)
+    assert [group["lr"] for group in groups] == [0.8, 0.4, 0.2, 0.1, 0.05]
+    assert groups[0]["params"] == list(classifier.head.parameters())
+    stem, *blocks = layers(classifier.encoder)
+    assert [id(group["params"][0]) for group in groups[1:]] == [id(layer[0]) for layer in [*reversed(blocks), stem]]
+
+
+@pytest.mark.parametrize("mode", ["full", "scratch"])
+def test_other_modes_have_one_rate(mode: str) -> None:
+    groups = parameter_groups(Classifier(build_encoder(SMALL), 2), mode, rate=0.3, decay=0.5)  # type: ignore[arg-type]
+    assert {group["lr"] for group in groups} == {0.3}
+    assert len(groups) == 4
+
+
+def test_linear_freezes_the_encoder_with_its_running_statistics() -> None:
+    classifier = Classifier(build_encoder(SMALL.model_copy(update={"norm": "batch"})), 2)
+    before = {name: value.clone() for name, value in classifier.encoder.state_dict().items()}
+    prepare(classifier, "linear")
+    groups = parameter_groups(classifier, "linear", rate=0.1, decay=1.0)
+    optimiser = torch.optim.AdamW(groups)
+    loss = classifier(torch.randn(4, 12, 200), torch.full((4,), 200)).square().sum() + classifier.head.bias.sum()
+    loss.backward()
+    optimiser.step()
+    assert all(torch.equal(value, before[name]) for name, value in classifier.encoder.state_dict().items())
+    assert classifier.head.bias.abs().min() > 0
+    prepare(classifier, "full")
+    assert all(parameter.requires_grad for parameter in classifier.encoder.parameters())
+
+
+def test_begins_at_one_half_on_standardised_embeddings() -> None:
+    classifier = Classifier(build_encoder(SMALL), 2)
+    embeddings = torch.from_numpy(np.random.default_rng(0).normal(5, 3, (50, 16)).astype(np.float32))
+    embeddings[:, 3] = 7.0  # does not vary
+    classifier.standardise(embeddings)
+    assert torch.equal(classifier.logits(embeddings), torch.zeros(50, 2))
+    standardised = (embeddings - classifier.centre) / classifier.scale
+    assert torch.allclose(standardised.mean(0), torch.zeros(16), atol=1e-5)
+    assert torch.allclose(
+        standardised.std(0, correction=0), torch.ones(16).index_fill(0, torch.tensor(3), 0.0), atol=1e-5
+    )

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cape_fed import jobs
+from cape_fed.config import RunConfig
+from cape_fed.errors import InputError
+from cape_fed.evaluate.predictions import read_predictions
+from cape_fed.finetune import run as finetuning
+from cape_fed.finetune.results import FinetuneResults
+from cape_fed.pretrain.cohorts import count_store
+from cape_fed.pretrain.encoder import build_encoder
+from cape_fed.release.bundle import write_bundle
+from cape_fed.store.split import save_split, split_patients
+from cape_fed.store.store import Store
+from tests.finetune.conftest import SMALL, Configure, MakeLabelled
+
+
+def tune(bundle: Path, config: RunConfig) -> FinetuneResults:
+    return jobs.finetune(bundle, config, lambda done, total, line: None)
+
+
+def logits_of(out: Path) -> dict[str, np.ndarray]:
+    found = {}
+    for path in sorted(out.glob("cells/*/logits.npz")):
+        with np.load(path) as stored:
+            found |= {f"{path.parent.name}/{cohort}": stored[cohort] for cohort in stored.files}
+    return found
+
+
+def same(one: Path, other: Path) -> bool:
+    first, second = logits_of(one), logits_of(other)
+    return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_writes_numbers_predictions_and_report(bundle: Path, make_labelled: MakeLabelled, configure: Configure) -> None:
+    store, other = make_labelled("a", 1), make_labelled("o", 2)
+    modes = "finetune.modes=[linear,full,decayed]"
+    config = configure(f"data.evaluate=[{other.path}]", modes, "finetune.repeats=2")
+    results = tune(bundle, config)
+    assert results.tasks == ["sex", "AF", "LVH"]
+    assert {cohort: (c.role, c.train, c.valid, c.test) for cohort, c in results.cohorts.items()} == {
+        "a": ("id", 42, 6, 12),
+        "o": ("ood", 0, 0, 60),
+    }
+    assert len(results.cells) == 4 * 2 * 2
+    for mode in ("scratch", "linear", "full", "decayed"):
+        for scope in ("id", "ood"):
+            score = results.score(mode, 1.0, scope, "AF")
+            assert score is not None
+            assert score.point == pytest.approx(np.mean([float(value or 0) for value in score.repeats]))
+    gain = results.gain("full", 0.5, "ood", "AF")
+    parts = [results.score(mode, 0.5, "ood", "AF") for mode in ("full", "scratch")]
+    assert gain is not None
+    assert gain.point == pytest.approx(parts[0].point - parts[1].point)  # type: ignore[union-attr,operator]
+    assert results.gain("scratch", 0.5, "ood", "AF") is None
+    written = FinetuneResults.model_validate_json((config.out / "results.json").read_text())
+    assert written == results
+    blocks = read_predictions(config.out / "predictions.parquet")
+    tested = split_patients(store, 0).test
+    for block in blocks:
+        assert np.isin(block.rows, tested if block.cohort == "a" else np.arange(len(other))).all()
+    report = (config.out / "report.html").read_text()
+    assert "from scratch" in report
+    assert "http" not in report.replace("http://www.w3.org", "")
+
+
+def test_one_repeat_has_intervals_over_patients(
+    bundle: Path, make_labelled: MakeLabelled, configure: Configure
+) -> None:
+    make_labelled("a", 1)
+    results = tune(bundle, configure("finetune.steps=30", "finetune.fractions=[1.0]"))
+    score = results.score("full", 1.0, "id", "AF")
+    assert score is not None
+    assert score.low is not None
+    assert score.low <= score.point <= score.high  # type: ignore[operator]
+    assert score.repeats == [score.point]
+
+
+def test_test_labels_choose_nothing(bundle: Path, make_labelled: MakeLabelled, configure: Configure) -> None:
+    """With the test patients' labels turned round, every classifier is the same and says the same of them."""
+    store = make_labelled("a", 1)
+    test = split_patients(store, 0).test
+    before = tune(bundle, configure(out="as-it-is"))
+    af = store.label("AF") == 1
+    af[test] = ~af[test]
+    store.path.rename(store.path.with_name("old"))
+    make_labelled("a", 1, AF=af)
+    after = tune(bundle, configure(out="turned"))
+    assert same(configure(out="as-it-is").out, configure(out="turned").out)
+    chosen = [[(c.step, c.learning_rate, c.validation_auroc) for c in results.cells] for results in (before, after)]
+    assert chosen[0] == chosen[1]
+    one, other = (results.score("full", 1.0, "id", "AF") for results in (before, after))
+    assert one is not None
+    assert other is not None
+    assert one.point == pytest.approx(1 - other.point)  # type: ignore[operator]
+
+
+def test_resumed_is_uninterrupted(
+    bundle: Path, make_labelled: MakeLabelled, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_labelled("a", 1)
+    whole = tune(bundle, configure(out="whole"))
+    run_cell, done = finetuning.run_cell, []
+
+    def breaks_at_the_third(*arguments: object) -> None:
+        if len(done) == 2:
+            raise KeyboardInterrupt
+        done.append(arguments)
+        run_cell(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(finetuning, "run_cell", breaks_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        tune(bundle, configure(out="broken"))
+    monkeypatch.setattr(finetuning, "run_cell", run_cell)
+    broken = configure(out="broken").out
+    before = {path: path.stat().st_mtime_ns for path in broken.glob("cells/*/*")}
+    assert len(before) == 4
+    with pytest.raises(InputError, match="holds a run already"):
+        tune(bundle, configure(out="broken"))
+    resumed = tune(bundle, configure("resume=true", out="broken"))
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert same(whole_out := configure(out="whole").out, broken)
+    assert [s.model_dump() for s in resumed.scores] == [s.model_dump() for s in whole.scores]
+    assert json.loads((whole_out / "results.json").read_text())["gains"] == resumed.model_dump(mode="json")["gains"]
+
+
+def test_another_bundle_is_not_resumed_with(bundle: Path, make_labelled: MakeLabelled, configure: Configure) -> None:
+    store = make_labelled("a", 1)
+    tune(bundle, configure())
+    other = bundle.parent / "other"
+    write_bundle(other, build_encoder(SMALL, 1), store.profile, {"cohorts": {}})
+    with pytest.raises(InputError, match="bundle differ"):
+        tune(other, configure("resume=true"))
+
+
+def test_folds_where_the_archive_recommends_them(
+    bundle: Path, make_labelled: MakeLabelled, configure: Configure
+) -> None:
+    fold = fold_of(make_labelled("b", 1))
+    store = make_labelled("a", 1, fold=fold)
+    results = tune(bundle, configure("finetune.fractions=[1.0]"))
+    cohort = results.cohorts["a"]
+    assert (cohort.train, cohort.valid, cohort.test) == (48, 6, 6)
+    assert "folds: 9 validation, 10 test" in cohort.split
+    for block in read_predictions(configure().out / "predictions.parquet"):
+        assert set(np.array(fold)[block.rows]) == {10}
+    by_patient = tune(bundle, configure("finetune.split=patients", "finetune.fractions=[1.0]", out="seeded"))
+    assert by_patient.cohorts["a"].test == len(np.unique(store.patients[split_patients(store, 0).test]))
+
+
+def fold_of(store: Store) -> list[int]:
+    """Ten folds of equally many patients."""
+    return (1 + store.patients % 10).tolist()
+
+
+def test_nobody_is_tested_whom_the_encoder_has_seen(
+    tmp_path: Path, make_labelled: MakeLabelled, configure: Configure
+) -> None:
+    """The encoder was pretrained on the cohort: its own split counts, whatever the folds and the seed say."""
+    fold = fold_of(make_labelled("b", 1))
+    store = make_labelled("a", 1, fold=fold)
+    path = tmp_path / "run" / "bundle"
+    write_bundle(path, build_encoder(SMALL, 0), store.profile, {"cohorts": {"a": count_store(store)}})
+    kept = split_patients(store, 5, (0.5, 0.25, 0.25))
+    save_split(tmp_path / "run" / "splits" / "a.parquet", store, kept)
+    results = tune(path, configure("finetune.fractions=[1.0]"))
+    assert results.cohorts["a"].split == "as in pretraining, which had this cohort"
+    for block in read_predictions(configure().out / "predictions.parquet"):
+        assert np.isin(block.rows, kept.test).all()
+    with pytest.raises(InputError, match="was pretrained on a"):
+        tune(path, configure("finetune.split=folds", out="by-fold"))
+    other = make_labelled("o", 2)
+    seen = [f"data.train=[{other.path}]", f"data.evaluate=[{store.path}]"]
+    with pytest.raises(InputError, match="was trained on a: not OOD"):
+        tune(path, configure(*seen, out="as-ood"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        (["evaluation.min_patients=40"], "no task has 40 train and 40 test patients"),
+        (["finetune.fractions=[0.0001]"], "in whom no task has both a yes and a no"),
+        (["finetune.split=folds"], "has no folds"),
+        (["split.valid=0.0"], "has no valid patients"),
+    ],
+)
+def test_refused_before_anything_is_written(
+    bundle: Path, make_labelled: MakeLabelled, configure: Configure, overrides: list[str], says: str
+) -> None:
+    make_labelled("a", 1, LVH=[None] * 120)
+    config = configure(*overrides)
+    with pytest.raises(InputError, match=says):
+        tune(bundle, config)
+    assert not config.out.exists()
+
+
+def test_stores_of_another_profile_are_refused(bundle: Path, make_labelled: MakeLabelled, configure: Configure) -> None:
+    make_labelled("a", 1, profile="canonical500", signals=np.zeros((120, 12, 5000), np.int16))
+    with pytest.raises(InputError, match="ingest the archive with --profile compact100"):
+        tune(bundle, configure())

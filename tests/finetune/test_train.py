@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from cape_fed.errors import RunError
+from cape_fed.evaluate.cohorts import Cohort, make_cohorts
+from cape_fed.finetune.classifier import Classifier
+from cape_fed.finetune.labelled import labelled
+from cape_fed.finetune.train import fit, masked_loss, mean_auroc, predict
+from cape_fed.pretrain.encoder import build_encoder
+from cape_fed.store.split import split_patients
+from tests.finetune.conftest import SMALL, Configure, MakeLabelled
+
+NAN = float("nan")
+
+
+def test_the_loss_is_over_what_is_annotated() -> None:
+    logits = torch.tensor([[0.3, -2.0], [1.0, 4.0], [-0.5, 0.1]])
+    target = torch.tensor([[1.0, NAN], [NAN, 0.0], [0.0, NAN]])
+    by_hand = binary_cross_entropy_with_logits(torch.tensor([0.3, 4.0, -0.5]), torch.tensor([1.0, 0.0, 0.0]))
+    assert masked_loss(logits, target) == pytest.approx(by_hand.item())
+    assert masked_loss(logits, torch.full((3, 2), NAN)) == 0
+
+
+def test_mean_auroc_is_over_tasks_with_both_classes() -> None:
+    rng = np.random.default_rng(0)
+    targets = (rng.random((40, 3)) < 0.4).astype(np.float32)
+    targets[rng.random((40, 3)) < 0.2] = np.nan
+    targets[:, 1] = 1
+    logits = rng.normal(size=(40, 3))
+    expected = []
+    for task in (0, 2):
+        known = np.isfinite(targets[:, task])
+        expected.append(roc_auc_score(targets[known, task], logits[known, task]))
+    assert mean_auroc(targets, logits) == pytest.approx(np.mean(expected))
+    assert np.isnan(mean_auroc(targets[:, 1:2], logits[:, 1:2]))
+
+
+@pytest.fixture
+def cohort(make_labelled: MakeLabelled) -> Cohort:
+    store = make_labelled("a", 1)
+    (cohort,) = make_cohorts([store], [], {"a": split_patients(store, 0)}, ["AF"])
+    return cohort
+
+
+def tuned(cohort: Cohort, configure: Configure, mode: str, *overrides: str) -> tuple[Classifier, object]:
+    classifier = Classifier(build_encoder(SMALL, 3), 1)
+    parts = [labelled([cohort], part, ["AF"]) for part in ("train", "valid")]  # type: ignore[arg-type]
+    config = configure(*overrides)
+    return classifier, fit(classifier, mode, *parts, cohort.store.profile, config, seed=7)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mode", ["linear", "full", "decayed", "scratch"])
+def test_learns_what_can_be_seen(cohort: Cohort, configure: Configure, mode: str) -> None:
+    settings = ("finetune.steps=60", "finetune.batch=32", "finetune.check_every=10")
+    classifier, _ = tuned(cohort, configure, mode, *settings)
+    test = cohort.tested["transfer"]
+    logits = predict(classifier, cohort.store.profile, cohort.store, test)
+    assert roc_auc_score(cohort.targets["AF"][test], logits[:, 0]) > 0.9
+    unchanged = [
+        torch.equal(value, classifier.encoder.state_dict()[name])
+        for name, value in build_encoder(SMALL, 3).state_dict().items()
+    ]
+    assert all(unchanged) if mode == "linear" else not any(unchanged)
+
+
+def test_is_left_at_the_moment_chosen(cohort: Cohort, configure: Configure) -> None:
+    classifier, choice = tuned(cohort, configure, "full", "finetune.steps=12", "finetune.check_every=2")
+    logits = predict(classifier, cohort.store.profile, cohort.store, cohort.valid)
+    assert mean_auroc(cohort.targets["AF"][cohort.valid][:, None], logits) == choice.auroc  # type: ignore[attr-defined]
+
+
+def test_the_best_learning_rate_is_kept_wherever_it_stands(cohort: Cohort, configure: Configure) -> None:
+    """1e-9 learns nothing in six steps."""
+    found = [
+        tuned(cohort, configure, "linear", f"finetune.learning_rates=[{rates}]") for rates in ("1e-9,0.05", "0.05,1e-9")
+    ]
+    assert [choice.learning_rate for _, choice in found] == [0.05, 0.05]  # type: ignore[attr-defined]
+    (one, _), (other, _) = found
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def test_without_both_classes_the_loss_chooses(cohort: Cohort, configure: Configure) -> None:
+    cohort.targets["AF"][cohort.valid] = 1.0
+    _, choice = tuned(cohort, configure, "full")
+    assert np.isnan(choice.auroc)  # type: ignore[attr-defined]
+    assert choice.worth == (0, -choice.loss)  # type: ignore[attr-defined]
+
+
+def test_a_loss_that_is_not_finite_is_said(cohort: Cohort, configure: Configure) -> None:
+    with pytest.raises(RunError, match=r"lower finetune\.learning_rates"):
+        tuned(cohort, configure, "full", "finetune.learning_rates=[1e30]")
