@@ -20,7 +20,7 @@ from cape_fed.seeds import derive_rng
 
 SAMPLE_FILE = "sample.npz"
 MOST = 1000
-"""Records of each role."""
+"""Records of a sample."""
 _ROLES: tuple[Role, ...] = ("id", "ood")
 
 
@@ -38,16 +38,22 @@ class Sample:
         return len(self.digests) > 3 and np.array_equal(self.digests, other.digests)
 
 
+def draw_sample(cohorts: Sequence[Cohort], features: Features, rng: np.random.Generator) -> Sample:
+    """At most `MOST` of the records evaluated in some cohorts, the same ones for every encoder."""
+    digests = np.concatenate([cohort.store.digests[cohort.tested["transfer"]] for cohort in cohorts])
+    embedded = np.concatenate([features[cohort.name][cohort.tested["transfer"]] for cohort in cohorts])
+    chosen = rng.permutation(len(digests))[:MOST]
+    return Sample(embedded[chosen], digests[chosen])
+
+
 def write_sample(cohorts: Sequence[Cohort], features: Features, path: Path, options: EvaluateOptions) -> None:
-    """Write the embeddings of at most `MOST` evaluated records of each role, the same ones for every encoder."""
+    """Write a sample of the records evaluated of each role."""
     arrays: dict[str, Any] = {}
     for role in _ROLES:
         own = [cohort for cohort in cohorts if cohort.role == role]
         if own:
-            digests = np.concatenate([cohort.store.digests[cohort.tested["transfer"]] for cohort in own])
-            embedded = np.concatenate([features[cohort.name][cohort.tested["transfer"]] for cohort in own])
-            chosen = derive_rng(options.seed, "sample", role).permutation(len(digests))[:MOST]
-            arrays |= {f"{role}_features": embedded[chosen], f"{role}_digests": digests[chosen]}
+            sample = draw_sample(own, features, derive_rng(options.seed, "sample", role))
+            arrays |= {f"{role}_features": sample.features, f"{role}_digests": sample.digests}
     with atomic_file(path) as partial, partial.open("wb") as file:
         np.savez(file, **arrays)
 

@@ -57,6 +57,11 @@ def open_stores(paths: Sequence[Path]) -> list[Store]:
     return stores
 
 
+def split_stores(stores: Sequence[Store], config: SplitConfig) -> dict[str, Split]:
+    """The split of every cohort as a run would make it, by name; nothing is saved."""
+    return {store.cohort: split_patients(store, config.seed, config.fractions) for store in stores}
+
+
 def common_profile(stores: Sequence[Store]) -> Profile:
     """The one profile of all stores; InputError naming two stores that differ."""
     first = stores[0]

@@ -10,13 +10,12 @@ import torch
 
 from cape_fed.errors import InputError
 from cape_fed.pretrain.batching import make_batching
-from cape_fed.pretrain.cohorts import Cohort, common_profile
+from cape_fed.pretrain.cohorts import Cohort, common_profile, split_stores
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.distributed import Processes
 from cape_fed.pretrain.feed import Feed
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.monitor import Monitor
-from cape_fed.store.split import split_patients
 from cape_fed.store.store import Store
 
 
@@ -70,8 +69,8 @@ class Workbench:
 
 def check_batches(stores: Sequence[Store], config: PretrainConfig) -> None:
     """InputError where the training patients of stores that batch together do not fill a batch; writes nothing."""
-    splits = [split_patients(store, config.split.seed, config.split.fractions) for store in stores]
-    pairs = [Cohort(store, split).pairs(config) for store, split in zip(stores, splits, strict=True)]
+    splits = split_stores(stores, config.split)
+    pairs = [Cohort(store, splits[store.cohort]).pairs(config) for store in stores]
     make_batching(config.batching, pairs, config.train.pairs, 1, config.seed)
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from cape_fed.evaluate.bootstrap import Sampled
 from cape_fed.evaluate.effects import effect
 from cape_fed.evaluate.similarity import linear_cka
-from cape_fed.study.artefacts import carried, correct
+from cape_fed.study.artefacts import carried
 from cape_fed.study.cell import Outcome
 from cape_fed.study.config import Claim, Question, StudyConfig
+from cape_fed.study.contrasts import contrast, correct
 from cape_fed.study.plan import Placed
 from cape_fed.study.results import Answer, Contrast, Panel, Ruling, Value, Verdict
 
@@ -54,19 +55,19 @@ def judge(claims: Sequence[Claim], answers: Mapping[str, Answer]) -> list[Verdic
     the whole interval lies below a benefit of the claim's margin; undecided otherwise.
     """
     return [
-        Verdict(claim=claim, panel=panel.name, outcome=_outcome(claim, contrast), contrast=contrast)
+        Verdict(claim=claim, panel=panel.name, outcome=_outcome(claim, found), contrast=found)
         for claim in claims
         for panel in answers[claim.question].panels
-        for contrast in panel.contrasts.get(claim.measure, [])
-        if (contrast.level, contrast.reference) == (claim.level, claim.reference)
+        for found in panel.contrasts.get(claim.measure, [])
+        if (found.level, found.reference) == (claim.level, claim.reference)
     ]
 
 
-def _outcome(claim: Claim, contrast: Contrast) -> Ruling:
-    if contrast.low is None or contrast.high is None or contrast.p_holm is None:
+def _outcome(claim: Claim, found: Contrast) -> Ruling:
+    if found.low is None or found.high is None or found.p_holm is None:
         return "undecided"
-    low, high = (contrast.low, contrast.high) if claim.higher else (-contrast.high, -contrast.low)
-    if low > 0 and contrast.p_holm < 0.05:
+    low, high = (found.low, found.high) if claim.higher else (-found.high, -found.low)
+    if low > 0 and found.told_apart:
         return "supported"
     return "refuted" if high < claim.margin else "undecided"
 
@@ -150,9 +151,7 @@ def _contrasts(measure: str, levels: Levels, name: str, reference: BySeed) -> It
             if seed in reference and measure in own[seed].measures and measure in reference[seed].measures
         ]
         if pairs:
-            found = effect([one - other for one, other in pairs])
-            value = Value.of(found).model_dump()
-            yield Contrast(level=level, reference=name, size=found.size, p=found.p, p_holm=None, **value)
+            yield contrast(level, name, pairs)
 
 
 def _correct(answers: Mapping[str, Answer]) -> None:
@@ -163,7 +162,7 @@ def _correct(answers: Mapping[str, Answer]) -> None:
             for measure, contrasts in panel.contrasts.items():
                 by_measure.setdefault(measure, []).extend(contrasts)
     for contrasts in by_measure.values():
-        correct({"": contrasts})
+        correct(contrasts)
 
 
 def _constant(value: float) -> Sampled:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from cape_fed.evaluate.artefact import LINEAR
 from cape_fed.evaluate.bootstrap import Sampled
-from cape_fed.evaluate.effects import effect, holm
 from cape_fed.study.cell import Outcome
 from cape_fed.study.config import Question
+from cape_fed.study.contrasts import contrast, correct
+from cape_fed.study.measure import ARTEFACT, PROBE
 from cape_fed.study.plan import Placed
-from cape_fed.study.results import Contrast, Value
+from cape_fed.study.results import Contrast
+from cape_fed.synthetic.planted import NONE as CONTROL
 
-CONTROL = "none"
-PROBE = "probe/linear"
-FOUND = "artefact/"
+TOLD_APART = f"{PROBE}{LINEAR}"
 
 Probes = dict[tuple[str, str], dict[int, Sampled]]
 """Accuracy of telling cohorts apart, by level, artefact and seed."""
@@ -29,18 +30,8 @@ def carried(question: Question, placed: Sequence[Placed], outcomes: Mapping[str,
         control = probes.get((level, CONTROL), {})
         pairs = [(seeds[seed], control[seed]) for seed in seeds if seed in control]
         if artefact != CONTROL and pairs:
-            found = effect([one - other for one, other in pairs])
-            value = Value.of(found).model_dump()
-            contrast = Contrast(level=artefact, reference=CONTROL, size=found.size, p=found.p, p_holm=None, **value)
-            contrasts.setdefault(level, []).append(contrast)
-    return correct(contrasts)
-
-
-def correct(contrasts: dict[str, list[Contrast]]) -> dict[str, list[Contrast]]:
-    """Fill in Holm's correction over all contrasts."""
-    known = [(contrast, contrast.p) for several in contrasts.values() for contrast in several if contrast.p is not None]
-    for (contrast, _), corrected in zip(known, holm([p for _, p in known]), strict=True):
-        contrast.p_holm = corrected
+            contrasts.setdefault(level, []).append(contrast(artefact, CONTROL, pairs))
+    correct(entry for found in contrasts.values() for entry in found)
     return contrasts
 
 
@@ -49,8 +40,8 @@ def _one_at_a_time(placed: Sequence[Placed], outcomes: Mapping[str, Outcome]) ->
     probes: Probes = {}
     for entry in placed:
         measures = outcomes[entry.cell.name].measures
-        if PROBE in measures and entry.cell.keys.planted is not None:
-            probes.setdefault((entry.level, entry.cell.keys.planted), {})[entry.seed] = measures[PROBE]
+        if TOLD_APART in measures and entry.cell.keys.planted is not None:
+            probes.setdefault((entry.level, entry.cell.keys.planted), {})[entry.seed] = measures[TOLD_APART]
     return probes
 
 
@@ -59,6 +50,6 @@ def _together(placed: Sequence[Placed], outcomes: Mapping[str, Outcome]) -> Prob
     probes: Probes = {}
     for entry in placed:
         for measure, value in outcomes[entry.cell.name].measures.items():
-            if measure.startswith(FOUND):
-                probes.setdefault((entry.level, measure.removeprefix(FOUND)), {})[entry.seed] = value
+            if measure.startswith(ARTEFACT):
+                probes.setdefault((entry.level, measure.removeprefix(ARTEFACT)), {})[entry.seed] = value
     return probes

@@ -22,7 +22,7 @@ from cape_fed.evaluate.bootstrap import Sampled
 from cape_fed.evaluate.embed import embed_store
 from cape_fed.evaluate.representation import DEMOGRAPHICS, Representation
 from cape_fed.files import atomic_directory, atomic_file
-from cape_fed.pretrain.cohorts import open_stores
+from cape_fed.pretrain.cohorts import open_stores, split_stores
 from cape_fed.pretrain.encoder import build_encoder, encoder_config
 from cape_fed.pretrain.heads import load_heads
 from cape_fed.pretrain.objective import ProjectionHead
@@ -31,7 +31,6 @@ from cape_fed.release.bundle import load_encoder
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.rundir import RunDirectory, read_metrics
 from cape_fed.seeds import derive_seed
-from cape_fed.store.split import split_patients
 from cape_fed.store.store import Store
 from cape_fed.study.measure import Measures, finite, look_for, mean_measures, measure
 from cape_fed.study.plan import Cell
@@ -114,9 +113,7 @@ def _measure(
     config, options = cell.config, cell.config.evaluation
     train = open_stores([site[0] for site in config.data.train])
     evaluate = open_stores([path for site in config.data.evaluate for path in site]) if config.data.evaluate else []
-    splits = {
-        store.cohort: split_patients(store, config.split.seed, config.split.fractions) for store in [*train, *evaluate]
-    }
+    splits = split_stores([*train, *evaluate], config.split)
     measures, sample = measure(method, train, evaluate, splits, options, heads)
     for artefact, sites in cell.artefacts.items():
         measures |= look_for(artefact, method, open_stores(sites.train), config.split, options)

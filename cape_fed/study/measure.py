@@ -11,26 +11,27 @@ from numpy.typing import NDArray
 from cape_fed.evaluate.aggregate import probe_values
 from cape_fed.evaluate.artefact import LINEAR, probe_projections, tell_apart
 from cape_fed.evaluate.bootstrap import Sampled, mean
-from cape_fed.evaluate.cohorts import Cohort, Probe, make_cohorts
+from cape_fed.evaluate.cohorts import Probe, make_cohorts
 from cape_fed.evaluate.differences import MEAN, sampled_values
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.pooled import POOLS, score_with_pools
-from cape_fed.evaluate.predict import Features, predict
+from cape_fed.evaluate.predict import predict
 from cape_fed.evaluate.representation import Representation
+from cape_fed.evaluate.sample import draw_sample
 from cape_fed.evaluate.scores import make_resamples
 from cape_fed.evaluate.tasks import task_names
+from cape_fed.pretrain.cohorts import split_stores
 from cape_fed.pretrain.config import SplitConfig
 from cape_fed.pretrain.heads import project
 from cape_fed.pretrain.objective import ProjectionHead
-from cape_fed.store.split import Split, split_patients
+from cape_fed.store.split import Split
 from cape_fed.store.store import Store
 
 Measures = dict[str, Sampled]
 """By name: ``metric/scope`` of the mean over tasks, ``task/scope`` of single tasks, ``probe/...``, ``artefact/...``."""
 
+PROBE, ARTEFACT = "probe/", "artefact/"
 WITHIN: Probe = "within"
-SAMPLE = 1000
-"""Records whose embeddings are kept, to set one encoder beside another."""
 
 
 def measure(
@@ -61,14 +62,15 @@ def measure(
         values = probe_values(scored, metric, WITHIN)
         if outside := [s for cells in values.values() for name, s in cells.items() if roles[name] == "ood"]:
             measures[f"{metric}/{WITHIN}"] = mean(outside)
-    measures |= {f"probe/{name}": value for name, value in tell_apart(cohorts, features, options).items()}
+    measures |= {f"{PROBE}{name}": value for name, value in tell_apart(cohorts, features, options).items()}
     projections = {
         place: {name: project(head, embeddings) for name, embeddings in features.items()}
         for place, head in heads.items()
     }
     projected = probe_projections(cohorts, projections, options)
     measures |= {f"projection/{name}": value for name, value in projected.items()}
-    return measures, _sample(cohorts, features, options.seed)
+    side = [cohort for cohort in cohorts if cohort.role == "ood"] or cohorts
+    return measures, draw_sample(side, features, np.random.default_rng(options.seed)).features
 
 
 def mean_measures(several: Sequence[Measures]) -> Measures:
@@ -82,18 +84,11 @@ def finite(measures: Measures) -> Iterator[tuple[str, Sampled]]:
     return ((name, value) for name, value in measures.items() if math.isfinite(value.point))
 
 
-def _sample(cohorts: Sequence[Cohort], features: Features, seed: int) -> NDArray[np.float32]:
-    side = [cohort for cohort in cohorts if cohort.role == "ood"] or list(cohorts)
-    rows = np.concatenate([features[cohort.name][cohort.tested["transfer"]] for cohort in side])
-    return rows[np.random.default_rng(seed).permutation(len(rows))[:SAMPLE]]
-
-
 def look_for(
     artefact: str, method: Representation, stores: Sequence[Store], split: SplitConfig, options: EvaluateOptions
 ) -> Measures:
     """How well cohorts that differ in one artefact are told apart: whether the encoder carries it."""
-    splits = {store.cohort: split_patients(store, split.seed, split.fractions) for store in stores}
-    cohorts = make_cohorts(stores, [], splits, [])
+    cohorts = make_cohorts(stores, [], split_stores(stores, split), [])
     features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
     found = tell_apart(cohorts, features, options)
-    return {f"artefact/{artefact}": found[LINEAR]} if found else {}
+    return {f"{ARTEFACT}{artefact}": found[LINEAR]} if found else {}

@@ -20,6 +20,7 @@ from cape_fed.errors import InputError
 from cape_fed.pretrain.config import Section
 from cape_fed.study.config import CellKeys, Question, StudyConfig
 from cape_fed.study.subsets import SubsetConfig
+from cape_fed.synthetic.planted import ALL
 
 SEED = "seed"
 _MACHINE = {"out", "device", "threads", "resume", "method", "engine", "roster"}
@@ -141,7 +142,7 @@ def _make_cell(
         sites = planted[keys.planted]
         data = {"train": [[path] for path in sites.train], "evaluate": [[path] for path in sites.evaluate]}
         config = RunConfig.model_validate({**config.model_dump(), "data": data})
-        artefacts = dict(planted) if keys.planted == "all" else {}
+        artefacts = dict(planted) if keys.planted == ALL else {}
     if len(config.data.train) < 1 or any(len(site) > 1 for site in config.data.train):
         raise InputError("a study needs data.train=[STORE,...], every store being a site of its own")
     if keys.pretraining == "demographics":

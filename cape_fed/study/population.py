@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,17 +12,14 @@ from cape_fed.store.split import Split
 from cape_fed.store.store import Store
 
 
-def training_patients(stores: Sequence[Store], splits: Sequence[Split]) -> pd.DataFrame:
+def training_patients(stores: Sequence[Store], splits: Mapping[str, Split]) -> pd.DataFrame:
     """One row a training patient: ``cohort`` (number), ``patient`` (code in the store), ``age``, ``woman``, ``ill``.
 
     Age is the mean over the patient's records; ill is whether any record is positive for any label but those of
     `WELL`. A patient with an unknown age or sex, or without any annotated label, is left out: they cannot be matched.
     """
     return pd.concat(
-        [
-            _describe(store, split).assign(cohort=number)
-            for number, (store, split) in enumerate(zip(stores, splits, strict=True))
-        ],
+        [_describe(store, splits[store.cohort]).assign(cohort=number) for number, store in enumerate(stores)],
         ignore_index=True,
     )
 

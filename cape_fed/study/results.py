@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from cape_fed.evaluate.effects import Effect
 from cape_fed.study.config import Claim, StudyConfig
 
+SIGNIFICANT = 0.05
 Ruling = Literal["supported", "refuted", "undecided"]
 
 
@@ -41,6 +42,11 @@ class Contrast(Value):
     p_holm: float | None
     """Corrected by Holm for all contrasts of this measure in the study."""
 
+    @property
+    def told_apart(self) -> bool:
+        """Whether the corrected p is below the level at which studies call a difference one."""
+        return self.p_holm is not None and self.p_holm < SIGNIFICANT
+
 
 class Panel(_Part):
     """A question asked with one setting of everything else."""
@@ -63,6 +69,11 @@ class Answer(_Part):
     panels: list[Panel]
     carried: dict[str, list[Contrast]] = {}
     """Level → how much better cohorts are told apart that differ in an artefact than cohorts that differ in nothing."""
+
+    @property
+    def artefacts(self) -> list[str]:
+        """Artefacts that were looked for, in the order in which they were planted."""
+        return list(dict.fromkeys(contrast.level for found in self.carried.values() for contrast in found))
 
 
 class Verdict(_Part):

@@ -7,17 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cape_fed.errors import RunError
-from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.rundir import RunDirectory
 from cape_fed.study.analysis import answer, judge
 from cape_fed.study.cell import OUTCOME, read_outcome, write_cell
-from cape_fed.study.config import StudyConfig
+from cape_fed.study.config import CellKeys, StudyConfig
 from cape_fed.study.launch import run_cells
-from cape_fed.study.plan import Cell, Placed, Planted, choices, make_plan, plain_plan
+from cape_fed.study.plan import Placed, Planted, choices, make_plan, plain_plan
 from cape_fed.study.plant import plant
 from cape_fed.study.report.document import report_study
 from cape_fed.study.results import StudyResults
-from cape_fed.study.train import describe_subset, training_splits
+from cape_fed.study.train import describe_subset
 from cape_fed.synthetic.planted import ALL, CONDITIONS
 
 log = logging.getLogger(__name__)
@@ -48,9 +47,11 @@ def run_study(
         plan = make_plan(study, overrides, out, _plant(study, overrides, out, workers))
         cells = {placed.cell.name: placed.cell for placed in plan}
         folders = {name: out / CELLS / name for name in cells}
-        _lay_down(cells, folders)
+        subsets = {name: describe_subset(cell) for name, cell in cells.items() if cell.subset is not None}
+        for name, cell in cells.items():
+            write_cell(folders[name], cell)
         failed = _run(folders, workers, ray, progress)
-        results = analyse(study, overrides, plan, folders, failed)
+        results = analyse(study, overrides, plan, folders, failed, subsets)
         report_study(results, out)
     if failed:
         name, why = next(iter(failed.items()))
@@ -64,10 +65,10 @@ def analyse(
     plan: Sequence[Placed],
     folders: dict[str, Path],
     failed: dict[str, str],
+    subsets: dict[str, dict[str, float]],
 ) -> StudyResults:
-    """Answers and verdicts from the cells that have an outcome."""
+    """Answers and verdicts from the cells that have an outcome; ``subsets`` say who the patients of cells are."""
     outcomes = {name: read_outcome(folder) for name, folder in folders.items() if (folder / OUTCOME).is_dir()}
-    subsets = {placed.cell.name: describe_subset(placed.cell) for placed in plan if placed.cell.subset is not None}
     answers = answer(study, plan, outcomes, subsets)
     return StudyResults(
         study=study,
@@ -77,15 +78,6 @@ def analyse(
         answers=answers,
         verdicts=judge(study.claims, answers),
     )
-
-
-def _lay_down(cells: dict[str, Cell], folders: dict[str, Path]) -> None:
-    """Write every cell to its folder, once all of them have turned out to be possible."""
-    for cell in cells.values():
-        if cell.subset is not None:
-            training_splits(cell, open_stores([site[0] for site in cell.config.data.train]))
-    for name, cell in cells.items():
-        write_cell(folders[name], cell)
 
 
 def _run(folders: dict[str, Path], workers: int, ray: str | None, progress: Progress) -> dict[str, str]:
@@ -115,5 +107,6 @@ def _plant(study: StudyConfig, overrides: Sequence[str], out: Path, workers: int
     wanted = set(CONDITIONS) if ALL in wanted else wanted
     if not wanted:
         return {}
-    patients = choices(study.settings, overrides).get("planted_patients", ["planted_patients=300"])[0].partition("=")[2]
-    return plant(out / "planted", [name for name in CONDITIONS if name in wanted], int(patients), 0, workers)
+    chosen = choices(study.settings, overrides).get("planted_patients")
+    patients = int(chosen[0].partition("=")[2]) if chosen else CellKeys().planted_patients
+    return plant(out / "planted", [name for name in CONDITIONS if name in wanted], patients, 0, workers)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from cape_fed.config import RunConfig
 from cape_fed.jobs import pretrain_centrally
-from cape_fed.pretrain.cohorts import open_stores
+from cape_fed.pretrain.cohorts import open_stores, split_stores
+from cape_fed.pretrain.config import SplitConfig
 from cape_fed.release.bundle import MODEL
 from cape_fed.rundir import RunDirectory
-from cape_fed.store.split import Split, save_split, split_patients
+from cape_fed.store.split import Split, save_split
 from cape_fed.store.store import Store
 from cape_fed.study.plan import Cell
 from cape_fed.study.population import training_patients
@@ -36,27 +40,34 @@ def pretrain_cell(cell: Cell, directory: Path) -> list[RunDirectory]:
 
 def training_splits(cell: Cell, stores: list[Store]) -> dict[str, Split]:
     """By cohort, the run's split with the training part cut down to the cell's subset."""
-    config = cell.config.split
-    splits = [split_patients(store, config.seed, config.fractions) for store in stores]
-    if cell.subset is not None and cell.level is not None:
-        patients = training_patients(stores, splits)
-        chosen = patients.iloc[draw_subsets(patients, cell.subset, cell.config.seed)[cell.level]]
-        splits = [
-            _keep(store, split, set(chosen.loc[chosen["cohort"] == number, "patient"]))
-            for number, (store, split) in enumerate(zip(stores, splits, strict=True))
-        ]
-    return {store.cohort: split for store, split in zip(stores, splits, strict=True)}
+    splits = split_stores(stores, cell.config.split)
+    if cell.subset is None or cell.level is None:
+        return splits
+    patients = training_patients(stores, splits)
+    chosen = patients.iloc[draw_subsets(patients, cell.subset, cell.config.seed)[cell.level]]
+    return {
+        store.cohort: _keep(store, splits[store.cohort], set(chosen.loc[chosen["cohort"] == number, "patient"]))
+        for number, store in enumerate(stores)
+    }
 
 
 def describe_subset(cell: Cell) -> dict[str, float]:
-    """Who the patients of a cell's subset are, see `balance`; empty where it has none."""
+    """Who the patients of a cell's subset are, see `balance`; empty where it has none.
+
+    Raises InputError where the subset cannot be drawn.
+    """
     if cell.subset is None or cell.level is None:
         return {}
-    stores = open_stores([site[0] for site in cell.config.data.train])
-    config = cell.config.split
-    patients = training_patients(stores, [split_patients(store, config.seed, config.fractions) for store in stores])
+    patients = _patients(tuple(site[0] for site in cell.config.data.train), cell.config.split)
     row = balance(patients, draw_subsets(patients, cell.subset, cell.config.seed)).loc[cell.level]
     return {str(name): float(value) for name, value in row.items()}
+
+
+@lru_cache(maxsize=8)
+def _patients(paths: tuple[Path, ...], config: SplitConfig) -> pd.DataFrame:
+    """The training patients of some stores: the same for most cells of a study."""
+    stores = open_stores(paths)
+    return training_patients(stores, split_stores(stores, config))
 
 
 def _keep(store: Store, split: Split, patients: set[int]) -> Split:
@@ -90,8 +101,9 @@ def run_config(cell: Cell, stores: list[Store], sites: int, out: Path) -> RunCon
     """
     steps = cell.config.train.steps
     own = steps if cell.keys.budget == "steps" else steps / sites
-    changes: dict[str, Any] = {"data": {"train": [store.path for store in stores]}, "out": out, "resume": False}
     plain = cell.config.model_dump()
+    plain |= {"data": {"train": [store.path for store in stores]}, "out": out}
+    plain["resume"] = RunDirectory(out).config.exists()
     if cell.keys.pretraining == "federated":
         federation = cell.config.federation
         share = 1 / sites if federation.strategy == "cyclic" else federation.participation
@@ -104,8 +116,7 @@ def run_config(cell: Cell, stores: list[Store], sites: int, out: Path) -> RunCon
         }
     elif cell.keys.pretraining == "local":
         plain["train"] |= {"steps": max(1, round(own))}
-    changes["resume"] = RunDirectory(out).config.exists()
-    return RunConfig.model_validate({**plain, **changes})
+    return RunConfig.model_validate(plain)
 
 
 def _split_folders(config: RunConfig, stores: list[Store]) -> Iterator[Path]:

@@ -109,7 +109,7 @@ def test_levels_that_do_not_fit(factor: str, value: Any) -> None:
 def test_training_patients_of_stores(tiny_store: TinyStore) -> None:
     store = tiny_store("a", patients=40)
     split = split_patients(store, 0)
-    table = training_patients([store, store], [split, split])
+    table = training_patients([store, store], {"a": split})
     train = set(np.unique(store.patients[split.train]))
     assert set(table["patient"]) <= train
     assert table["cohort"].value_counts().nunique() == 1

@@ -28,7 +28,7 @@ def level_figure(answer: Answer, shown: Sequence[str], beside: Sequence[str]) ->
         places = _places(answer.panels)
         for axes, measure in zip(columns, measures, strict=True):
             _draw_measure(axes, answer, measure, places, beside)
-        columns[0].set_yticks(list(places.values()), [f"{level}" for _, level in places], color=INK)
+        columns[0].set_yticks(list(places.values()), [level for _, level in places], color=INK)
         columns[0].set_ylim(max(places.values()) + 0.6, -0.9)
         _name_panels(columns[0], answer.panels, places)
         return to_svg(figure)
@@ -38,10 +38,9 @@ def carried_figure(answer: Answer) -> str | None:
     """A map of methods by artefacts: how much better than cohorts that differ in nothing they are told apart."""
     if not answer.carried:
         return None
-    artefacts = list(dict.fromkeys(contrast.level for found in answer.carried.values() for contrast in found))
     table = {level: {c.level: c for c in found} for level, found in answer.carried.items()}
     values = np.array(
-        [[100 * table[level][a].point if a in table[level] else np.nan for a in artefacts] for level in table]
+        [[100 * table[level][a].point if a in table[level] else np.nan for a in answer.artefacts] for level in table]
     )
     with mpl.rc_context(RC):
         figure = new_figure(9.6, 0.8 + 0.42 * len(table))
@@ -49,10 +48,10 @@ def carried_figure(answer: Answer) -> str | None:
         bound = max(5.0, float(np.nanmax(np.abs(values))))
         axes.imshow(values, cmap="PuOr_r", vmin=-bound, vmax=bound, aspect="auto")
         for row, level in enumerate(table):
-            for column, artefact in enumerate(artefacts):
+            for column, artefact in enumerate(answer.artefacts):
                 if artefact in table[level]:
                     _write_cell(axes, column, row, table[level][artefact], bound)
-        axes.set_xticks(range(len(artefacts)), artefacts)
+        axes.set_xticks(range(len(answer.artefacts)), answer.artefacts)
         axes.set_yticks(range(len(table)), list(table))
         axes.xaxis.tick_top()
         axes.tick_params(length=0)
@@ -62,10 +61,11 @@ def carried_figure(answer: Answer) -> str | None:
 
 def _write_cell(axes: Axes, column: int, row: int, contrast: Contrast, bound: float) -> None:
     points = 100 * contrast.point
-    certain = contrast.p_holm is not None and contrast.p_holm < 0.05
     colour = "white" if abs(points) > 0.65 * bound else INK
     text = f"{points:+.0f}".replace("-", "−") if round(points) else "0"
-    axes.text(column, row, text, ha="center", va="center", color=colour, weight="bold" if certain else "normal")
+    axes.text(
+        column, row, text, ha="center", va="center", color=colour, weight="bold" if contrast.told_apart else "normal"
+    )
 
 
 def _draw_measure(

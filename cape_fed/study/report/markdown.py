@@ -53,13 +53,12 @@ def _beside(panel: Panel, level: str, measure: str) -> str:
 
 
 def _carried(answer: Answer) -> Iterator[str]:
-    artefacts = list(dict.fromkeys(contrast.level for found in answer.carried.values() for contrast in found))
-    yield f"\n| cohorts told apart, above control | {' | '.join(artefacts)} |"
-    yield "|---" * (len(artefacts) + 1) + "|"
+    yield f"\n| cohorts told apart, above control | {' | '.join(answer.artefacts)} |"
+    yield "|---" * (len(answer.artefacts) + 1) + "|"
     for level, found in answer.carried.items():
         by_artefact = {contrast.level: contrast for contrast in found}
         cells = [
             f"{number(c.point, 'probe', sign=True)} ({interval(c, 'probe', sign=True)}; {p_text(c.p_holm)})"
-            for c in (by_artefact[artefact] for artefact in artefacts)
+            for c in (by_artefact[artefact] for artefact in answer.artefacts)
         ]
         yield f"| {level} | {' | '.join(cells)} |"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cape_fed.report.numbers import decimal, p_text
-from cape_fed.study.results import Answer, Contrast, Panel, Value, Verdict
+from cape_fed.study.results import SIGNIFICANT, Answer, Contrast, Panel, Value, Verdict
 
 _SCOPES = {"id": "ID", "ood": "OOD", "worst": "worst cohort", "within": "OOD, own probe"}
 _METRICS = {"auroc": "AUROC", "auprc": "AUPRC", "mae": "age error, years", "r2": "age R²"}
@@ -13,7 +13,8 @@ _NAMES = {
     "probe/linear": "cohort told apart",
     "probe/neighbours": "cohort told apart, neighbours",
     "probe/matched": "cohort told apart, matched",
-    "probe/projection": "cohort told apart, projection",
+    "probe/matched_neighbours": "cohort told apart, matched, neighbours",
+    "projection/linear": "cohort told apart, projection",
     "fact/drift": "client drift",
     "fact/cosine": "cosine of updates",
     "fact/cka": "CKA to the reference",
@@ -51,7 +52,7 @@ def sentences(answer: Answer) -> Iterator[str]:
         if HEADLINE in panel.contrasts:
             yield _sentence(panel, answer.reference)
     for level, contrasts in answer.carried.items():
-        found = [c.level for c in contrasts if c.p_holm is not None and c.p_holm < 0.05 and c.point > 0]
+        found = [contrast.level for contrast in contrasts if contrast.told_apart and contrast.point > 0]
         yield f"{level} carries {', '.join(found) if found else 'none of the artefacts that it was asked for'}."
 
 
@@ -70,9 +71,9 @@ def _sentence(panel: Panel, reference: str) -> str:
     apart: list[str] = []
     alone: list[str] = []
     for contrast in panel.contrasts[HEADLINE]:
-        if contrast.p_holm is not None and contrast.p_holm < 0.05:
+        if contrast.told_apart:
             apart.append(_gap(contrast))
-        elif contrast.p is not None and contrast.p < 0.05:
+        elif contrast.p is not None and contrast.p < SIGNIFICANT:
             alone.append(_gap(contrast))
     base = number(panel.levels[reference][HEADLINE].point, HEADLINE)
     start = f"{panel.name}: against" if panel.name else "Against"
