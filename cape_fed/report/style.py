@@ -50,6 +50,17 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=100, layout="constrained")
 
 
+def panel_grid(count: int, most: int, width: float, *, share: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure of ``count`` panels two hundred pixels high, at most ``most`` in a row; ``share`` both axes."""
+    columns = min(most, count)
+    rows = -(-count // columns)
+    figure = new_figure(width, 2.0 * rows + 0.5)
+    panels = list(figure.subplots(rows, columns, squeeze=False, sharex=share, sharey=share).flat)
+    for axes in panels[count:]:
+        axes.remove()
+    return figure, panels[:count]
+
+
 def method_colours(methods: Sequence[str], baselines: Sequence[str]) -> dict[str, str]:
     """A colour for each method in their order; baselines are grey."""
     coloured = {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(methods)}

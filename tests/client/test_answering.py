@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
@@ -24,11 +22,10 @@ CONFIG = PretrainConfig.model_validate({"model": "tiny", "train": {"pairs": 8}})
 
 
 @pytest.fixture
-def site(tiny_store: TinyStore, tmp_path: Path) -> Iterator[SiteConfig]:
+def site(tiny_store: TinyStore, tmp_path: Path, one_thread: None) -> SiteConfig:
     tiny_store("a", patients=24)
     TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, 1
-    threads = torch.get_num_threads()
-    yield SiteConfig(
+    return SiteConfig(
         name="a",
         role="train",
         stores=(tmp_path / "a",),
@@ -38,7 +35,6 @@ def site(tiny_store: TinyStore, tmp_path: Path) -> Iterator[SiteConfig]:
         limits=Limits(local_steps=5),
         alone=False,
     )
-    torch.set_num_threads(threads)
 
 
 def ask(site: SiteConfig, action: str = "train", change: Any = None, **fields: Any) -> Message:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ PATIENTS = {"a": 60, "b": 60, "c": 70, "d": 50}
 
 
 @pytest.fixture
-def config(tiny_store: TinyStore, tmp_path: Path) -> Iterator[RunConfig]:
+def config(tiny_store: TinyStore, tmp_path: Path, one_thread: None) -> RunConfig:
     """Sites a and b+c train, d evaluates; AF and sex are learnt from the signals, so that cells differ from chance."""
     for index, (name, count) in enumerate(PATIENTS.items()):
         signals, owner = patient_signals(patients=count, seed=index)
@@ -39,9 +38,7 @@ def config(tiny_store: TinyStore, tmp_path: Path) -> Iterator[RunConfig]:
             AF=label[owner],
             LVH=[None] * len(owner) if name == "b" else list((rng.random(count) < 0.5)[owner]),
         )
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield RunConfig.model_validate(
+    return RunConfig.model_validate(
         {
             "model": "tiny",
             "train": {"pairs": 8},
@@ -54,7 +51,6 @@ def config(tiny_store: TinyStore, tmp_path: Path) -> Iterator[RunConfig]:
             "out": tmp_path / "run",
         }
     )
-    torch.set_num_threads(threads)
 
 
 def simulate(config: RunConfig) -> list[dict[str, Any]]:

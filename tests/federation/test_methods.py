@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,9 @@ Weights = dict[str, torch.Tensor]
 
 
 @pytest.fixture
-def root(tiny_store: TinyStore, tmp_path: Path) -> Iterator[Path]:
+def root(tiny_store: TinyStore, tmp_path: Path, one_thread: None) -> Path:
     make_cohorts(tiny_store, ["a", "b", "c", "d"], [16, 24, 32, 12])
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield tmp_path
-    torch.set_num_threads(threads)
+    return tmp_path
 
 
 def config(root: Path, out: str, strategy: str, changes: dict[str, Any] | None = None, **others: Any) -> RunConfig:

@@ -35,12 +35,9 @@ SIZES = {"a": 16, "b": 24, "c": 32, "d": 12}
 
 
 @pytest.fixture
-def root(tiny_store: TinyStore, tmp_path: Path) -> Iterator[Path]:
+def root(tiny_store: TinyStore, tmp_path: Path, one_thread: None) -> Path:
     make_cohorts(tiny_store, list(SIZES), list(SIZES.values()))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield tmp_path
-    torch.set_num_threads(threads)
+    return tmp_path
 
 
 def simulate(config: RunConfig) -> dict[str, torch.Tensor]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from cape_fed.compose import compose_config
 from cape_fed.config import RunConfig
@@ -29,14 +28,6 @@ SMALL = EncoderConfig(widths=(8, 12, 16), kernel=5, stem_stride=4, groups=4)
 
 Configure = Callable[..., RunConfig]
 MakeLabelled = Callable[..., Store]
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def ecgs(sick: np.ndarray, seed: int) -> np.ndarray:

@@ -8,6 +8,8 @@ from cape_fed.finetune.classifier import Classifier, layers, parameter_groups, p
 from cape_fed.pretrain.encoder import SIZES, build_encoder
 from tests.finetune.conftest import SMALL
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def test_every_encoder_parameter_is_in_one_layer() -> None:
     encoder = build_encoder(SIZES["tiny"])

@@ -19,6 +19,8 @@ from cape_fed.store.split import save_split, split_patients
 from cape_fed.store.store import Store
 from tests.finetune.conftest import SMALL, Configure, MakeLabelled
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def tune(bundle: Path, config: RunConfig) -> FinetuneResults:
     return jobs.finetune(bundle, config, lambda done, total, line: None)

@@ -17,6 +17,8 @@ from tests.finetune.conftest import SMALL, Configure, MakeLabelled
 
 NAN = float("nan")
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def test_the_loss_is_over_what_is_annotated() -> None:
     logits = torch.tensor([[0.3, -2.0], [1.0, 4.0], [-0.5, 0.1]])

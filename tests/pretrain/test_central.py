@@ -25,13 +25,7 @@ from tests.pretrain.patients import patient_signals
 TRAIN = {"steps": 14, "pairs": 12, "monitor_every": 4, "checkpoint_every": 5, "learning_rate": 5e-4}
 CPU = torch.device("cpu")
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,9 @@ FEDERATION = {"rounds": 3, "local_steps": 1, "evaluate": False, "measure_every":
 
 
 @pytest.fixture
-def root(tiny_store: TinyStore, tmp_path: Path) -> Iterator[Path]:
+def root(tiny_store: TinyStore, tmp_path: Path, one_thread: None) -> Path:
     make_cohorts(tiny_store, ["a", "b", "c", "d"], [16, 16, 16, 12])
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield tmp_path
-    torch.set_num_threads(threads)
+    return tmp_path
 
 
 def config(root: Path, out: str = "run", **federation: Any) -> RunConfig:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from cape_fed.evaluate.report.view import Curves, View
-from cape_fed.report.style import QUIET, RC, method_colours, new_figure, to_svg
+from cape_fed.report.style import QUIET, RC, method_colours, panel_grid, to_svg
 
 QUANTITIES = {
     "loss": "Contrastive loss",
@@ -38,12 +38,9 @@ def training_curves(view: View) -> str | None:
     if not shown:
         return None
     clocks = {_clock(curves) for curves in view.curves.values()}
-    columns = min(3, len(shown))
-    rows = -(-len(shown) // columns)
-    figure = new_figure(7.6, 2.0 * rows + 0.5)
-    panels = figure.subplots(rows, columns, squeeze=False).flat
+    figure, panels = panel_grid(len(shown), 3, 7.6)
     colours = method_colours(view.methods, view.baselines)
-    for axes, name in zip(panels, shown, strict=False):
+    for axes, name in zip(panels, shown, strict=True):
         for method, curves in view.curves.items():
             if series := _series(curves, name):
                 _line(axes, series, colours[method], method, share=len(clocks) > 1)
@@ -51,8 +48,6 @@ def training_curves(view: View) -> str | None:
         axes.set_xlabel("share of training" if len(clocks) > 1 else next(iter(clocks)), fontsize=9)
         axes.grid(axis="y")
         axes.tick_params(length=0, labelsize=9)
-    for axes in list(figure.axes)[len(shown) :]:
-        axes.remove()
     if len(view.curves) > 1:
         figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return to_svg(figure)

@@ -9,7 +9,10 @@ from matplotlib.axes import Axes
 
 from cape_fed.evaluate.report.view import View
 from cape_fed.evaluate.results import Calibration, ReliabilityBin
-from cape_fed.report.style import PALETTE, QUIET, RC, new_figure, to_svg
+from cape_fed.report.style import PALETTE, QUIET, RC, panel_grid, to_svg
+
+_ROW = 4
+"""Panels in a row."""
 
 
 def reliability_curves(view: View) -> str | None:
@@ -22,15 +25,10 @@ def reliability_curves(view: View) -> str | None:
     shown = [entry for entry in found if entry.task == task]
     if not shown:
         return None
-    columns = min(4, len(shown))
-    rows = -(-len(shown) // columns)
     with mpl.rc_context(RC):
-        figure = new_figure(1.9 * columns + 0.3, 2.0 * rows + 0.5)
-        panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).flat
-        for axes, entry in zip(panels, shown, strict=False):
+        figure, panels = panel_grid(len(shown), _ROW, 1.9 * min(_ROW, len(shown)) + 0.3, share=True)
+        for axes, entry in zip(panels, shown, strict=True):
             _panel(axes, entry)
-        for axes in list(figure.axes)[len(shown) :]:
-            axes.remove()
         figure.supxlabel("Predicted probability", size=9)
         figure.supylabel("Share of positives", size=9)
         figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
