@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from cape_fed.config import RunConfig
-from cape_fed.errors import InputError
+from cape_fed.errors import InputError, RunError
 from cape_fed.evaluate.cohorts import Cohort
 from cape_fed.evaluate.predict import Prediction
 from cape_fed.files import atomic_directory
@@ -58,8 +59,17 @@ class Material:
     config: RunConfig
     device: torch.device
 
-    def part(self, name: Part) -> Labelled:
-        """The train or the validation records of the ID cohorts."""
+    @cached_property
+    def train(self) -> Labelled:
+        """The train records of the ID cohorts."""
+        return self._part("train")
+
+    @cached_property
+    def valid(self) -> Labelled:
+        """Their validation records."""
+        return self._part("valid")
+
+    def _part(self, name: Part) -> Labelled:
         return labelled([cohort for cohort in self.cohorts if cohort.role == "id"], name, self.tasks)
 
 
@@ -76,26 +86,31 @@ def plan_cells(config: FinetuneConfig) -> list[Cell]:
 
 def share_of(material: Material, cell: Cell) -> Labelled:
     """The labelled records that a cell may train on: the same in every mode."""
-    return with_share_of_patients(material.part("train"), cell.fraction, _seed(material, cell))
+    return with_share_of_patients(material.train, cell.fraction, _seed(material, cell))
 
 
-def check_share(material: Material, cell: Cell) -> None:
+def check_shares(material: Material, cells: Sequence[Cell]) -> None:
     """InputError where no task has both classes among the labels of a cell."""
-    train = share_of(material, cell)
-    if not any(train.support(task).strength(name) for task, name in enumerate(material.tasks)):
-        raise InputError(
-            f"finetune.fractions: {cell.fraction:g} of the train patients are {len(np.unique(train.patients))}, "
-            "in whom no task has both a yes and a no: take a larger share"
-        )
+    for cell in cells:
+        if cell.mode == "scratch":  # the other modes have the same labels
+            train = share_of(material, cell)
+            if not any(train.support(task).strength(name) for task, name in enumerate(material.tasks)):
+                raise InputError(
+                    f"finetune.fractions: {cell.fraction:g} of the train patients are "
+                    f"{len(np.unique(train.patients))}, in whom no task has both a yes and a no: take a larger share"
+                )
 
 
 def run_cell(material: Material, cell: Cell, directory: Path) -> None:
     """Train, predict the test patients once, and write both facts and logits to ``directory``, whole or not at all."""
     begin = perf_counter()
     config, seed, profile = material.config, _seed(material, cell), material.encoder.profile
-    train, valid = share_of(material, cell), material.part("valid")
+    train = share_of(material, cell)
     classifier = Classifier(_encoder(material, cell, seed), len(material.tasks)).to(material.device)
-    choice = fit(classifier, cell.mode, train, valid, profile, config, seed)
+    try:
+        choice = fit(classifier, cell.mode, train, material.valid, profile, config, seed)
+    except RunError as error:
+        raise RunError(f"{cell.name}: {error}") from error
     logits = {
         cohort.name: predict(classifier, profile, cohort.store, cohort.tested["transfer"])
         for cohort in material.cohorts

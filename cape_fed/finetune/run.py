@@ -14,7 +14,7 @@ from cape_fed.evaluate.predictions import PREDICTIONS_FILE, write_predictions
 from cape_fed.evaluate.results import RESULTS_FILE, BundleInfo, write_json
 from cape_fed.evaluate.tasks import is_regression, support_of
 from cape_fed.finetune.analysis import analyse
-from cape_fed.finetune.cell import Cell, Material, check_share, plan_cells, predictions, read_cell, run_cell
+from cape_fed.finetune.cell import Cell, Material, check_shares, plan_cells, predictions, read_cell, run_cell
 from cape_fed.finetune.report.document import report_finetune
 from cape_fed.finetune.results import FinetuneResults, TunedCohort
 from cape_fed.rundir import RunDirectory
@@ -40,8 +40,7 @@ def finetune_cohorts(
     """
     config = material.config
     cells = plan_cells(config.finetune)
-    for cell in cells:
-        check_share(material, cell)
+    check_shares(material, cells)
     run = RunDirectory(config.out)
     with run.open({**config.saved(), "bundle": bundle.sha256}, resume=config.resume):
         for number, cell in enumerate(cells):

@@ -67,6 +67,8 @@ def fit(
         classifier.load_state_dict(begin)
         for step in _train(classifier, mode, rate, train, profile, config, seed):
             found = _look(classifier, valid, profile, rate, step)
+            if not isfinite(found.loss):
+                raise RunError(f"the loss is {found.loss} after {step} steps: lower finetune.learning_rates")
             if best is None or found.worth > best[0].worth:
                 best = found, deepcopy(classifier.state_dict())
     assert best is not None
@@ -111,8 +113,6 @@ def _train(
         optimiser.step()
         done = step + 1
         if done % options.check_every == 0 or done == options.steps:
-            if not isfinite(loss.item()):
-                raise RunError(f"the loss is {loss.item()} at step {step}: lower finetune.learning_rates")
             yield done
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cape_fed.evaluate.report.words import SCOPE_NAMES, interval, number
 from cape_fed.finetune.report.figure import label_curves
-from cape_fed.finetune.report.words import headline, mode_name, patients_of, scopes_of, share
+from cape_fed.finetune.report.words import headline, mode_name, patients_of, scopes_of, share, tasks_in_mean
 from cape_fed.finetune.results import FinetuneResults
 from cape_fed.report.numbers import p_text
 from cape_fed.report.page import render_page, svg_picture, write_page
@@ -32,6 +32,7 @@ def render(results: FinetuneResults) -> str:
         headline=headline(results),
         modes=("scratch", *results.options.modes),
         scopes={scope: SCOPE_NAMES[scope] for scope in scopes_of(results)},
+        tasks=tasks_in_mean(results),
         patients={fraction: patients_of(results, fraction) for fraction in results.options.fractions},
         picture=svg_picture("labels", drawn) if drawn else None,
     )

@@ -38,6 +38,13 @@ def scopes_of(results: FinetuneResults) -> list[str]:
     return shown if len(results.cohorts) > 1 else [scope for scope in shown if scope != "worst"]
 
 
+def tasks_in_mean(results: FinetuneResults) -> list[str]:
+    """Tasks that means are over: those with a number on every side that has one."""
+    sides = [scope for scope in scopes_of(results) if scope != "worst"]
+    known = {(score.task, score.scope) for score in results.scores}
+    return [task for task in results.tasks if all((task, side) in known for side in sides)]
+
+
 def headline(results: FinetuneResults) -> list[str]:
     """For each share of the labels, the best mode and what it gains over training from scratch."""
     return [text for fraction in sorted(results.options.fractions) for text in _sentence(results, fraction)]
