@@ -22,6 +22,7 @@ from cape_fed.evaluate.predict import Prediction
 from cape_fed.files import atomic_directory
 from cape_fed.finetune.classifier import Classifier
 from cape_fed.finetune.config import FinetuneConfig, Mode
+from cape_fed.finetune.keep import keep
 from cape_fed.finetune.labelled import Labelled, Part, labelled, with_share_of_patients
 from cape_fed.finetune.results import CellFacts
 from cape_fed.finetune.train import fit, predict
@@ -69,8 +70,13 @@ class Material:
         """Their validation records."""
         return self._part("valid")
 
+    @property
+    def learnt(self) -> list[Cohort]:
+        """The ID cohorts."""
+        return [cohort for cohort in self.cohorts if cohort.role == "id"]
+
     def _part(self, name: Part) -> Labelled:
-        return labelled([cohort for cohort in self.cohorts if cohort.role == "id"], name, self.tasks)
+        return labelled(self.learnt, name, self.tasks)
 
 
 def plan_cells(config: FinetuneConfig) -> list[Cell]:
@@ -131,6 +137,8 @@ def run_cell(material: Material, cell: Cell, directory: Path) -> None:
     with atomic_directory(directory) as partial:
         np.savez(partial / _LOGITS, **logits)  # type: ignore[arg-type]
         (partial / _FACTS).write_text(json.dumps(facts.model_dump(mode="json"), indent=1, allow_nan=False) + "\n")
+        if config.finetune.save and cell.mode != "scratch":
+            keep(partial, classifier, material.tasks, profile, material.encoder.provenance, material.learnt)
 
 
 def read_cell(directory: Path) -> tuple[CellFacts, Logits]:

@@ -37,6 +37,8 @@ class FinetuneConfig(Section):
     weight_decay: float = Field(default=0.01, ge=0)
     split: SplitBy = Field(default="auto", description="auto: by folds where the archive recommends some")
 
+    save: bool = Field(default=False, description="keep every fine-tuned classifier")
+
     @field_validator("modes", "fractions", "learning_rates")
     @classmethod
     def _once_each(cls, values: tuple[object, ...]) -> tuple[object, ...]:

@@ -5,16 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
 
 from cape_fed import jobs
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
+from cape_fed.evaluate.embed import embed_store
 from cape_fed.evaluate.predictions import read_predictions
 from cape_fed.finetune import run as finetuning
 from cape_fed.finetune.results import FinetuneResults
 from cape_fed.pretrain.cohorts import count_store
 from cape_fed.pretrain.encoder import build_encoder
-from cape_fed.release.bundle import write_bundle
+from cape_fed.release.bundle import load_encoder, write_bundle
+from cape_fed.release.seen import split_of_run
 from cape_fed.store.split import save_split, split_patients
 from cape_fed.store.store import Store
 from tests.finetune.conftest import SMALL, Configure, MakeLabelled
@@ -180,6 +183,24 @@ def test_nobody_is_tested_whom_the_encoder_has_seen(
     seen = [f"data.train=[{other.path}]", f"data.evaluate=[{store.path}]"]
     with pytest.raises(InputError, match="was trained on a: not OOD"):
         tune(path, configure(*seen, out="as-ood"))
+
+
+def test_a_kept_classifier_says_what_was_tested(
+    bundle: Path, make_labelled: MakeLabelled, configure: Configure, tmp_path: Path
+) -> None:
+    store = make_labelled("a", 1, fold=fold_of(make_labelled("b", 1)))
+    results = tune(bundle, configure("finetune.save=true", "finetune.fractions=[1.0]"))
+    kept = configure().out / "cells" / "full-1-0"
+    encoder = load_encoder(kept / "bundle")
+    with safe_open(kept / "head.safetensors", "np") as file:
+        assert json.loads(file.metadata()["tasks"]) == results.tasks
+        weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
+    tested = np.flatnonzero(store.folds == 10)
+    logits = embed_store(encoder, store, tested) @ weight.T + bias
+    assert np.allclose(logits, logits_of(configure().out)["full-1-0/a"], atol=1e-4)
+    # An evaluation takes it for trained on the cohort, and tests the same patients.
+    assert encoder.provenance["cohorts"] == {"a": count_store(store)}
+    assert split_of_run(kept / "bundle", encoder, store).test.tolist() == tested.tolist()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,55 @@
+"""A fine-tuned classifier on disk: its encoder as a bundle, its linear layer, and who was learnt from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cape_fed.evaluate.cohorts import Cohort
+from cape_fed.finetune.classifier import Classifier
+from cape_fed.pretrain.cohorts import count_store
+from cape_fed.release.bundle import write_bundle
+from cape_fed.rundir import RunDirectory
+from cape_fed.signal.profile import Profile
+from cape_fed.store.split import Split, save_split
+
+HEAD = "head.safetensors"
+
+
+def keep(
+    path: Path,
+    classifier: Classifier,
+    tasks: Sequence[str],
+    profile: Profile,
+    provenance: Mapping[str, Any],
+    cohorts: Sequence[Cohort],
+) -> None:
+    """Write ``bundle/``, `HEAD` and ``splits/`` into ``path``.
+
+    ``provenance`` is the pretrained encoder's; ``cohorts`` are those learnt from, from now on ID for this encoder. Their
+    splits lie where an evaluation looks for them, so that it tests nobody whose labels were learnt.
+    """
+    run = RunDirectory(path)
+    learnt = {cohort.name: count_store(cohort.store) for cohort in cohorts}
+    described = {
+        **provenance,
+        "method": f"{provenance.get('method', 'unnamed')}, fine-tuned",
+        "cohorts": {**provenance.get("cohorts", {}), **learnt},
+    }
+    write_bundle(run.bundle, classifier.encoder, profile, described)
+    save_file(head_tensors(classifier), path / HEAD, {"tasks": json.dumps(list(tasks))})
+    for cohort in cohorts:
+        split = Split(cohort.train, cohort.valid, cohort.tested["transfer"])
+        save_split(run.splits / f"{cohort.name}.parquet", cohort.store, split)
+
+
+def head_tensors(classifier: Classifier) -> dict[str, Tensor]:
+    """``weight`` ``[tasks, dim]`` and ``bias`` ``[tasks]``: logits are ``embedding @ weight.T + bias``."""
+    weight = classifier.head.weight.detach() / classifier.scale
+    bias = classifier.head.bias.detach() - weight @ classifier.centre
+    return {"weight": weight.cpu().contiguous(), "bias": bias.cpu().contiguous()}
