@@ -31,7 +31,7 @@ def keep(
 ) -> None:
     """Write ``bundle/``, `HEAD` and ``splits/`` into ``path``.
 
-    ``provenance`` is the pretrained encoder's; ``cohorts`` are those learnt from, from now on ID for this encoder. Their
+    ``provenance`` is the pretrained encoder's; ``cohorts`` are those learnt from, ID for this encoder from now on. Their
     splits lie where an evaluation looks for them, so that it tests nobody whose labels were learnt.
     """
     run = RunDirectory(path)
