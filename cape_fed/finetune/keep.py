@@ -31,8 +31,8 @@ def keep(
 ) -> None:
     """Write ``bundle/``, `HEAD` and ``splits/`` into ``path``.
 
-    ``provenance`` is the pretrained encoder's; ``cohorts`` are those learnt from, which are ID from now on. Their splits
-    lie where an evaluation looks for them, so that it tests nobody whose labels were learnt.
+    ``provenance`` is the pretrained encoder's; ``cohorts`` are those learnt from, ID from now on. Their splits lie
+    where an evaluation looks for them, so that it tests nobody whose labels were learnt.
     """
     run = RunDirectory(path)
     learnt = {cohort.name: count_store(cohort.store) for cohort in cohorts}
