@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -142,10 +143,13 @@ def run_cell(material: Material, cell: Cell, directory: Path) -> None:
 
 
 def read_cell(directory: Path) -> tuple[CellFacts, Logits]:
-    """What a finished cell left."""
-    facts = CellFacts.model_validate_json((directory / _FACTS).read_text())
-    with np.load(directory / _LOGITS, allow_pickle=False) as stored:
-        return facts, {cohort: stored[cohort] for cohort in stored.files}
+    """What a finished cell left; InputError where it was damaged since."""
+    try:
+        facts = CellFacts.model_validate_json((directory / _FACTS).read_text())
+        with np.load(directory / _LOGITS, allow_pickle=False) as stored:
+            return facts, {cohort: stored[cohort] for cohort in stored.files}
+    except (OSError, ValueError, BadZipFile) as error:
+        raise InputError(f"{directory} cannot be read: delete it and go on with resume=true") from error
 
 
 def predictions(material: Material, cell: Cell, logits: Logits) -> list[Prediction]:

@@ -36,13 +36,14 @@ def finetune_cohorts(
     """Train every cell that has no outcome yet, and write results, predictions and report to ``config.out``.
 
     ``splits`` says in words how each cohort was divided. InputError before anything is written where a share of the
-    labels is too small, or what is there was made of another bundle or configuration.
+    labels is too small, or what is there was made of another bundle, store or configuration.
     """
     config = material.config
     cells = plan_cells(config.finetune)
     check_shares(material, cells)
     run = RunDirectory(config.out)
-    with run.open({**config.saved(), "bundle": bundle.sha256}, resume=config.resume):
+    made_of = {"bundle": bundle.sha256, "stores": {c.name: c.store.meta.fingerprint for c in material.cohorts}}
+    with run.open({**config.saved(), **made_of}, resume=config.resume):
         for number, cell in enumerate(cells):
             _run(material, cell, run.path / CELLS / cell.name)
             progress(number + 1, len(cells), "")
@@ -94,7 +95,7 @@ def _results(
     roles: dict[str, Role] = {cohort.name: cohort.role for cohort in material.cohorts}
     scores, gains = analyse(blocks, roles, material.config.evaluation)
     return FinetuneResults(
-        method=str(material.encoder.provenance.get("method", bundle.name)),
+        method=material.config.method or str(material.encoder.provenance.get("method", bundle.name)),
         bundle=bundle,
         seed=material.config.seed,
         tasks=list(material.tasks),

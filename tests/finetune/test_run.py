@@ -143,6 +143,21 @@ def test_another_bundle_is_not_resumed_with(bundle: Path, make_labelled: MakeLab
         tune(other, configure("resume=true"))
 
 
+def test_nor_with_another_store_or_a_damaged_cell(
+    bundle: Path, make_labelled: MakeLabelled, configure: Configure
+) -> None:
+    store = make_labelled("a", 1)
+    tune(bundle, configure())
+    facts = configure().out / "cells" / "full-1-0" / "facts.json"
+    facts.write_text(facts.read_text()[:40])
+    with pytest.raises(InputError, match=r"full-1-0 cannot be read: delete it and go on with resume=true"):
+        tune(bundle, configure("resume=true"))
+    store.path.rename(store.path.with_name("old"))
+    make_labelled("a", 2)
+    with pytest.raises(InputError, match="stores differ"):
+        tune(bundle, configure("resume=true"))
+
+
 def test_folds_where_the_archive_recommends_them(
     bundle: Path, make_labelled: MakeLabelled, configure: Configure
 ) -> None:
