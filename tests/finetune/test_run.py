@@ -8,6 +8,7 @@ import pytest
 from safetensors import safe_open
 
 from cape_fed import jobs
+from cape_fed.cli.main import run
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 from cape_fed.evaluate.embed import embed_store
@@ -20,7 +21,7 @@ from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.seen import split_of_run
 from cape_fed.store.split import save_split, split_patients
 from cape_fed.store.store import Store
-from tests.finetune.conftest import SMALL, Configure, MakeLabelled
+from tests.finetune.conftest import QUICK, SMALL, Configure, MakeLabelled
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -74,9 +75,22 @@ def test_writes_numbers_predictions_and_report(bundle: Path, make_labelled: Make
     assert "http" not in report.replace("http://www.w3.org", "")
 
 
-def test_one_repeat_has_intervals_over_patients(
-    bundle: Path, make_labelled: MakeLabelled, configure: Configure
+def test_the_command_prints_a_table_or_json(
+    bundle: Path, make_labelled: MakeLabelled, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    store = make_labelled("a", 1)
+    arguments = ["finetune", str(bundle), *QUICK, f"data.train=[{store.path}]"]
+    assert run([*arguments, f"out={tmp_path}/table"]) == 0
+    table = capsys.readouterr().out
+    assert "a: 42 train, 6 validation, 12 test (by patient, from the seed)" in table
+    assert "50 %, 21 patients" in table
+    assert table.rstrip().endswith(f"report: {tmp_path}/table/report.html")
+    assert run([*arguments, f"out={tmp_path}/json", "--json"]) == 0
+    printed = FinetuneResults.model_validate_json(capsys.readouterr().out)
+    assert printed == FinetuneResults.model_validate_json((tmp_path / "json" / "results.json").read_text())
+
+
+def test_one_repeat_has_patients_intervals(bundle: Path, make_labelled: MakeLabelled, configure: Configure) -> None:
     make_labelled("a", 1)
     results = tune(bundle, configure("finetune.steps=30", "finetune.fractions=[1.0]"))
     score = results.score("full", 1.0, "id", "AF")
