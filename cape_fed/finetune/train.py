@@ -53,11 +53,11 @@ class Choice:
 def fit(
     classifier: Classifier, mode: Mode, train: Labelled, valid: Labelled, profile: Profile, config: RunConfig, seed: int
 ) -> Choice:
-    """Train with each learning rate in turn and leave the classifier at the best moment of all, the first of equals.
+    """Train with each learning rate in turn and leave the classifier at the best moment of all.
 
-    Only the validation patients decide which that is.
-    Views, loss and number of steps are the same in every mode: views as in pretraining (``config.augment``), binary
-    cross-entropy over what is annotated. RunError where the loss is not finite.
+    Only the validation patients decide which moment that is, the first of equals. Views, loss and number of steps are
+    the same in every mode: views as in pretraining (``config.augment``), binary cross-entropy over what is annotated. A
+    rate at which the loss stops being finite is left there; RunError where that is all of them.
     """
     embeddings = np.concatenate([embed(classifier, profile, store, rows) for store, rows in train.by_store()])
     classifier.standardise(torch.from_numpy(embeddings).to(classifier.centre.device))
@@ -68,10 +68,11 @@ def fit(
         for step in _train(classifier, mode, rate, train, profile, config, seed):
             found = _look(classifier, valid, profile, rate, step)
             if not isfinite(found.loss):
-                raise RunError(f"the loss is {found.loss} after {step} steps: lower finetune.learning_rates")
+                break
             if best is None or found.worth > best[0].worth:
                 best = found, deepcopy(classifier.state_dict())
-    assert best is not None
+    if best is None:
+        raise RunError("the loss is not finite at any learning rate: lower finetune.learning_rates")
     classifier.load_state_dict(best[1])
     return best[0]
 

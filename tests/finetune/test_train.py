@@ -93,6 +93,8 @@ def test_without_both_classes_the_loss_chooses(cohort: Cohort, configure: Config
     assert choice.worth == (0, -choice.loss)  # type: ignore[attr-defined]
 
 
-def test_a_loss_that_is_not_finite_is_said(cohort: Cohort, configure: Configure) -> None:
+def test_a_rate_that_diverges_is_left(cohort: Cohort, configure: Configure) -> None:
+    _, choice = tuned(cohort, configure, "full", "finetune.learning_rates=[1e30,0.01]")
+    assert choice.learning_rate == 0.01  # type: ignore[attr-defined]
     with pytest.raises(RunError, match=r"lower finetune\.learning_rates"):
         tuned(cohort, configure, "full", "finetune.learning_rates=[1e30]")
