@@ -10,7 +10,7 @@ from cape_fed.errors import RunError
 from cape_fed.evaluate.cohorts import Cohort, make_cohorts
 from cape_fed.finetune.classifier import Classifier
 from cape_fed.finetune.labelled import labelled
-from cape_fed.finetune.train import fit, masked_loss, mean_auroc, predict
+from cape_fed.finetune.train import Choice, fit, masked_loss, mean_auroc, predict
 from cape_fed.pretrain.encoder import build_encoder
 from cape_fed.store.split import split_patients
 from tests.finetune.conftest import SMALL, Configure, MakeLabelled
@@ -49,7 +49,7 @@ def cohort(make_labelled: MakeLabelled) -> Cohort:
     return cohort
 
 
-def tuned(cohort: Cohort, configure: Configure, mode: str, *overrides: str) -> tuple[Classifier, object]:
+def tuned(cohort: Cohort, configure: Configure, mode: str, *overrides: str) -> tuple[Classifier, Choice]:
     classifier = Classifier(build_encoder(SMALL, 3), 1)
     parts = [labelled([cohort], part, ["AF"]) for part in ("train", "valid")]  # type: ignore[arg-type]
     config = configure(*overrides)
@@ -73,7 +73,7 @@ def test_learns_what_can_be_seen(cohort: Cohort, configure: Configure, mode: str
 def test_is_left_at_the_moment_chosen(cohort: Cohort, configure: Configure) -> None:
     classifier, choice = tuned(cohort, configure, "full", "finetune.steps=12", "finetune.check_every=2")
     logits = predict(classifier, cohort.store.profile, cohort.store, cohort.valid)
-    assert mean_auroc(cohort.targets["AF"][cohort.valid][:, None], logits) == choice.auroc  # type: ignore[attr-defined]
+    assert mean_auroc(cohort.targets["AF"][cohort.valid][:, None], logits) == choice.auroc
 
 
 def test_the_best_learning_rate_is_kept_wherever_it_stands(cohort: Cohort, configure: Configure) -> None:
@@ -81,7 +81,7 @@ def test_the_best_learning_rate_is_kept_wherever_it_stands(cohort: Cohort, confi
     found = [
         tuned(cohort, configure, "linear", f"finetune.learning_rates=[{rates}]") for rates in ("1e-9,0.05", "0.05,1e-9")
     ]
-    assert [choice.learning_rate for _, choice in found] == [0.05, 0.05]  # type: ignore[attr-defined]
+    assert [choice.learning_rate for _, choice in found] == [0.05, 0.05]
     (one, _), (other, _) = found
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
@@ -89,12 +89,12 @@ def test_the_best_learning_rate_is_kept_wherever_it_stands(cohort: Cohort, confi
 def test_without_both_classes_the_loss_chooses(cohort: Cohort, configure: Configure) -> None:
     cohort.targets["AF"][cohort.valid] = 1.0
     _, choice = tuned(cohort, configure, "full")
-    assert np.isnan(choice.auroc)  # type: ignore[attr-defined]
-    assert choice.worth == (0, -choice.loss)  # type: ignore[attr-defined]
+    assert np.isnan(choice.auroc)
+    assert choice.worth == (0, -choice.loss)
 
 
 def test_a_rate_that_diverges_is_left(cohort: Cohort, configure: Configure) -> None:
     _, choice = tuned(cohort, configure, "full", "finetune.learning_rates=[1e30,0.01]")
-    assert choice.learning_rate == 0.01  # type: ignore[attr-defined]
+    assert choice.learning_rate == 0.01
     with pytest.raises(RunError, match=r"lower finetune\.learning_rates"):
         tuned(cohort, configure, "full", "finetune.learning_rates=[1e30]")
