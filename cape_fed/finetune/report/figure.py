@@ -18,7 +18,7 @@ _APART = 1.05
 @mpl.rc_context(RC)
 def label_curves(results: FinetuneResults) -> str | None:
     """Mean AUROC over the share of labels, a line a mode, a panel a scope, as SVG; None where there is no number."""
-    scopes = scopes_of(results)
+    scopes = [scope for scope in scopes_of(results) if scope != "worst"]
     if not scopes:
         return None
     figure = new_figure(7.6, 3.6)
@@ -45,7 +45,8 @@ def _panel(axes: Axes, results: FinetuneResults, scope: str) -> None:
         axes.plot(at, point, MARKERS[index], linestyle="-", color=colour, markersize=5, label=mode_name(mode))
     axes.set_xscale("log")
     axes.minorticks_off()
-    axes.set_xticks(fractions, [f"{share(f)}\n{patients_of(results, f)} patients" for f in fractions])
+    axes.set_xticks(fractions, [f"{share(f)}\n{patients_of(results, f)}" for f in fractions])
+    axes.set_xlabel("Labels: share, and patients")
     axes.set_title(SCOPE_NAMES[scope])
     axes.grid(axis="y")
     axes.tick_params(length=0)
