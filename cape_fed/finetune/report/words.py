@@ -62,8 +62,8 @@ def _sentence(results: FinetuneResults, fraction: float) -> Iterator[str]:
     outside = results.gain(best, fraction, "ood")
     beyond = f" In cohorts that gave no label the difference is {_numbers(outside)}." if outside is not None else ""
     yield (
-        f"With {share(fraction)} of the labels ({patients_of(results, fraction)} patients) the best mode of fine-tuning "
-        f"is {mode_name(best)}, with a mean AUROC of {number(scored[best].point, 'auroc')}{told}.{beyond}"
+        f"With {share(fraction)} of the labels ({patients_of(results, fraction)} patients) the best mode of "
+        f"fine-tuning is {mode_name(best)}, with a mean AUROC of {number(scored[best].point, 'auroc')}{told}.{beyond}"
     )
 
 
