@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from cape_fed.evaluate.bootstrap import Sampled
+import numpy as np
+from scipy.special import expit
+
+from cape_fed.evaluate.aggregate import mean_over_cohorts, shared_tasks
+from cape_fed.evaluate.bootstrap import Sampled, bootstrap, mean
+from cape_fed.evaluate.calibration import calibration_metrics
 from cape_fed.evaluate.cohorts import Role
-from cape_fed.evaluate.differences import sampled_values
+from cape_fed.evaluate.differences import MEAN, sampled_values
 from cape_fed.evaluate.effects import effect
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.pooled import POOLS, score_with_pools
 from cape_fed.evaluate.predict import Prediction
-from cape_fed.evaluate.scores import make_resamples
+from cape_fed.evaluate.scores import Resamples, make_resamples
+from cape_fed.evaluate.tasks import support_of
 from cape_fed.finetune.cell import Cell
 from cape_fed.finetune.config import Mode
 from cape_fed.finetune.results import Gain, Scope, Score
@@ -37,7 +44,8 @@ def analyse(
     for cell, blocks in predictions.items():
         scored = score_with_pools(blocks, resamples, roles, options)
         level = values.setdefault((cell.mode, cell.fraction), {})
-        for place, sampled in sampled_values(scored, {**roles, **POOLS}).items():
+        found = sampled_values(scored, {**roles, **POOLS}) | calibration(blocks, resamples, roles, options)
+        for place, sampled in found.items():
             level.setdefault(place, []).append(sampled)
     scores = [
         Score(**_describe(level, place, repeats, options.level)[0])
@@ -51,6 +59,28 @@ def analyse(
         for place, repeats in places.items()
     ]
     return scores, gains
+
+
+def calibration(
+    blocks: Sequence[Prediction], resamples: Resamples, roles: Mapping[str, Role], options: EvaluateOptions
+) -> dict[Place, Sampled]:
+    """Brier score and calibration error of the probabilities that logits stand for, mean over cohorts and tasks."""
+    values: dict[str, dict[str, dict[str, Sampled]]] = {}
+    for block in blocks:
+        if support_of(block.target, block.patients).enough(block.task, options.min_patients):
+            codes, draws = resamples[block.cohort, block.probe]
+            patients = np.searchsorted(codes, block.patients)
+            metrics = partial(calibration_metrics, block.target, expit(block.score), patients)
+            for metric, sampled in bootstrap({block.task: metrics}, draws)[block.task].items():
+                values.setdefault(metric, {}).setdefault(block.task, {})[block.cohort] = sampled
+    found: dict[Place, Sampled] = {}
+    sides: tuple[Role, ...] = ("id", "ood")
+    for metric, by_task in values.items():
+        tasks = shared_tasks(by_task, roles)
+        for role in sides:
+            if means := [entry.sampled for task in tasks if (entry := mean_over_cohorts(by_task[task], roles, role))]:
+                found[MEAN, metric, role] = mean(means)
+    return found
 
 
 def _gain(level: Level, place: Place, repeats: Sequence[Sampled], scratch: Sequence[Sampled], coverage: float) -> Gain:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cape_fed.evaluate.report.words import SCOPE_NAMES, interval, number
+from cape_fed.evaluate.report.words import METRIC_NAMES, SCOPE_NAMES, interval, number
 from cape_fed.finetune.report.figure import label_curves
 from cape_fed.finetune.report.words import headline, mode_name, patients_of, scopes_of, share, tasks_in_mean
 from cape_fed.finetune.results import FinetuneResults
@@ -30,6 +30,7 @@ def render(results: FinetuneResults) -> str:
         filters,
         results=results,
         headline=headline(results),
+        metric_names=METRIC_NAMES,
         modes=("scratch", *results.options.modes),
         scopes={scope: SCOPE_NAMES[scope] for scope in scopes_of(results)},
         tasks=tasks_in_mean(results),
