@@ -32,5 +32,5 @@ def divide(bundle: Path, encoder: PretrainedEncoder, store: Store, config: RunCo
         split, how = split_patients(store, config.split.seed, config.split.fractions), "by patient, from the seed"
     for name in ("train", "valid"):
         if not len(getattr(split, name)):
-            raise InputError(f"{store.path} has no {name} patients ({how}): divide it otherwise, see finetune.split and split.*")
+            raise InputError(f"{store.path} has no {name} patients ({how}): change finetune.split or split.*")
     return split, how
