@@ -13,6 +13,9 @@ from cape_fed.evaluate.moments import Moments
 _CONSTANT = 1e-12
 """Variance, relative to the mean square, below which a feature is a constant with rounding errors on it."""
 
+_LEAST_SPREAD = 0.01
+"""Of the root mean square over features."""
+
 
 @dataclass(frozen=True)
 class LinearProbe:
@@ -39,8 +42,8 @@ class LinearProbe:
 def fit_ridge(moments: Moments, penalties: Sequence[float]) -> list[LinearProbe]:
     """One probe a penalty, n > 0 records.
 
-    Features are standardised by the moments and constant ones get weight 0; the intercept is not penalised. A penalty
-    p is relative: it is scikit-learn's ``Ridge(alpha=p * n)`` on the standardised features, so that the same grid
+    Features are standardised by the moments (see `inverse_spread`) and constant ones get weight 0; the intercept is not
+    penalised. A penalty p is relative: it is scikit-learn's ``Ridge(alpha=p * n)`` on the standardised features, so that the same grid
     serves cohorts of any size.
     """
     mean, target_mean = moments.x / moments.n, moments.y / moments.n
@@ -58,10 +61,19 @@ def fit_ridge(moments: Moments, penalties: Sequence[float]) -> list[LinearProbe]
 
 
 def inverse_spread(moments: Moments) -> NDArray[np.float64]:
-    """One over the standard deviation of each feature ``[D]``, 0 for constant ones."""
+    """One over the standard deviation of each feature ``[D]``, 0 for constant ones.
+
+    None is taken for smaller than a hundredth of what features have on average: a unit of an encoder that is silent but
+    for one record would else be blown up until a second record that wakes it, perhaps in another hospital, outweighs
+    everything else.
+    """
     mean_square = np.diag(moments.xx) / moments.n
     variance = mean_square - (moments.x / moments.n) ** 2
-    return np.where(variance > _CONSTANT * mean_square, 1 / np.sqrt(np.maximum(variance, 1e-300)), 0.0)
+    varies = variance > _CONSTANT * mean_square
+    if not varies.any():
+        return np.zeros(len(varies))
+    least = _LEAST_SPREAD**2 * variance[varies].mean()
+    return np.where(varies, 1 / np.sqrt(np.maximum(variance, least)), 0.0)
 
 
 def choose_ridge(train: Moments, valid: Moments, penalties: Sequence[float]) -> LinearProbe:

@@ -16,7 +16,7 @@ PENALTIES = (1e-3, 1e-1, 10.0)
 
 def cohort(seed: int, n: int, width: int = 12, targets: int = 2) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    x = (rng.standard_normal((n, width)) * np.linspace(0.1, 30, width) + 5 * seed).astype(np.float32)
+    x = (rng.standard_normal((n, width)) * np.linspace(1, 30, width) + 5 * seed).astype(np.float32)
     y = x[:, :targets] / 10 + rng.standard_normal((n, targets)) + seed
     return x, y
 
@@ -74,6 +74,19 @@ def test_constant_features_get_no_weight(constant: float) -> None:
     (probe,) = fit_ridge(Moments.of(x, y), [1e-3])
     assert np.all(probe.weights[4] == 0)
     assert np.isfinite(probe.scores(x)).all()
+
+
+def test_a_unit_that_is_silent_in_training_does_not_rule_elsewhere() -> None:
+    """One train record has a millionth of it, one elsewhere a twentieth: scores stay what the other features say."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((300, 8))
+    y = x[:, :1] + rng.standard_normal((300, 1))
+    silent, awake = np.zeros((300, 1)), np.full((5, 1), 0.05)
+    silent[7] = 1e-6
+    elsewhere = rng.standard_normal((5, 8))
+    with_it = fit_ridge(Moments.of(np.hstack([x, silent]), y), [0.01])[0].scores(np.hstack([elsewhere, awake]))
+    without = fit_ridge(Moments.of(x, y), [0.01])[0].scores(elsewhere)
+    np.testing.assert_allclose(with_it, without, atol=0.01)
 
 
 def test_nothing_to_learn_predicts_the_mean() -> None:
