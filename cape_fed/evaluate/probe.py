@@ -43,8 +43,8 @@ def fit_ridge(moments: Moments, penalties: Sequence[float]) -> list[LinearProbe]
     """One probe a penalty, n > 0 records.
 
     Features are standardised by the moments (see `inverse_spread`) and constant ones get weight 0; the intercept is not
-    penalised. A penalty p is relative: it is scikit-learn's ``Ridge(alpha=p * n)`` on the standardised features, so that the same grid
-    serves cohorts of any size.
+    penalised. A penalty p is relative: it is scikit-learn's ``Ridge(alpha=p * n)`` on the standardised features, so
+    that the same grid serves cohorts of any size.
     """
     mean, target_mean = moments.x / moments.n, moments.y / moments.n
     inverse = inverse_spread(moments)
