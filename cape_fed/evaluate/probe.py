@@ -13,8 +13,8 @@ from cape_fed.evaluate.moments import Moments
 _CONSTANT = 1e-12
 """Variance, relative to the mean square, below which a feature is a constant with rounding errors on it."""
 
-_LEAST_SPREAD = 0.01
-"""Of the root mean square over features."""
+LEAST_SPREAD = 0.01
+"""Standard deviation that a feature is taken to have at least, as a share of the root mean square over features."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def inverse_spread(moments: Moments) -> NDArray[np.float64]:
     varies = variance > _CONSTANT * mean_square
     if not varies.any():
         return np.zeros(len(varies))
-    least = _LEAST_SPREAD**2 * variance[varies].mean()
+    least = LEAST_SPREAD**2 * variance[varies].mean()
     return np.where(varies, 1 / np.sqrt(np.maximum(variance, least)), 0.0)
 
 

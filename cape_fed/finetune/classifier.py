@@ -7,10 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cape_fed.evaluate.probe import LEAST_SPREAD
 from cape_fed.finetune.config import Mode
 from cape_fed.pretrain.encoder import Encoder
-
-_TINY = 1e-6
 
 
 class Classifier(nn.Module):
@@ -33,10 +32,15 @@ class Classifier(nn.Module):
         self.register_buffer("scale", torch.ones(encoder.config.dim))
 
     def standardise(self, embeddings: Tensor) -> None:
-        """Take centre and scale from embeddings ``[n, dim]``; what does not vary is left as it is."""
+        """Take centre and scale from embeddings ``[n, dim]``.
+
+        No scale is smaller than `LEAST_SPREAD` of what units have on average: one that is silent in the labelled
+        records would else shout in others. Where none varies they are left as they are.
+        """
         spread = embeddings.std(dim=0, correction=0)
+        least = LEAST_SPREAD * spread.square().mean().sqrt()
         self.centre.copy_(embeddings.mean(dim=0))
-        self.scale.copy_(torch.where(spread > _TINY, spread, torch.ones_like(spread)))
+        self.scale.copy_(spread.clamp(min=least.item()) if least > 0 else torch.ones_like(spread))
 
     def logits(self, embeddings: Tensor) -> Tensor:
         """Embeddings ``[n, dim]`` to logits ``[n, tasks]``."""

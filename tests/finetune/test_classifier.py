@@ -52,11 +52,21 @@ def test_linear_freezes_the_encoder_with_its_running_statistics() -> None:
 def test_begins_at_one_half_on_standardised_embeddings() -> None:
     classifier = Classifier(build_encoder(SMALL), 2)
     embeddings = torch.from_numpy(np.random.default_rng(0).normal(5, 3, (50, 16)).astype(np.float32))
-    embeddings[:, 3] = 7.0  # does not vary
     classifier.standardise(embeddings)
     assert torch.equal(classifier.logits(embeddings), torch.zeros(50, 2))
     standardised = (embeddings - classifier.centre) / classifier.scale
     assert torch.allclose(standardised.mean(0), torch.zeros(16), atol=1e-5)
-    assert torch.allclose(
-        standardised.std(0, correction=0), torch.ones(16).index_fill(0, torch.tensor(3), 0.0), atol=1e-5
-    )
+    assert torch.allclose(standardised.std(0, correction=0), torch.ones(16), atol=1e-5)
+
+
+@pytest.mark.parametrize("wakes", [0.0, 1e-6])
+def test_a_unit_that_is_silent_in_the_labelled_records_does_not_shout_in_others(wakes: float) -> None:
+    classifier = Classifier(build_encoder(SMALL), 2)
+    embeddings = torch.from_numpy(np.random.default_rng(0).normal(5, 3, (50, 16)).astype(np.float32))
+    embeddings[:, 3] = 0.0
+    embeddings[7, 3] = wakes
+    classifier.standardise(embeddings)
+    elsewhere = torch.full((1, 16), 0.1)
+    assert ((elsewhere - classifier.centre) / classifier.scale)[0, 3].abs() < 4
+    classifier.standardise(torch.full((5, 16), 2.0))
+    assert torch.equal(classifier.scale, torch.ones(16))
