@@ -169,6 +169,7 @@ def test_processes_and_ray_give_the_same(data: list[str], study: StudyConfig, tm
     assert one.cells == two.cells
     for folder in (tmp_path / "one" / "cells").iterdir():
         first, second = (read_outcome(tmp_path / name / "cells" / folder.name) for name in ("one", "two"))
-        assert {name: value.point for name, value in first.measures.items()} == {
-            name: value.point for name, value in second.measures.items()
-        }
+        points = [{name: value.point for name, value in o.measures.items()} for o in (first, second)]
+        # Encoders are equal bit for bit; Ray gives NumPy another number of threads, and sums their last digits.
+        assert points[0] == pytest.approx(points[1], rel=1e-9)
+        assert np.array_equal(first.sample, second.sample)
