@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 import typer
@@ -20,6 +21,10 @@ COMMANDS = (
 )
 
 
+# Not rich markup, which takes a list of stores in an example, [a,b], for a style and leaves it out.
+_STYLE: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": "markdown"}
+
+
 class _Commands(TyperGroup):
     """Imports a command's module when it is asked for, so that ``--help`` does not wait for PyTorch."""
 
@@ -30,12 +35,12 @@ class _Commands(TyperGroup):
         if cmd_name not in COMMANDS:
             return None
         function = getattr(importlib.import_module(f"cape_fed.cli.{cmd_name}"), cmd_name)
-        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        app = typer.Typer(**_STYLE)
         app.command(name=cmd_name)(function)
         return typer.main.get_command(app)
 
 
-app = typer.Typer(cls=_Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(cls=_Commands, no_args_is_help=True, **_STYLE)
 
 
 @app.callback()

@@ -51,6 +51,24 @@ def test_the_arguments(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SURFACE)
-def test_help_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_the_whole_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lists of stores in brackets included, which look like markup."""
+    example = "".join(str(command(name).help).split()).split("Example:")[1]
     assert run([name, "--help"]) == 0
-    assert f"cape-fed {name}" in " ".join(capsys.readouterr().out.split()).split("Example:")[1]
+    assert example.startswith(f"cape-fed{name}")
+    assert example in "".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("name", SURFACE)
+def test_help_explains_every_argument(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([name, "--help"]) == 0
+    shown = _words(capsys.readouterr().out)
+    for parameter in command(name).params:
+        if parameter.name != "help":
+            explanation = getattr(parameter, "help", None)
+            assert explanation, parameter.name
+            assert set(_words(explanation)) <= set(shown), parameter.name
+
+
+def _words(text: str) -> list[str]:
+    return text.replace("│", " ").split()
