@@ -55,7 +55,7 @@ class RunDirectory:
         elif self.config.exists():
             raise InputError(
                 f"{self.path} holds a run already: choose another out=, or go on with it by resume=true "
-                "(cape-fed run --resume)"
+                "(run and study: --resume)"
             )
         return text
 

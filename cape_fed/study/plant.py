@@ -13,6 +13,7 @@ from cape_fed.archive.registry import get_reader
 from cape_fed.signal.profile import get_profile
 from cape_fed.store.format import StoreFiles
 from cape_fed.study.plan import Sites
+from cape_fed.synthetic.cohort import CohortSpec
 from cape_fed.synthetic.planted import planted_cohorts
 from cape_fed.synthetic.write import write_cohorts
 
@@ -21,23 +22,34 @@ _SALT = hashlib.sha256(b"made-up patients").digest()
 """Nobody's: the same everywhere, so that the same study has the same stores."""
 
 
+def planted_sites(out: Path, conditions: Iterable[str]) -> dict[str, Sites]:
+    """Where below ``out`` the stores of every condition are, or will be once they are planted."""
+    return {condition: _sites(out, planted_cohorts(condition)) for condition in conditions}
+
+
 def plant(out: Path, conditions: Iterable[str], patients: int, seed: int, workers: int) -> dict[str, Sites]:
-    """Stores of every condition with ``patients`` a cohort, below ``out``; those that are there already stay."""
-    return {condition: _plant(out, condition, patients, seed, workers) for condition in conditions}
+    """Make the stores of every condition with ``patients`` a cohort, below ``out``; those that are there stay."""
+    for condition in conditions:
+        _plant(out, condition, patients, seed, workers)
+    return planted_sites(out, conditions)
 
 
-def _plant(out: Path, condition: str, patients: int, seed: int, workers: int) -> Sites:
+def _plant(out: Path, condition: str, patients: int, seed: int, workers: int) -> None:
     cohorts = planted_cohorts(condition)
     paths = {cohort.name: out / cohort.name for cohort in cohorts}
-    if not all(StoreFiles.of(path).meta.is_file() for path in paths.values()):
-        archives = out / f"{condition}.archives"
-        shutil.rmtree(archives, ignore_errors=True)
-        write_cohorts(archives, cohorts, patients, seed)
-        for name, path in paths.items():
-            recipe = Recipe(archives / name, get_reader("wfdb"), name, name, get_profile(PROFILE), _SALT)
-            ingest_archive(recipe, path, workers=workers, overwrite=True)
-        shutil.rmtree(archives)
-    return Sites(
-        train=tuple(paths[cohort.name] for cohort in cohorts if cohort.role == "train"),
-        evaluate=tuple(paths[cohort.name] for cohort in cohorts if cohort.role == "evaluate"),
-    )
+    if all(StoreFiles.of(path).meta.is_file() for path in paths.values()):
+        return
+    archives = out / f"{condition}.archives"
+    shutil.rmtree(archives, ignore_errors=True)
+    write_cohorts(archives, cohorts, patients, seed)
+    for name, path in paths.items():
+        recipe = Recipe(archives / name, get_reader("wfdb"), name, name, get_profile(PROFILE), _SALT)
+        ingest_archive(recipe, path, workers=workers, overwrite=True)
+    shutil.rmtree(archives)
+
+
+def _sites(out: Path, cohorts: Iterable[CohortSpec]) -> Sites:
+    roles: dict[str, list[Path]] = {"train": [], "evaluate": []}
+    for cohort in cohorts:
+        roles[cohort.role].append(out / cohort.name)
+    return Sites(train=tuple(roles["train"]), evaluate=tuple(roles["evaluate"]))

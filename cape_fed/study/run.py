@@ -10,10 +10,11 @@ from cape_fed.errors import RunError
 from cape_fed.rundir import RunDirectory
 from cape_fed.study.analysis import answer, judge
 from cape_fed.study.cell import OUTCOME, read_outcome, write_cell
-from cape_fed.study.config import CellKeys, StudyConfig
+from cape_fed.study.check import check_cells
+from cape_fed.study.config import StudyConfig
 from cape_fed.study.launch import run_cells
-from cape_fed.study.plan import Placed, Planted, choices, make_plan, plain_plan
-from cape_fed.study.plant import plant
+from cape_fed.study.plan import Placed, choices, make_plan, plain_plan
+from cape_fed.study.plant import plant, planted_sites
 from cape_fed.study.report.document import report_study
 from cape_fed.study.results import StudyResults
 from cape_fed.study.train import describe_subset
@@ -21,7 +22,7 @@ from cape_fed.synthetic.planted import ALL, CONDITIONS
 
 log = logging.getLogger(__name__)
 
-CELLS = "cells"
+CELLS, PLANTED = "cells", "planted"
 
 Progress = Callable[[int, int, str], None]
 """Called with the cells done, the cells in all and a line about the last one."""
@@ -39,12 +40,19 @@ def run_study(
 ) -> StudyResults:
     """Run every cell of a study that has no outcome yet, and write ``results.json`` and ``report.html`` to ``out``.
 
-    InputError before anything is trained where a cell cannot be planned, be it for a key, for too few patients in a
-    subset or for stores that do not go together. RunError at the end where cells failed: the others are reported.
+    InputError before anything is trained or written where a cell cannot be: for a key, for too few patients in a subset
+    or a batch, for stores that do not go together. RunError at the end where cells failed: the others are reported.
     """
     run = RunDirectory(out)
+    planted = _planted(study, overrides)
+    plan = make_plan(study, overrides, out, planted_sites(out / PLANTED, planted))
+    ours = [placed for placed in plan if placed.cell.keys.planted is not None]
+    check_cells(placed for placed in plan if placed.cell.keys.planted is None)
     with run.open(plain_plan(study, overrides), resume=resume):
-        plan = make_plan(study, overrides, out, _plant(study, overrides, out, workers))
+        plant(
+            out / PLANTED, planted, max((placed.cell.keys.planted_patients for placed in ours), default=0), 0, workers
+        )
+        check_cells(ours)
         cells = {placed.cell.name: placed.cell for placed in plan}
         folders = {name: out / CELLS / name for name in cells}
         subsets = {name: describe_subset(cell) for name, cell in cells.items() if cell.subset is not None}
@@ -100,13 +108,12 @@ def _run(folders: dict[str, Path], workers: int, ray: str | None, progress: Prog
     return failed
 
 
-def _plant(study: StudyConfig, overrides: Sequence[str], out: Path, workers: int) -> Planted:
-    """The planted cohorts that the study needs, as stores below ``out``; all of them where one cell looks for all."""
-    groups = [(study.settings, question.across, overrides) for question in study.questions.values()]
-    wanted = {value.partition("=")[2] for group in groups for value in choices(*group).get("planted", [])} - {"null"}
-    wanted = set(CONDITIONS) if ALL in wanted else wanted
-    if not wanted:
-        return {}
-    chosen = choices(study.settings, overrides).get("planted_patients")
-    patients = int(chosen[0].partition("=")[2]) if chosen else CellKeys().planted_patients
-    return plant(out / "planted", [name for name in CONDITIONS if name in wanted], patients, 0, workers)
+def _planted(study: StudyConfig, overrides: Sequence[str]) -> list[str]:
+    """The planted artefacts that the study needs cohorts of: all of them where one cell looks for all."""
+    wanted = {
+        value.partition("=")[2]
+        for question in study.questions.values()
+        for own in ((), *question.levels.values(), *question.beside.values())
+        for value in choices(study.settings, question.across, overrides, own).get("planted", [])
+    }
+    return [name for name in CONDITIONS if name in wanted or ALL in wanted]

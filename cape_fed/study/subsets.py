@@ -100,7 +100,10 @@ def _parts(patients: pd.DataFrame, factor: Factor, value: float | tuple[float, .
         return [_Part(cohort == (first + i) % count, 1 / value) for i in range(int(value))]
     if factor == "sizes" and isinstance(value, tuple) and len(value) == count and min(value) > 0:
         return [_Part(cohort == i, size / sum(value)) for i, size in enumerate(value)]
-    raise InputError(f"a level {value} of {factor} does not fit {count} training cohorts: see docs/researcher.md")
+    raise InputError(
+        f"a level {value} of {factor} does not fit {count} training cohorts: give others in data.train, or leave the "
+        "question out with --question OTHER"
+    )
 
 
 def _quota(levels: Mapping[str, Sequence[_Part]], strata: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -22,13 +22,16 @@ from cape_fed.study.population import training_patients
 from cape_fed.study.subsets import balance, draw_subsets
 from client.site import site_name
 
+UNTRAINED = ("untrained", "demographics")
+"""Kinds of pretraining that are none."""
+
 
 def pretrain_cell(cell: Cell, directory: Path) -> list[RunDirectory]:
     """Train what the cell asks for below ``directory``: one run, or one a cohort where each trains alone.
 
     Nothing for a method that is not trained. A run that was interrupted goes on.
     """
-    if cell.keys.pretraining in ("untrained", "demographics"):
+    if cell.keys.pretraining in UNTRAINED:
         return []
     stores = open_stores([site[0] for site in cell.config.data.train])
     splits = {name: split for name, split in training_splits(cell, stores).items() if len(split.train)}
@@ -43,7 +46,7 @@ def training_splits(cell: Cell, stores: list[Store]) -> dict[str, Split]:
     splits = split_stores(stores, cell.config.split)
     if cell.subset is None or cell.level is None:
         return splits
-    patients = training_patients(stores, splits)
+    patients = _patients(tuple(store.path for store in stores), cell.config.split)
     chosen = patients.iloc[draw_subsets(patients, cell.subset, cell.config.seed)[cell.level]]
     return {
         store.cohort: _keep(store, splits[store.cohort], set(chosen.loc[chosen["cohort"] == number, "patient"]))

@@ -95,19 +95,32 @@ def test_a_cell_that_fails_does_not_stop_the_others(
     }
 
 
-def test_what_cannot_be_planned_is_said_before_anything_is_trained(
+def test_what_cannot_be_run_is_said_before_anything_is_trained_or_written(
     data: list[str], study: StudyConfig, tmp_path: Path
 ) -> None:
+    train = data[0]
     for overrides, reason in (
         ([*data, "train.stepz=3"], "unknown config key 'train.stepz'"),
         ([*data, "pretraining=magic"], "pretraining"),
-        ([*data, "patients=4000"], "subsets by women can be matched for"),
+        ([*data, "planted_patients=few"], "planted_patients"),
+        ([*data, "patients=4000"], r"question sex \(half, central\): subsets by women can be matched for"),
+        ([*data, "patients=10"], r"question sex \(half, central\): cohort a has 6 training patients, train.pairs=8"),
+        ([*data, "patients=10", "batching=random"], r"question sex \(half, federated\): 6 training patients in all"),
+        ([*data, "train.pairs=200"], r"question sex \(half, central\): cohort a has \d+ training patients"),
         (["seed=0"], r"a study needs data.train"),
+        ([train, f"data.evaluate=[{tmp_path}/nowhere]"], "no store at .*nowhere"),
+        ([train, f"data.evaluate=[{tmp_path}/a]"], "cohort a is given twice"),
     ):
         with pytest.raises(InputError, match=reason):
             run_study(study.only(["sex"]), overrides, tmp_path / "out", resume=False)
-        assert not (tmp_path / "out" / "cells").exists()
-        (tmp_path / "out" / "config.yaml").unlink(missing_ok=True)
+        assert not (tmp_path / "out").exists(), reason
+
+
+def test_levels_that_the_cohorts_cannot_make_are_named(data: list[str], tmp_path: Path) -> None:
+    with pytest.raises(
+        InputError, match=r"question cohorts \(one cohort, central\): a level 4.0 of cohorts does not fit 2"
+    ):
+        run_study(read_study("composition").only(["cohorts"]), [*data, "patients=20"], tmp_path / "out")
 
 
 def test_equal_cells_are_trained_once_and_settings_decide_the_name(data: list[str], study: StudyConfig) -> None:
