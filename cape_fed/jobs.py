@@ -114,7 +114,7 @@ def finetune(bundle: Path, config: RunConfig, progress: CellsProgress) -> Finetu
     divided |= {store.cohort: (split_patients(store, config.split.seed), "all tested") for store in others}
     splits = {name: split for name, (split, _) in divided.items()}
     cohorts = make_cohorts(train, others, splits, task_names([*train, *others]))
-    tasks = usable_tasks(cohorts, config.evaluation.min_patients)
+    tasks = usable_tasks(cohorts, config.finetune.target, config.evaluation.min_patients)
     material = Material(encoder, cohorts, tasks, config, device)
     return finetune_cohorts(material, identify(bundle), {name: how for name, (_, how) in divided.items()}, progress)
 

@@ -19,7 +19,7 @@ from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.pooled import POOLS, score_with_pools
 from cape_fed.evaluate.predict import Prediction
 from cape_fed.evaluate.scores import Resamples, make_resamples
-from cape_fed.evaluate.tasks import support_of
+from cape_fed.evaluate.tasks import is_regression, support_of
 from cape_fed.finetune.cell import Cell
 from cape_fed.finetune.config import Mode
 from cape_fed.finetune.results import Gain, Scope, Score
@@ -67,7 +67,8 @@ def calibration(
     """Brier score and calibration error of the probabilities that logits stand for, mean over cohorts and tasks."""
     values: dict[str, dict[str, dict[str, Sampled]]] = {}
     for block in blocks:
-        if support_of(block.target, block.patients).enough(block.task, options.min_patients):
+        enough = support_of(block.target, block.patients).enough(block.task, options.min_patients)
+        if enough and not is_regression(block.task):
             codes, draws = resamples[block.cohort, block.probe]
             patients = np.searchsorted(codes, block.patients)
             metrics = partial(calibration_metrics, block.target, expit(block.score), patients)

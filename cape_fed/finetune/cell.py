@@ -20,20 +20,22 @@ from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
 from cape_fed.evaluate.cohorts import Cohort
 from cape_fed.evaluate.predict import Prediction
+from cape_fed.evaluate.tasks import is_regression
 from cape_fed.files import atomic_directory
 from cape_fed.finetune.classifier import Classifier
 from cape_fed.finetune.config import FinetuneConfig, Mode
 from cape_fed.finetune.keep import keep
 from cape_fed.finetune.labelled import Labelled, Part, labelled, with_share_of_patients
+from cape_fed.finetune.objective import objective_for
 from cape_fed.finetune.results import CellFacts
 from cape_fed.finetune.train import fit, predict
 from cape_fed.pretrain.encoder import Encoder, build_encoder
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.seeds import derive_seed
 
-_FACTS, _LOGITS = "facts.json", "logits.npz"
+_FACTS, _OUTPUTS = "facts.json", "outputs.npz"
 
-Logits = dict[str, NDArray[np.float64]]
+Outputs = dict[str, NDArray[np.float64]]
 """By cohort ``[tested records, tasks]``."""
 
 
@@ -97,28 +99,30 @@ def share_of(material: Material, cell: Cell) -> Labelled:
 
 
 def check_shares(material: Material, cells: Sequence[Cell]) -> None:
-    """InputError where no task has both classes among the labels of a cell."""
+    """InputError where a cell has nothing to learn: no task with both classes, or no known age."""
     for cell in cells:
         if cell.mode == "scratch":  # the other modes have the same labels
             train = share_of(material, cell)
             if not any(train.support(task).strength(name) for task, name in enumerate(material.tasks)):
+                lacking = "none has a known age" if is_regression(material.tasks[0]) else "no task has a yes and a no"
                 raise InputError(
                     f"finetune.fractions: {cell.fraction:g} of the train patients are "
-                    f"{len(np.unique(train.patients))}, in whom no task has both a yes and a no: take a larger share"
+                    f"{len(np.unique(train.patients))}, of whom {lacking}: take a larger share"
                 )
 
 
 def run_cell(material: Material, cell: Cell, directory: Path) -> None:
-    """Train, predict the test patients once, and write both facts and logits to ``directory``, whole or not at all."""
+    """Train, predict the test patients once, and write both facts and outputs to ``directory``, whole or not at all."""
     begin = perf_counter()
     config, seed, profile = material.config, _seed(material, cell), material.encoder.profile
     train = share_of(material, cell)
+    objective = objective_for(material.tasks, train.targets)
     classifier = Classifier(_encoder(material, cell, seed), len(material.tasks)).to(material.device)
     try:
-        choice = fit(classifier, cell.mode, train, material.valid, profile, config, seed)
+        choice = fit(classifier, cell.mode, train, material.valid, objective, profile, config, seed)
     except RunError as error:
         raise RunError(f"{cell.name}: {error}") from error
-    logits = {
+    outputs = {
         cohort.name: predict(classifier, profile, cohort.store, cohort.tested["transfer"])
         for cohort in material.cohorts
     }
@@ -128,32 +132,36 @@ def run_cell(material: Material, cell: Cell, directory: Path) -> None:
         repeat=cell.repeat,
         patients=len(np.unique(train.patients)),
         records=len(train),
-        positives={task: train.support(index).patients_pos for index, task in enumerate(material.tasks)},
+        positives={
+            task: train.support(index).patients_pos
+            for index, task in enumerate(material.tasks)
+            if not is_regression(task)
+        },
         learning_rate=choice.learning_rate,
         step=choice.step,
-        validation_auroc=choice.auroc,
+        validation_score=choice.score,
         validation_loss=choice.loss,
         seconds=perf_counter() - begin,
     )
     with atomic_directory(directory) as partial:
-        np.savez(partial / _LOGITS, **logits)  # type: ignore[arg-type]
+        np.savez(partial / _OUTPUTS, **outputs)  # type: ignore[arg-type]
         (partial / _FACTS).write_text(json.dumps(facts.model_dump(mode="json"), indent=1, allow_nan=False) + "\n")
         if config.finetune.save and cell.mode != "scratch":
             keep(partial, classifier, material.tasks, profile, material.encoder.provenance, material.learnt)
 
 
-def read_cell(directory: Path) -> tuple[CellFacts, Logits]:
+def read_cell(directory: Path) -> tuple[CellFacts, Outputs]:
     """What a finished cell left; InputError where it was damaged since."""
     try:
         facts = CellFacts.model_validate_json((directory / _FACTS).read_text())
-        with np.load(directory / _LOGITS, allow_pickle=False) as stored:
+        with np.load(directory / _OUTPUTS, allow_pickle=False) as stored:
             return facts, {cohort: stored[cohort] for cohort in stored.files}
     except (OSError, ValueError, BadZipFile) as error:
         raise InputError(f"{directory} cannot be read: delete it and go on with resume=true") from error
 
 
-def predictions(material: Material, cell: Cell, logits: Logits) -> list[Prediction]:
-    """A cell's logits as evaluations keep them: annotated test records, task by task."""
+def predictions(material: Material, cell: Cell, outputs: Outputs) -> list[Prediction]:
+    """A cell's outputs as evaluations keep them: annotated test records, task by task."""
     blocks = []
     for number, task in enumerate(material.tasks):
         for cohort in material.cohorts:
@@ -162,7 +170,7 @@ def predictions(material: Material, cell: Cell, logits: Logits) -> list[Predicti
             if known.any():
                 own = rows[known]
                 patients, target = cohort.store.patients[own], cohort.targets[task][own]
-                score = logits[cohort.name][known, number]
+                score = outputs[cohort.name][known, number]
                 blocks.append(Prediction(cell.name, cohort.name, task, "transfer", own, patients, target, score))
     return blocks
 

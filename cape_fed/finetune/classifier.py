@@ -13,14 +13,17 @@ from cape_fed.pretrain.encoder import Encoder
 
 
 class Classifier(nn.Module):
-    """Twelve leads in millivolts to a logit for each task.
+    """Twelve leads in millivolts to an output for each task: a logit, or years.
 
     The embedding is standardised by what it was over the labelled records when training began, so that one learning
-    rate suits the heads of all encoders. The linear layer begins at zero: every probability at one half.
+    rate suits the heads of all encoders. The linear layer begins at zero: every probability at one half, every age at
+    the mean.
     """
 
     centre: Tensor
     scale: Tensor
+    target_centre: Tensor
+    target_unit: Tensor
 
     def __init__(self, encoder: Encoder, tasks: int) -> None:
         super().__init__()
@@ -30,6 +33,8 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.head.bias)
         self.register_buffer("centre", torch.zeros(encoder.config.dim))
         self.register_buffer("scale", torch.ones(encoder.config.dim))
+        self.register_buffer("target_centre", torch.zeros(tasks))
+        self.register_buffer("target_unit", torch.ones(tasks))
 
     def standardise(self, embeddings: Tensor) -> None:
         """Take centre and scale from embeddings ``[n, dim]``.
@@ -42,14 +47,19 @@ class Classifier(nn.Module):
         self.centre.copy_(embeddings.mean(dim=0))
         self.scale.copy_(spread.clamp(min=least.item()) if least > 0 else torch.ones_like(spread))
 
-    def logits(self, embeddings: Tensor) -> Tensor:
-        """Embeddings ``[n, dim]`` to logits ``[n, tasks]``."""
-        out: Tensor = self.head((embeddings - self.centre) / self.scale)
-        return out
+    def aim(self, centre: float, unit: float) -> None:
+        """Take outputs as ``centre + unit * head``."""
+        self.target_centre.fill_(centre)
+        self.target_unit.fill_(unit)
+
+    def outputs(self, embeddings: Tensor) -> Tensor:
+        """Embeddings ``[n, dim]`` to outputs ``[n, tasks]``."""
+        standard: Tensor = self.head((embeddings - self.centre) / self.scale)
+        return self.target_centre + self.target_unit * standard
 
     def forward(self, ecg: Tensor, valid: Tensor) -> Tensor:
-        """Views ``[B, 12, T]`` mV with ``[B]`` valid samples to logits ``[B, tasks]``."""
-        return self.logits(self.encoder(ecg, valid))
+        """Views ``[B, 12, T]`` mV with ``[B]`` valid samples to outputs ``[B, tasks]``."""
+        return self.outputs(self.encoder(ecg, valid))
 
 
 def prepare(classifier: Classifier, mode: Mode) -> None:

@@ -11,6 +11,7 @@ from cape_fed.pretrain.config import Section
 Adaptation = Literal["linear", "full", "decayed"]
 Mode = Literal["linear", "full", "decayed", "scratch"]
 SplitBy = Literal["auto", "folds", "patients"]
+Target = Literal["labels", "age"]
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -18,6 +19,7 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 class FinetuneConfig(Section):
     """Modes, shares of labels and the optimisation that all modes have in common."""
 
+    target: Target = Field(default="labels", description="what is learnt: sex and all labels together, or age")
     modes: tuple[Adaptation, ...] = Field(
         default=("linear", "full", "decayed"), min_length=1, description="what of the encoder is trained on"
     )
@@ -36,7 +38,6 @@ class FinetuneConfig(Section):
     )
     weight_decay: float = Field(default=0.01, ge=0)
     split: SplitBy = Field(default="auto", description="auto: by folds where the archive recommends some")
-
     save: bool = Field(default=False, description="keep every fine-tuned classifier")
 
     @field_validator("modes", "fractions", "learning_rates")

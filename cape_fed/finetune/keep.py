@@ -49,7 +49,8 @@ def keep(
 
 
 def head_tensors(classifier: Classifier) -> dict[str, Tensor]:
-    """``weight`` ``[tasks, dim]`` and ``bias`` ``[tasks]``: logits are ``embedding @ weight.T + bias``."""
-    weight = classifier.head.weight.detach() / classifier.scale
-    bias = classifier.head.bias.detach() - weight @ classifier.centre
+    """``weight`` ``[tasks, dim]`` and ``bias`` ``[tasks]``: outputs are ``embedding @ weight.T + bias``."""
+    weight = classifier.head.weight.detach() / classifier.scale * classifier.target_unit[:, None]
+    bias = classifier.head.bias.detach() * classifier.target_unit + classifier.target_centre
+    bias -= weight @ classifier.centre
     return {"weight": weight.cpu().contiguous(), "bias": bias.cpu().contiguous()}

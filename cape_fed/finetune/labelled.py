@@ -1,4 +1,4 @@
-"""Records with their yes-or-no labels, of one or more cohorts."""
+"""Records with what is to be learnt of them, of one or more cohorts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Labelled:
     rows: Rows
     """Its row ``[n]`` there."""
     targets: NDArray[np.float32]
-    """``[n, tasks]``: 1, 0, or NaN where it is not annotated."""
+    """``[n, tasks]``: 1 or 0, or years; NaN where it is not annotated."""
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.results import BundleInfo, Estimate, Number
+from cape_fed.evaluate.tasks import metrics_of
 from cape_fed.finetune.config import FinetuneConfig, Mode
 
 Scope = Literal["id", "ood", "worst"]
@@ -29,12 +30,12 @@ class CellFacts(_Part):
     """Whose labels it was trained on."""
     records: int
     positives: dict[str, int]
-    """Of these, patients with a yes, by task."""
+    """Of these, patients with a yes, by yes-or-no task."""
     learning_rate: float
     """Chosen on the validation patients, as is the step."""
     step: int
-    validation_auroc: Number
-    """Null where no task has both classes among the validation patients: the loss chose."""
+    validation_score: Number
+    """Mean AUROC or mean absolute error in years; null where the validation patients have none and the loss chose."""
     validation_loss: float
     seconds: float
 
@@ -88,13 +89,22 @@ class FinetuneResults(_Part):
     options: FinetuneConfig
     evaluation: EvaluateOptions
 
-    def score(self, mode: str, fraction: float, scope: str, task: str = "mean", metric: str = "auroc") -> Score | None:
-        """One score, None where there is no number."""
-        return _find(self.scores, mode, fraction, scope, task, metric)
+    @property
+    def metrics(self) -> tuple[str, str]:
+        """The first and the second metric: of labels AUROC and AUPRC, of age mean absolute error and R²."""
+        return metrics_of(self.tasks[0])
 
-    def gain(self, mode: str, fraction: float, scope: str, task: str = "mean", metric: str = "auroc") -> Gain | None:
-        """One gain, None where there is no number."""
-        return _find(self.gains, mode, fraction, scope, task, metric)
+    def score(
+        self, mode: str, fraction: float, scope: str, task: str = "mean", metric: str | None = None
+    ) -> Score | None:
+        """One score, of the first metric unless another is named; None where there is no number."""
+        return _find(self.scores, mode, fraction, scope, task, metric or self.metrics[0])
+
+    def gain(
+        self, mode: str, fraction: float, scope: str, task: str = "mean", metric: str | None = None
+    ) -> Gain | None:
+        """One gain, likewise."""
+        return _find(self.gains, mode, fraction, scope, task, metric or self.metrics[0])
 
 
 Found = TypeVar("Found", bound=Score)

@@ -15,6 +15,7 @@ from cape_fed.evaluate.results import RESULTS_FILE, BundleInfo, write_json
 from cape_fed.evaluate.tasks import is_regression, support_of
 from cape_fed.finetune.analysis import analyse
 from cape_fed.finetune.cell import Cell, Material, check_shares, plan_cells, predictions, read_cell, run_cell
+from cape_fed.finetune.config import Target
 from cape_fed.finetune.report.document import report_finetune
 from cape_fed.finetune.results import FinetuneResults, TunedCohort
 from cape_fed.rundir import RunDirectory
@@ -53,19 +54,20 @@ def finetune_cohorts(
     return results
 
 
-def usable_tasks(cohorts: Sequence[Cohort], minimum: int) -> list[str]:
-    """Yes-or-no tasks with ``minimum`` patients of either kind to learn from and as many to be tested on.
+def usable_tasks(cohorts: Sequence[Cohort], target: Target, minimum: int) -> list[str]:
+    """Yes-or-no tasks, or age, with ``minimum`` patients to learn from and as many to be tested on.
 
-    Raises InputError where there is none.
+    For a yes or no they are so many of either kind. Raises InputError where there is no such task.
     """
     learnt = [cohort for cohort in cohorts if cohort.role == "id"]
-    tasks = [task for task in learnt[0].targets if not is_regression(task)]
+    tasks = [task for task in learnt[0].targets if is_regression(task) == (target == "age")]
     found = [
         task for task in tasks if min(_strength(learnt, task, "train"), _strength(learnt, task, "tested")) >= minimum
     ]
     if not found:
+        lacking = "of known age" if target == "age" else "with a yes and as many with a no"
         raise InputError(
-            f"no task has {minimum} train and {minimum} test patients with a yes and as many with a no in "
+            f"no task has {minimum} train and {minimum} test patients {lacking} in "
             f"{', '.join(cohort.name for cohort in learnt)}: lower evaluation.min_patients or give a larger cohort"
         )
     return found
@@ -90,7 +92,7 @@ def _results(
     material: Material, cells: Sequence[Cell], run: RunDirectory, bundle: BundleInfo, splits: Mapping[str, str]
 ) -> FinetuneResults:
     outcomes = {cell: read_cell(run.path / CELLS / cell.name) for cell in cells}
-    blocks = {cell: predictions(material, cell, logits) for cell, (_, logits) in outcomes.items()}
+    blocks = {cell: predictions(material, cell, outputs) for cell, (_, outputs) in outcomes.items()}
     write_predictions((block for found in blocks.values() for block in found), run.path / PREDICTIONS_FILE)
     roles: dict[str, Role] = {cohort.name: cohort.role for cohort in material.cohorts}
     scores, gains = analyse(blocks, roles, material.config.evaluation)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cape_fed.config import RunConfig
 from cape_fed.errors import RunError
 from cape_fed.evaluate.cohorts import Rows
 from cape_fed.evaluate.embed import embed_store
-from cape_fed.evaluate.metrics import ranking_metrics
 from cape_fed.finetune.classifier import Classifier, parameter_groups, prepare
 from cape_fed.finetune.config import Mode
 from cape_fed.finetune.labelled import Labelled, batches
+from cape_fed.finetune.objective import Objective
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.config import TrainConfig
 from cape_fed.pretrain.learner import learning_rate
@@ -40,36 +38,45 @@ class Choice:
 
     learning_rate: float
     step: int
-    auroc: float
-    """Mean over the tasks that have both classes there; NaN where none has."""
+    score: float
+    """Of the objective; NaN where it is not defined there."""
     loss: float
+    worth: float
+    """Of the score."""
 
-    @property
-    def worth(self) -> tuple[float, float]:
-        """What is chosen by: the AUROC and, of equal ones or where there is none, the loss."""
-        return (self.auroc if isfinite(self.auroc) else 0.0, -self.loss)
+    def better_than(self, other: Choice) -> bool:
+        """By the score and, of equal ones or where there is none, the loss."""
+        return (self.worth, -self.loss) > (other.worth, -other.loss)
 
 
 def fit(
-    classifier: Classifier, mode: Mode, train: Labelled, valid: Labelled, profile: Profile, config: RunConfig, seed: int
+    classifier: Classifier,
+    mode: Mode,
+    train: Labelled,
+    valid: Labelled,
+    objective: Objective,
+    profile: Profile,
+    config: RunConfig,
+    seed: int,
 ) -> Choice:
     """Train with each learning rate in turn and leave the classifier at the best moment of all.
 
     Only the validation patients decide which moment that is, the first of equals. Views, loss and number of steps are
-    the same in every mode: views as in pretraining (``config.augment``), binary cross-entropy over what is annotated. A
-    rate at which the loss stops being finite is left there; RunError where that is all of them.
+    the same in every mode: views as in pretraining (``config.augment``), the objective over what is annotated. A rate
+    at which the loss stops being finite is left there; RunError where that is all of them.
     """
     embeddings = np.concatenate([embed(classifier, profile, store, rows) for store, rows in train.by_store()])
     classifier.standardise(torch.from_numpy(embeddings).to(classifier.centre.device))
+    classifier.aim(objective.centre, objective.unit)
     begin = deepcopy(classifier.state_dict())
     best: tuple[Choice, dict[str, Tensor]] | None = None
     for rate in config.finetune.learning_rates:
         classifier.load_state_dict(begin)
-        for step in _train(classifier, mode, rate, train, profile, config, seed):
-            found = _look(classifier, valid, profile, rate, step)
+        for step in _train(classifier, mode, rate, train, objective, profile, config, seed):
+            found = _look(classifier, valid, profile, objective, rate, step)
             if not isfinite(found.loss):
                 break
-            if best is None or found.worth > best[0].worth:
+            if best is None or found.better_than(best[0]):
                 best = found, deepcopy(classifier.state_dict())
     if best is None:
         raise RunError("the loss is not finite at any learning rate: lower finetune.learning_rates")
@@ -78,10 +85,10 @@ def fit(
 
 
 def predict(classifier: Classifier, profile: Profile, store: Store, rows: Rows) -> NDArray[np.float64]:
-    """Logits ``[n, tasks]`` of whole recordings, not of views."""
+    """Outputs ``[n, tasks]`` for whole recordings, not for views."""
     embeddings = torch.from_numpy(embed(classifier, profile, store, rows)).to(classifier.centre.device)
     with torch.no_grad():
-        return classifier.logits(embeddings).double().cpu().numpy()
+        return classifier.outputs(embeddings).double().cpu().numpy()
 
 
 def embed(classifier: Classifier, profile: Profile, store: Store, rows: Rows) -> NDArray[np.float32]:
@@ -94,6 +101,7 @@ def _train(
     mode: Mode,
     rate: float,
     train: Labelled,
+    objective: Objective,
     profile: Profile,
     config: RunConfig,
     seed: int,
@@ -109,7 +117,7 @@ def _train(
             group["lr"] = share * learning_rate(_SHAPE, step, options.steps)
         prepare(classifier, mode)
         optimiser.zero_grad(set_to_none=True)
-        loss = _loss(classifier, train.take(index), augmentation, config, derive_seed(seed, "views", step))
+        loss = _loss(classifier, train.take(index), objective, augmentation, config, derive_seed(seed, "views", step))
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         done = step + 1
@@ -118,7 +126,12 @@ def _train(
 
 
 def _loss(
-    classifier: Classifier, records: Labelled, augmentation: Augmentation, config: RunConfig, seed: int
+    classifier: Classifier,
+    records: Labelled,
+    objective: Objective,
+    augmentation: Augmentation,
+    config: RunConfig,
+    seed: int,
 ) -> Tensor:
     device = classifier.centre.device
     generator = torch.Generator(device)
@@ -127,31 +140,15 @@ def _loss(
     target = torch.from_numpy(records.targets).to(device)
     ecg, valid = augmentation(signals, valid, generator)
     with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
-        logits = classifier(ecg, valid)
-    return masked_loss(logits.float(), target)
+        outputs = classifier(ecg, valid)
+    return objective.loss(outputs.float(), target)
 
 
-def masked_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Mean binary cross-entropy over the entries of ``[n, tasks]`` that are annotated; 0 where none is."""
-    known = torch.isfinite(target)
-    losses = binary_cross_entropy_with_logits(logits, target.nan_to_num(), reduction="none")
-    return (losses * known).sum() / known.sum().clamp(min=1)
-
-
-def _look(classifier: Classifier, valid: Labelled, profile: Profile, rate: float, step: int) -> Choice:
+def _look(
+    classifier: Classifier, valid: Labelled, profile: Profile, objective: Objective, rate: float, step: int
+) -> Choice:
     """How the classifier does on the validation patients."""
-    logits = np.concatenate([predict(classifier, profile, store, rows) for store, rows in valid.by_store()])
-    loss = masked_loss(torch.from_numpy(logits), torch.from_numpy(valid.targets).double())
-    return Choice(rate, step, mean_auroc(valid.targets, logits), float(loss))
-
-
-def mean_auroc(targets: NDArray[Any], logits: NDArray[np.float64]) -> float:
-    """Mean AUROC over the tasks of ``[n, tasks]`` that have both classes; NaN where none has."""
-    found = []
-    for target, score in zip(targets.T.astype(np.float64), logits.T, strict=True):
-        known = np.isfinite(target)
-        records = np.arange(known.sum())
-        metrics = ranking_metrics(target[known], score[known], records, np.ones((len(records), 1)))
-        found.append(metrics["auroc"][0])
-    defined: Sequence[float] = [value for value in found if isfinite(value)]
-    return float(np.mean(defined)) if defined else float("nan")
+    outputs = np.concatenate([predict(classifier, profile, store, rows) for store, rows in valid.by_store()])
+    loss = objective.loss(torch.from_numpy(outputs), torch.from_numpy(valid.targets).double())
+    score = objective.score(valid.targets, outputs)
+    return Choice(rate, step, score, float(loss), objective.worth(score))

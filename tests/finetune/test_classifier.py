@@ -53,7 +53,7 @@ def test_begins_at_one_half_on_standardised_embeddings() -> None:
     classifier = Classifier(build_encoder(SMALL), 2)
     embeddings = torch.from_numpy(np.random.default_rng(0).normal(5, 3, (50, 16)).astype(np.float32))
     classifier.standardise(embeddings)
-    assert torch.equal(classifier.logits(embeddings), torch.zeros(50, 2))
+    assert torch.equal(classifier.outputs(embeddings), torch.zeros(50, 2))
     standardised = (embeddings - classifier.centre) / classifier.scale
     assert torch.allclose(standardised.mean(0), torch.zeros(16), atol=1e-5)
     assert torch.allclose(standardised.std(0, correction=0), torch.ones(16), atol=1e-5)

@@ -30,16 +30,16 @@ def tune(bundle: Path, config: RunConfig) -> FinetuneResults:
     return jobs.finetune(bundle, config, lambda done, total, line: None)
 
 
-def logits_of(out: Path) -> dict[str, np.ndarray]:
+def outputs_of(out: Path) -> dict[str, np.ndarray]:
     found = {}
-    for path in sorted(out.glob("cells/*/logits.npz")):
+    for path in sorted(out.glob("cells/*/outputs.npz")):
         with np.load(path) as stored:
             found |= {f"{path.parent.name}/{cohort}": stored[cohort] for cohort in stored.files}
     return found
 
 
 def same(one: Path, other: Path) -> bool:
-    first, second = logits_of(one), logits_of(other)
+    first, second = outputs_of(one), outputs_of(other)
     return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
 
 
@@ -111,7 +111,7 @@ def test_test_labels_choose_nothing(bundle: Path, make_labelled: MakeLabelled, c
     make_labelled("a", 1, AF=af)
     after = tune(bundle, configure(out="turned"))
     assert same(configure(out="as-it-is").out, configure(out="turned").out)
-    chosen = [[(c.step, c.learning_rate, c.validation_auroc) for c in results.cells] for results in (before, after)]
+    chosen = [[(c.step, c.learning_rate, c.validation_score) for c in results.cells] for results in (before, after)]
     assert chosen[0] == chosen[1]
     one, other = (results.score("full", 1.0, "id", "AF") for results in (before, after))
     assert one is not None
@@ -226,17 +226,50 @@ def test_a_kept_classifier_says_what_was_tested(
         weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
     tested = np.flatnonzero(store.folds == 10)
     logits = embed_store(encoder, store, tested) @ weight.T + bias
-    assert np.allclose(logits, logits_of(configure().out)["full-1-0/a"], atol=1e-4)
+    assert np.allclose(logits, outputs_of(configure().out)["full-1-0/a"], atol=1e-4)
     # An evaluation takes it for trained on the cohort, and tests the same patients.
     assert encoder.provenance["cohorts"] == {"a": count_store(store)}
     assert split_of_run(kept / "bundle", encoder, store).test.tolist() == tested.tolist()
 
 
+def test_age_is_learnt_in_years(bundle: Path, make_labelled: MakeLabelled, configure: Configure) -> None:
+    """The sick are old; of some patients the age is not known."""
+    sick = make_labelled("b", 1).label("AF") == 1
+    store = make_labelled("a", 1, age=[None if i % 7 == 0 else 70 + i % 3 if old else 40 for i, old in enumerate(sick)])
+    other = make_labelled("o", 2, age=[55.0] * 120)
+    settings = ("finetune.steps=60", "finetune.batch=32", "finetune.check_every=10", "finetune.modes=[linear,full]")
+    config = configure("finetune.target=age", *settings, f"data.evaluate=[{other.path}]", "finetune.save=true")
+    results = tune(bundle, config)
+    assert (results.tasks, results.metrics) == (["age"], ("mae", "r2"))
+    score, fit = (results.score("full", 1.0, "id", metric=metric) for metric in results.metrics)
+    assert score is not None
+    assert fit is not None
+    assert 0 < score.point < 10 < np.std(store.label("age")[np.isfinite(store.label("age"))])  # type: ignore[operator]
+    assert fit.point > 0.5  # type: ignore[operator]
+    gain = results.gain("linear", 1.0, "id", "age")
+    assert gain is not None
+    assert {score.metric for score in results.scores} == {"mae", "r2"}
+    facts = next(cell for cell in results.cells if (cell.mode, cell.fraction) == ("full", 1.0))
+    assert facts.positives == {}
+    assert facts.validation_score is not None
+    assert 0 < facts.validation_score < 15
+    with safe_open(config.out / "cells" / "full-1-0" / "head.safetensors", "np") as file:
+        weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
+    tested = split_patients(store, 0).test
+    kept = load_encoder(config.out / "cells" / "full-1-0" / "bundle")
+    years = embed_store(kept, store, tested) @ weight.T + bias
+    assert np.allclose(years, outputs_of(config.out)["full-1-0/a"], atol=1e-2)
+    report = (config.out / "report.html").read_text()
+    assert "Mean absolute error, years" in report
+    assert "AUROC" not in report
+
+
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [
+        (["finetune.target=age"], "no task has 2 train and 2 test patients of known age in a"),
         (["evaluation.min_patients=40"], "no task has 40 train and 40 test patients"),
-        (["finetune.fractions=[0.0001]"], "in whom no task has both a yes and a no"),
+        (["finetune.fractions=[0.0001]"], "of whom no task has a yes and a no"),
         (["finetune.split=folds"], "has no folds"),
         (["split.valid=0.0"], "has no valid patients"),
     ],
@@ -244,7 +277,7 @@ def test_a_kept_classifier_says_what_was_tested(
 def test_refused_before_anything_is_written(
     bundle: Path, make_labelled: MakeLabelled, configure: Configure, overrides: list[str], says: str
 ) -> None:
-    make_labelled("a", 1, LVH=[None] * 120)
+    make_labelled("a", 1, LVH=[None] * 120, age=[None] * 120)
     config = configure(*overrides)
     with pytest.raises(InputError, match=says):
         tune(bundle, config)

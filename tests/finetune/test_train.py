@@ -1,45 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cape_fed.errors import RunError
 from cape_fed.evaluate.cohorts import Cohort, make_cohorts
 from cape_fed.finetune.classifier import Classifier
 from cape_fed.finetune.labelled import labelled
-from cape_fed.finetune.train import Choice, fit, masked_loss, mean_auroc, predict
+from cape_fed.finetune.objective import YesOrNo
+from cape_fed.finetune.train import Choice, fit, predict
 from cape_fed.pretrain.encoder import build_encoder
 from cape_fed.store.split import split_patients
 from tests.finetune.conftest import SMALL, Configure, MakeLabelled
 
-NAN = float("nan")
-
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def test_the_loss_is_over_what_is_annotated() -> None:
-    logits = torch.tensor([[0.3, -2.0], [1.0, 4.0], [-0.5, 0.1]])
-    target = torch.tensor([[1.0, NAN], [NAN, 0.0], [0.0, NAN]])
-    by_hand = binary_cross_entropy_with_logits(torch.tensor([0.3, 4.0, -0.5]), torch.tensor([1.0, 0.0, 0.0]))
-    assert masked_loss(logits, target) == pytest.approx(by_hand.item())
-    assert masked_loss(logits, torch.full((3, 2), NAN)) == 0
-
-
-def test_mean_auroc_is_over_tasks_with_both_classes() -> None:
-    rng = np.random.default_rng(0)
-    targets = (rng.random((40, 3)) < 0.4).astype(np.float32)
-    targets[rng.random((40, 3)) < 0.2] = np.nan
-    targets[:, 1] = 1
-    logits = rng.normal(size=(40, 3))
-    expected = []
-    for task in (0, 2):
-        known = np.isfinite(targets[:, task])
-        expected.append(roc_auc_score(targets[known, task], logits[known, task]))
-    assert mean_auroc(targets, logits) == pytest.approx(np.mean(expected))
-    assert np.isnan(mean_auroc(targets[:, 1:2], logits[:, 1:2]))
 
 
 @pytest.fixture
@@ -53,7 +31,7 @@ def tuned(cohort: Cohort, configure: Configure, mode: str, *overrides: str) -> t
     classifier = Classifier(build_encoder(SMALL, 3), 1)
     parts = [labelled([cohort], part, ["AF"]) for part in ("train", "valid")]  # type: ignore[arg-type]
     config = configure(*overrides)
-    return classifier, fit(classifier, mode, *parts, cohort.store.profile, config, seed=7)  # type: ignore[arg-type]
+    return classifier, fit(classifier, mode, *parts, YesOrNo(), cohort.store.profile, config, seed=7)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("mode", ["linear", "full", "decayed", "scratch"])
@@ -73,7 +51,7 @@ def test_learns_what_can_be_seen(cohort: Cohort, configure: Configure, mode: str
 def test_is_left_at_the_moment_chosen(cohort: Cohort, configure: Configure) -> None:
     classifier, choice = tuned(cohort, configure, "full", "finetune.steps=12", "finetune.check_every=2")
     logits = predict(classifier, cohort.store.profile, cohort.store, cohort.valid)
-    assert mean_auroc(cohort.targets["AF"][cohort.valid][:, None], logits) == choice.auroc
+    assert YesOrNo().score(cohort.targets["AF"][cohort.valid][:, None], logits) == choice.score
 
 
 def test_the_best_learning_rate_is_kept_wherever_it_stands(cohort: Cohort, configure: Configure) -> None:
@@ -89,8 +67,8 @@ def test_the_best_learning_rate_is_kept_wherever_it_stands(cohort: Cohort, confi
 def test_without_both_classes_the_loss_chooses(cohort: Cohort, configure: Configure) -> None:
     cohort.targets["AF"][cohort.valid] = 1.0
     _, choice = tuned(cohort, configure, "full")
-    assert np.isnan(choice.auroc)
-    assert choice.worth == (0, -choice.loss)
+    assert np.isnan(choice.score)
+    assert choice.better_than(replace(choice, loss=choice.loss + 1e-3))
 
 
 def test_a_rate_that_diverges_is_left(cohort: Cohort, configure: Configure) -> None:

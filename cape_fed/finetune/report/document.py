@@ -8,7 +8,15 @@ from typing import Any
 
 from cape_fed.evaluate.report.words import METRIC_NAMES, SCOPE_NAMES, interval, number
 from cape_fed.finetune.report.figure import label_curves
-from cape_fed.finetune.report.words import headline, mode_name, patients_of, scopes_of, share, tasks_in_mean
+from cape_fed.finetune.report.words import (
+    headline,
+    metric_label,
+    mode_name,
+    patients_of,
+    scopes_of,
+    share,
+    tasks_in_mean,
+)
 from cape_fed.finetune.results import FinetuneResults
 from cape_fed.report.numbers import p_text
 from cape_fed.report.page import render_page, svg_picture, write_page
@@ -31,6 +39,8 @@ def render(results: FinetuneResults) -> str:
         results=results,
         headline=headline(results),
         metric_names=METRIC_NAMES,
+        metric_label=metric_label(results),
+        more=[results.metrics[1], *(("brier", "ece") if results.metrics[0] == "auroc" else ())],
         modes=("scratch", *results.options.modes),
         scopes={scope: SCOPE_NAMES[scope] for scope in scopes_of(results)},
         tasks=tasks_in_mean(results),

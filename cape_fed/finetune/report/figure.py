@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cape_fed.evaluate.report.words import SCOPE_NAMES
-from cape_fed.finetune.report.words import mode_name, patients_of, scopes_of, share
+from cape_fed.finetune.report.words import metric_label, mode_name, patients_of, scopes_of, share
 from cape_fed.finetune.results import FinetuneResults
 from cape_fed.report.style import GREYS, MARKERS, PALETTE, RC, new_figure, to_svg
 
@@ -17,7 +17,7 @@ _APART = 1.05
 
 @mpl.rc_context(RC)
 def label_curves(results: FinetuneResults) -> str | None:
-    """Mean AUROC over the share of labels, a line a mode, a panel a scope, as SVG; None where there is no number."""
+    """The first metric over the share of labels, a line a mode, a panel a scope, as SVG; None without a number."""
     scopes = [scope for scope in scopes_of(results) if scope != "worst"]
     if not scopes:
         return None
@@ -25,7 +25,7 @@ def label_curves(results: FinetuneResults) -> str | None:
     panels = figure.subplots(1, len(scopes), sharey=True, squeeze=False)[0]
     for axes, scope in zip(panels, scopes, strict=True):
         _panel(axes, results, scope)
-    panels[0].set_ylabel("Mean AUROC")
+    panels[0].set_ylabel(metric_label(results))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return to_svg(figure)
 

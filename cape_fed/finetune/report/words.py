@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cape_fed.evaluate.report.words import number
+from cape_fed.evaluate.metrics import HIGHER_IS_BETTER
+from cape_fed.evaluate.report.words import METRIC_NAMES, interval, number
 from cape_fed.finetune.results import FinetuneResults, Gain
-from cape_fed.report.numbers import p_text, span
+from cape_fed.report.numbers import p_text
 
 _MODES = {
     "scratch": "from scratch",
@@ -15,11 +16,18 @@ _MODES = {
     "decayed": "layer-decayed",
 }
 _SCOPES = ("id", "ood", "worst")
+_AMOUNTS = {"auroc": "a mean AUROC of {}", "mae": "a mean absolute error of {} years"}
 
 
 def mode_name(mode: str) -> str:
     """A mode as it is called in tables."""
     return _MODES[mode]
+
+
+def metric_label(results: FinetuneResults) -> str:
+    """What the picture and the first table show."""
+    metric = results.metrics[0]
+    return f"Mean {METRIC_NAMES[metric]}" if metric == "auroc" else METRIC_NAMES[metric]
 
 
 def share(fraction: float) -> str:
@@ -56,24 +64,26 @@ def _sentence(results: FinetuneResults, fraction: float) -> Iterator[str]:
     scratch = results.score("scratch", fraction, "id")
     if not scored or scratch is None:
         return
-    best = max(scored, key=lambda mode: scored[mode].point or 0.0)
+    metric = results.metrics[0]
+    pick = max if HIGHER_IS_BETTER[metric] else min
+    best = pick(scored, key=lambda mode: scored[mode].point or 0.0)
     gain = results.gain(best, fraction, "id")
     told = f", {_gap(gain)}" if gain is not None else ""
     outside = results.gain(best, fraction, "ood")
     beyond = f" In cohorts that gave no label the difference is {_numbers(outside)}." if outside is not None else ""
+    amount = _AMOUNTS[metric].format(number(scored[best].point, metric))
     yield (
         f"With {share(fraction)} of the labels ({patients_of(results, fraction)} patients) the best mode of "
-        f"fine-tuning is {mode_name(best)}, with a mean AUROC of {number(scored[best].point, 'auroc')}{told}.{beyond}"
+        f"fine-tuning is {mode_name(best)}, with {amount}{told}.{beyond}"
     )
 
 
 def _gap(gain: Gain) -> str:
     if gain.p is None or gain.p >= 0.05:
         return f"not told apart from training from scratch: {_numbers(gain)}"
-    side = "above" if (gain.point or 0.0) > 0 else "below"
-    return f"{side} training from scratch: {_numbers(gain)}"
+    better = ((gain.point or 0.0) > 0) == HIGHER_IS_BETTER[gain.metric]
+    return f"{'better' if better else 'worse'} than training from scratch: {_numbers(gain)}"
 
 
 def _numbers(gain: Gain) -> str:
-    beside = span(gain.low, gain.high, 3, sign=True)
-    return f"{number(gain.point, 'auroc', sign=True)} ({beside}, {p_text(gain.p)})"
+    return f"{number(gain.point, gain.metric, sign=True)} ({interval(gain, sign=True)}, {p_text(gain.p)})"

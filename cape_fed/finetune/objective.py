@@ -1,0 +1,103 @@
+"""What a classifier is trained for: a yes or no for each label, or age in years."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from cape_fed.evaluate.metrics import ranking_metrics
+from cape_fed.evaluate.tasks import is_regression
+
+Targets = NDArray[Any]
+Outputs = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Objective(ABC):
+    """Outputs are in the unit of the targets: ``centre + unit * head``, the head beginning at zero."""
+
+    centre: float = 0.0
+    unit: float = 1.0
+
+    metric: ClassVar[Literal["auroc", "mae"]]
+    """By which the validation patients choose."""
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean over the entries of ``[n, tasks]`` that are annotated; 0 where none is."""
+        known = torch.isfinite(targets)
+        losses = self._losses(outputs, targets.nan_to_num())
+        return (losses * known).sum() / known.sum().clamp(min=1)
+
+    @abstractmethod
+    def _losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Of every entry ``[n, tasks]``."""
+
+    @abstractmethod
+    def score(self, targets: Targets, outputs: Outputs) -> float:
+        """Metric of ``[n, tasks]``, mean over the tasks for which it is defined; NaN where it is for none."""
+
+    @abstractmethod
+    def worth(self, score: float) -> float:
+        """What of two scores is higher for the better one; that of no score is below all others or equal to chance."""
+
+
+class YesOrNo(Objective):
+    """Outputs are logits; the loss is binary cross-entropy."""
+
+    metric = "auroc"
+
+    def _losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return binary_cross_entropy_with_logits(outputs, targets, reduction="none")
+
+    def score(self, targets: Targets, outputs: Outputs) -> float:
+        """Mean AUROC over the tasks that have both classes."""
+        found = []
+        for target, output in zip(targets.T.astype(np.float64), outputs.T, strict=True):
+            known = np.isfinite(target)
+            records = np.arange(known.sum())
+            metrics = ranking_metrics(target[known], output[known], records, np.ones((len(records), 1)))
+            found.append(metrics["auroc"][0])
+        defined: Sequence[float] = [value for value in found if isfinite(value)]
+        return float(np.mean(defined)) if defined else float("nan")
+
+    def worth(self, score: float) -> float:
+        """The AUROC itself."""
+        return score if isfinite(score) else 0.0
+
+
+class Years(Objective):
+    """Outputs are years; the loss is the squared error in units of the spread of the ages that are learnt from.
+
+    Age is standardised so that the learning rates of labels suit it as well.
+    """
+
+    metric = "mae"
+
+    def _losses(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return ((outputs - targets) / self.unit).square()
+
+    def score(self, targets: Targets, outputs: Outputs) -> float:
+        """Mean absolute error in years."""
+        known = np.isfinite(targets)
+        return float(np.abs(outputs - targets)[known].mean()) if known.any() else float("nan")
+
+    def worth(self, score: float) -> float:
+        """The error turned round."""
+        return -score if isfinite(score) else -float("inf")
+
+
+def objective_for(tasks: Sequence[str], targets: Targets) -> Objective:
+    """The objective for ``targets`` ``[n, tasks]`` that are learnt from: age alone, or one or more yes-or-no tasks."""
+    if not is_regression(tasks[0]):
+        return YesOrNo()
+    known = targets[np.isfinite(targets)].astype(np.float64)
+    return Years(float(known.mean()), float(known.std()) or 1.0)
