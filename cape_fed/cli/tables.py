@@ -34,7 +34,7 @@ def print_results(methods: Mapping[str, MethodResults], out: Path) -> None:
 
 def print_study(results: StudyResults, out: Path) -> None:
     """What every question and claim came to, in sentences, and where the report is."""
-    from cape_fed.study.report.words import sentences, verdict_text
+    from cape_fed.study.report.words import sentences, unmeasured_text, verdict_text
 
     console = Console(width=None if Console().is_terminal else 140, highlight=False, markup=False)
     for answer in results.answers.values():
@@ -43,6 +43,8 @@ def print_study(results: StudyResults, out: Path) -> None:
             console.print(f"  {sentence}")
     for verdict in results.verdicts:
         console.print(f"{verdict.outcome}: {verdict.claim.text} {verdict_text(verdict)}")
+    for claim in results.unmeasured:
+        console.print(f"not measured: {claim.text} {unmeasured_text(claim)}")
     console.print(f"report: {out / 'report.html'}", soft_wrap=True)
 
 

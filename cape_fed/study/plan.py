@@ -20,7 +20,7 @@ from cape_fed.errors import InputError
 from cape_fed.pretrain.config import Section
 from cape_fed.study.config import CellKeys, Question, StudyConfig
 from cape_fed.study.subsets import SubsetConfig
-from cape_fed.synthetic.planted import ALL
+from cape_fed.synthetic.planted import ALL, CONDITIONS
 
 SEED = "seed"
 _MACHINE = {"out", "device", "threads", "resume", "method", "engine", "roster"}
@@ -138,7 +138,7 @@ def _make_cell(
     artefacts: dict[str, Sites] = {}
     if keys.planted is not None:
         if keys.planted not in planted:
-            raise InputError(f"no planted artefact '{keys.planted}': choose one of {', '.join(planted)}")
+            raise InputError(f"no planted artefact '{keys.planted}': choose one of {', '.join(CONDITIONS)}")
         sites = planted[keys.planted]
         data = {"train": [[path] for path in sites.train], "evaluate": [[path] for path in sites.evaluate]}
         config = RunConfig.model_validate({**config.model_dump(), "data": data})

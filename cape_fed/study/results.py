@@ -96,3 +96,9 @@ class StudyResults(_Part):
     """Cells that failed, by name, and why."""
     answers: dict[str, Answer]
     verdicts: list[Verdict]
+
+    @property
+    def unmeasured(self) -> list[Claim]:
+        """Claims about which there is no number: its cohorts, patients or cells are not in this study."""
+        judged = {verdict.claim.text for verdict in self.verdicts}
+        return [claim for claim in self.study.claims if claim.text not in judged]

@@ -18,6 +18,7 @@ from cape_fed.study.config import StudyConfig, read_study
 from cape_fed.study.plan import make_plan
 from cape_fed.study.run import run_study
 from cape_fed.study.train import run_config, training_splits
+from tests.study.conftest import SETTINGS
 
 
 def test_a_study_from_its_questions_to_its_report(data: list[str], study: StudyConfig, tmp_path: Path) -> None:
@@ -121,6 +122,26 @@ def test_levels_that_the_cohorts_cannot_make_are_named(data: list[str], tmp_path
         InputError, match=r"question cohorts \(one cohort, central\): a level 4.0 of cohorts does not fit 2"
     ):
         run_study(read_study("composition").only(["cohorts"]), [*data, "patients=20"], tmp_path / "out")
+
+
+def test_planted_cohorts_are_made_once_and_looked_for(tmp_path: Path) -> None:
+    question = {
+        "title": "Which?", "reference": "random", "across": "planted=none,padding", "artefacts": "one at a time",
+        "levels": {"random": "batching=random"}, "beside": {"untrained": "pretraining=untrained"},
+    }  # fmt: skip
+    settings = [*SETTINGS, "planted_patients=40"]
+    planting = StudyConfig.model_validate({"title": "P", "settings": settings, "questions": {"which": question}})
+    with pytest.raises(InputError, match=r"no planted artefact 'rust': choose one of none, gain, mains"):
+        run_study(planting, ["planted=rust"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    results = run_study(planting, [], tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out" / "planted").iterdir()) == [
+        f"{condition}-{letter}" for condition in ("none", "padding") for letter in "abcde"
+    ]
+    answer = results.answers["which"]
+    assert answer.artefacts == ["padding"]
+    assert list(answer.carried) == ["random", "untrained"]
+    assert answer.carried["untrained"][0].point > 0.2  # padding shows before anything is learnt
 
 
 def test_equal_cells_are_trained_once_and_settings_decide_the_name(data: list[str], study: StudyConfig) -> None:

@@ -35,6 +35,7 @@ def render(results: StudyResults) -> str:
         "measure": words.measure_name,
         "sentences": words.sentences,
         "verdict": words.verdict_text,
+        "unmeasured": words.unmeasured_text,
     }
     return render_page(
         __package__, filters, results=results, questions=results.study.questions, pictures=_pictures(results)

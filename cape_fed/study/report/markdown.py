@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cape_fed.report.numbers import p_text
-from cape_fed.study.report.words import interval, measure_name, number, verdict_text
+from cape_fed.study.report.words import interval, measure_name, number, unmeasured_text, verdict_text
 from cape_fed.study.results import Answer, Panel, StudyResults
 
 
@@ -18,6 +18,8 @@ def _lines(results: StudyResults) -> Iterator[str]:
     yield f"# {results.study.title}"
     for verdict in results.verdicts:
         yield f"\n- **{verdict.outcome}**: {verdict.claim.text} {verdict_text(verdict)}"
+    for claim in results.unmeasured:
+        yield f"\n- **not measured**: {claim.text} {unmeasured_text(claim)}"
     for name, answer in results.answers.items():
         yield f"\n## {answer.title}"
         question = results.study.questions[name]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cape_fed.report.numbers import decimal, p_text
+from cape_fed.study.config import Claim
 from cape_fed.study.results import SIGNIFICANT, Answer, Contrast, Panel, Value, Verdict
 
 _SCOPES = {"id": "ID", "ood": "OOD", "worst": "worst cohort", "within": "OOD, own probe"}
@@ -64,6 +65,14 @@ def verdict_text(verdict: Verdict) -> str:
         f"{measure_name(measure)}{where}: {contrast.level} − {contrast.reference} = "
         f"{number(contrast.point, measure, sign=True)} ({interval(contrast, measure, sign=True)}), "
         f"{p_text(contrast.p_holm)} after correction"
+    )
+
+
+def unmeasured_text(claim: Claim) -> str:
+    """Why nothing is said about a claim."""
+    return (
+        f"{measure_name(claim.measure)}: no number for both {claim.level} and {claim.reference}; it needs other "
+        "cohorts, more patients or the cells that failed."
     )
 
 

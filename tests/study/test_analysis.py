@@ -1,0 +1,191 @@
+"""Answers, corrections and verdicts from outcomes made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cape_fed.evaluate.bootstrap import Sampled
+from cape_fed.evaluate.effects import effect, holm
+from cape_fed.study.analysis import answer, judge
+from cape_fed.study.cell import Outcome
+from cape_fed.study.config import Claim, StudyConfig
+from cape_fed.study.plan import Placed, Sites, make_plan
+from cape_fed.study.report.words import unmeasured_text
+from cape_fed.study.results import Answer, Contrast, Panel, StudyResults, Value
+
+MEASURE = "auroc/ood"
+DATA = ["data.train=[a]", "data.evaluate=[o]"]
+PLANTED = {name: Sites(train=(Path(name),)) for name in ("none", "padding", "gain")}
+
+Measured = Callable[[Placed], dict[str, float]]
+
+
+def outcomes(plan: Iterable[Placed], measured: Measured) -> dict[str, Outcome]:
+    """An outcome for each cell, with patients' noise of its own around what ``measured`` gives."""
+    found = {}
+    for placed in plan:
+        rng = np.random.default_rng(int(placed.cell.name, 16) % 2**32)
+        measures = {name: Sampled(value, value + rng.normal(0, 0.003, 50)) for name, value in measured(placed).items()}
+        sample = rng.normal(size=(20, 4)).astype(np.float32)
+        found[placed.cell.name] = Outcome(measures, sample, {"seconds": 1.0})
+    return found
+
+
+def two_questions() -> StudyConfig:
+    return StudyConfig.model_validate(
+        {
+            "title": "Two",
+            "settings": ["experiment=study", "seed=range(4)"],
+            "questions": {
+                "rate": {
+                    "title": "Rate?",
+                    "reference": "low",
+                    "levels": {"low": "train.learning_rate=0.001", "high": "train.learning_rate=0.01"},
+                    "similar_to": "low",
+                },
+                "steps": {
+                    "title": "Steps?",
+                    "reference": "few",
+                    "across": "norm=group,batch",
+                    "levels": {"few": "train.steps=5", "some": "train.steps=6", "many": "train.steps=7"},
+                    "beside": {"none": "pretraining=untrained"},
+                },
+            },
+        }
+    )
+
+
+def quality(placed: Placed) -> dict[str, float]:
+    steps = {"some": 0.004, "many": 0.03, "high": -0.01}.get(placed.level, 0.0)
+    return {MEASURE: 0.8 + steps + 0.01 * placed.seed + 0.002 * ((placed.seed * len(placed.level)) % 3)}
+
+
+def test_contrasts_are_paired_by_seed_and_corrected_over_the_whole_study() -> None:
+    study = two_questions()
+    plan = make_plan(study, DATA, Path("out"), {})
+    found = outcomes(plan, quality)
+    answers = answer(study, plan, found, {})
+    assert [panel.name for panel in answers["steps"].panels] == ["norm group", "norm batch"]
+    contrasts = [c for one in answers.values() for panel in one.panels for c in panel.contrasts[MEASURE]]
+    assert [(c.level, c.reference) for c in contrasts] == [("high", "low"), *[("some", "few"), ("many", "few")] * 2]
+    assert [c.p_holm for c in contrasts] == pytest.approx(holm([c.p or 0.0 for c in contrasts]))
+    by_level = {(p.question, p.panel, p.level, p.seed): found[p.cell.name].measures[MEASURE] for p in plan}
+    expected = effect([by_level["rate", "", "high", s] - by_level["rate", "", "low", s] for s in range(4)])
+    first = contrasts[0]
+    assert (first.point, first.low, first.high, first.p) == pytest.approx(
+        (expected.point, expected.low, expected.high, expected.p)
+    )
+    level = answers["rate"].panels[0].levels["low"]
+    assert level[MEASURE].seeds == pytest.approx([0.8 + 0.01 * s + 0.002 * (s * 3 % 3) for s in range(4)])
+    assert level["fact/cka"].point == pytest.approx(1)
+
+
+def test_what_failed_is_left_out_in_pairs() -> None:
+    study = two_questions().only(["rate"])
+    plan = make_plan(study, DATA, Path("out"), {})
+    found = outcomes(plan, quality)
+    lost = next(placed for placed in plan if (placed.level, placed.seed) == ("low", 2))
+    del found[lost.cell.name]
+    (panel,) = answer(study, plan, found, {})["rate"].panels
+    assert len(panel.levels["high"][MEASURE].seeds) == 4
+    assert len(panel.levels["low"][MEASURE].seeds) == 3
+    assert len(panel.contrasts[MEASURE][0].seeds) == 3
+    none = answer(study, plan, {}, {})["rate"]
+    assert none.panels == []
+
+
+def artefacts(kind: str) -> StudyConfig:
+    across = "planted=none,padding,gain" if kind == "one at a time" else "planted=all"
+    question = {
+        "title": "Which?",
+        "reference": "random",
+        "across": across,
+        "levels": {"random": "batching=random", "idb": "batching=idb"},
+        "artefacts": kind,
+    }
+    settings = ["experiment=study", "seed=range(4)"]
+    return StudyConfig.model_validate({"title": "A", "settings": settings, "questions": {"which": question}})
+
+
+STRENGTH = {("random", "padding"): 0.4, ("idb", "padding"): 0.1, ("idb", "gain"): 0.001}
+
+
+def test_artefacts_one_at_a_time_are_against_the_control_of_the_same_method() -> None:
+    study = artefacts("one at a time")
+    plan = make_plan(study, [], Path("out"), PLANTED)
+
+    def told_apart(placed: Placed) -> dict[str, float]:
+        carried = STRENGTH.get((placed.level, placed.cell.keys.planted or ""), 0.0)
+        return {"probe/linear": (0.6 if placed.level == "idb" else 0.3) + carried + 0.01 * placed.seed}
+
+    check_carried(answer(study, plan, outcomes(plan, told_apart), {})["which"])
+
+
+def test_artefacts_together_are_against_the_control_of_the_same_encoder() -> None:
+    study = artefacts("together")
+    plan = make_plan(study, [], Path("out"), {**PLANTED, "all": Sites(train=(Path("all"),))})
+    assert all(placed.cell.artefacts.keys() == {*PLANTED, "all"} for placed in plan)
+
+    def told_apart(placed: Placed) -> dict[str, float]:
+        base = (0.6 if placed.level == "idb" else 0.3) + 0.01 * placed.seed
+        return {f"artefact/{name}": base + STRENGTH.get((placed.level, name), 0.0) for name in PLANTED}
+
+    check_carried(answer(study, plan, outcomes(plan, told_apart), {})["which"])
+
+
+def check_carried(found: Answer) -> None:
+    assert found.artefacts == ["padding", "gain"]
+    points = {level: {c.level: round(c.point, 3) for c in contrasts} for level, contrasts in found.carried.items()}
+    assert points == {"random": {"padding": 0.4, "gain": 0.0}, "idb": {"padding": 0.1, "gain": 0.001}}
+    contrasts = [c for several in found.carried.values() for c in several]
+    assert [c.p_holm for c in contrasts] == pytest.approx(holm([c.p or 0.0 for c in contrasts]))
+    assert [c.told_apart for c in contrasts] == [True, False, True, False]
+
+
+def claim(*, higher: bool = True, measure: str = MEASURE) -> Claim:
+    return Claim(
+        text="It does.", question="q", level="new", reference="old", measure=measure, higher=higher, margin=0.005
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "corrected", "higher", "outcome"),
+    [
+        (0.001, 0.02, 0.01, True, "supported"),
+        (0.001, 0.02, 0.2, True, "undecided"),  # by its own interval only
+        (-0.001, 0.02, 0.01, True, "undecided"),
+        (-0.02, 0.004, 1.0, True, "refuted"),  # whatever there is, it is less than the margin
+        (0.001, 0.004, 0.2, True, "refuted"),
+        (0.001, 0.004, 0.01, True, "supported"),  # small, and there
+        (-0.02, -0.001, 0.01, False, "supported"),
+        (-0.02, 0.02, 0.01, False, "undecided"),
+        (-0.004, 0.02, 1.0, False, "refuted"),
+        (None, None, None, True, "undecided"),  # one seed
+    ],
+)
+def test_verdicts_by_the_rule(
+    low: float | None, high: float | None, corrected: float | None, higher: bool, outcome: str
+) -> None:
+    contrast = Contrast(
+        level="new", reference="old", point=0.0, low=low, high=high, seeds=[], size=None, p=None, p_holm=corrected
+    )
+    beside = contrast.model_copy(update={"level": "other"})
+    panel = Panel(name="p", levels={}, contrasts={MEASURE: [beside, contrast]})
+    answers = {"q": Answer(title="Q", reference="old", panels=[panel])}
+    (verdict,) = judge([claim(higher=higher)], answers)
+    assert (verdict.outcome, verdict.panel, verdict.contrast) == (outcome, "p", contrast)
+
+
+def test_a_claim_without_a_number_is_said_to_have_none() -> None:
+    value = Value(point=0.8, low=0.7, high=0.9, seeds=[0.8])
+    panel = Panel(name="", levels={"new": {MEASURE: value}, "old": {MEASURE: value}}, contrasts={})
+    answers = {"q": Answer(title="Q", reference="old", panels=[panel])}
+    question = {"title": "Q", "reference": "old", "levels": {"old": "seed=0", "new": "seed=1"}}
+    study = StudyConfig.model_validate({"title": "S", "questions": {"q": question}, "claims": [claim().model_dump()]})
+    results = StudyResults(study=study, overrides=[], cells=0, answers=answers, verdicts=judge(study.claims, answers))
+    assert results.unmeasured == [claim()]
+    assert unmeasured_text(claim()).startswith("AUROC, OOD: no number for both new and old")
