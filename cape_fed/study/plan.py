@@ -23,7 +23,7 @@ from cape_fed.study.subsets import SubsetConfig
 from cape_fed.synthetic.planted import ALL, CONDITIONS
 
 SEED = "seed"
-_MACHINE = {"out", "device", "threads", "resume", "method", "engine", "roster"}
+_APART = {"out", "device", "threads", "resume", "method", "engine", "roster", "finetune"}
 """Keys of the configuration that do not tell one cell from another."""
 
 
@@ -51,7 +51,7 @@ class Cell(Section):
     def name(self) -> str:
         """Hash of everything that decides the outcome: equal for equal cells of different questions."""
         plain = self.model_dump(mode="json")
-        plain["config"] = {key: value for key, value in plain["config"].items() if key not in _MACHINE}
+        plain["config"] = {key: value for key, value in plain["config"].items() if key not in _APART}
         return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 

@@ -152,6 +152,8 @@ def test_equal_cells_are_trained_once_and_settings_decide_the_name(data: list[st
     assert len(set(names.values())) == len(names)
     other = {placed.cell.name for placed in make_plan(study, [*data, "seed=0", "train.steps=4"], Path("out"), {})}
     assert not other & again
+    elsewhere = make_plan(study, [*data, "seed=0", "finetune.steps=4", "threads=2"], Path("out"), {})
+    assert {placed.cell.name for placed in elsewhere} == again  # neither acts on what comes out
 
 
 def test_no_patient_who_trains_is_among_the_evaluated(data: list[str], study: StudyConfig) -> None:
