@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import socket
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from cape_fed.errors import InputError, RunError
@@ -15,19 +18,34 @@ from cape_fed.study.cell import run_cell
 
 ERROR_FILE = "error.txt"
 
-Done = Callable[[Path, str | None], None]
-"""Called when a cell has ended, with its directory and, where it failed, why in one line."""
+Ended = tuple[Path, str | None]
+"""A cell that has ended: its directory and, where it failed, why in one line."""
+Launch = Callable[[Sequence[Path]], Iterator[Ended]]
+"""Runs the cells of directories and yields each as it ends."""
 
 
-def run_cells(directories: Sequence[Path], workers: int, ray: str | None, done: Done) -> None:
-    """Run the cells of ``directories``, ``workers`` at a time here or as many as the cluster at ``ray`` has CPUs for.
+@contextmanager
+def open_launcher(workers: int, address: str | None) -> Iterator[Launch]:
+    """What runs cells: ``workers`` at a time here, or as many as the Ray cluster at ``address`` has CPUs for.
 
     A cell that fails leaves its traceback in its directory and does not stop the others. On a cluster the stores and
-    the study's directory have to be at the same paths on every machine. RunError where a worker process dies.
+    the study's directory have to be at the same paths on every machine. InputError where there is no cluster, at once;
+    RunError where a worker process dies.
     """
-    ended = _on_ray(directories, ray) if ray is not None else _here(directories, workers)
-    for directory, failure in ended:
-        done(directory, failure)
+    if address is None:
+        yield partial(_here, workers=workers)
+        return
+    import ray
+
+    try:
+        _require_answer(address)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (OSError, ValueError) as error:
+        raise InputError(f"no Ray cluster at '{address}': start one with ray start --head, or say local") from error
+    try:
+        yield _on_ray
+    finally:
+        ray.shutdown()
 
 
 def attempt(directory: Path) -> str | None:
@@ -44,7 +62,7 @@ def attempt(directory: Path) -> str | None:
     return None
 
 
-def _here(directories: Sequence[Path], workers: int) -> Iterator[tuple[Path, str | None]]:
+def _here(directories: Sequence[Path], workers: int) -> Iterator[Ended]:
     if workers == 1:
         for directory in directories:
             yield directory, attempt(directory)
@@ -60,21 +78,21 @@ def _here(directories: Sequence[Path], workers: int) -> Iterator[tuple[Path, str
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _on_ray(directories: Sequence[Path], address: str) -> Iterator[tuple[Path, str | None]]:
+def _require_answer(address: str) -> None:
+    """OSError where nothing listens at a ``host:port``: Ray itself would go on trying for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host:
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
+def _on_ray(directories: Sequence[Path]) -> Iterator[Ended]:
     import ray
 
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError) as error:
-        raise InputError(f"no Ray cluster at '{address}': start one with ray start --head, or say local") from error
-    try:
-        task = ray.remote(num_cpus=1, max_retries=0)(attempt)
-        running = {task.remote(directory): directory for directory in directories}
-        while running:
-            (finished,), _ = ray.wait(list(running), num_returns=1)
-            try:
-                yield running.pop(finished), ray.get(finished)
-            except ray.exceptions.RayError as error:
-                raise RunError(f"a task on Ray ended: {type(error).__name__}; resume the study") from error
-    finally:
-        ray.shutdown()
+    task = ray.remote(num_cpus=1, max_retries=0)(attempt)
+    running = {task.remote(directory): directory for directory in directories}
+    while running:
+        (finished,), _ = ray.wait(list(running), num_returns=1)
+        try:
+            yield running.pop(finished), ray.get(finished)
+        except ray.exceptions.RayError as error:
+            raise RunError(f"a task on Ray ended: {type(error).__name__}; resume the study") from error

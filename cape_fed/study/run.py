@@ -12,7 +12,7 @@ from cape_fed.study.analysis import answer, judge
 from cape_fed.study.cell import OUTCOME, read_outcome, write_cell
 from cape_fed.study.check import check_cells
 from cape_fed.study.config import StudyConfig
-from cape_fed.study.launch import run_cells
+from cape_fed.study.launch import Launch, open_launcher
 from cape_fed.study.plan import Placed, choices, make_plan, plain_plan
 from cape_fed.study.plant import plant, planted_sites
 from cape_fed.study.report.document import report_study
@@ -48,7 +48,7 @@ def run_study(
     plan = make_plan(study, overrides, out, planted_sites(out / PLANTED, planted))
     ours = [placed for placed in plan if placed.cell.keys.planted is not None]
     check_cells(placed for placed in plan if placed.cell.keys.planted is None)
-    with run.open(plain_plan(study, overrides), resume=resume):
+    with open_launcher(workers, ray) as launch, run.open(plain_plan(study, overrides), resume=resume):
         plant(
             out / PLANTED, planted, max((placed.cell.keys.planted_patients for placed in ours), default=0), 0, workers
         )
@@ -58,7 +58,7 @@ def run_study(
         subsets = {name: describe_subset(cell) for name, cell in cells.items() if cell.subset is not None}
         for name, cell in cells.items():
             write_cell(folders[name], cell)
-        failed = _run(folders, workers, ray, progress)
+        failed = _run(folders, launch, progress)
         results = analyse(study, overrides, plan, folders, failed, subsets)
         report_study(results, out)
     if failed:
@@ -88,13 +88,12 @@ def analyse(
     )
 
 
-def _run(folders: dict[str, Path], workers: int, ray: str | None, progress: Progress) -> dict[str, str]:
+def _run(folders: dict[str, Path], launch: Launch, progress: Progress) -> dict[str, str]:
     """Run what has no outcome yet; the cells that failed and why."""
     left = [folder for folder in folders.values() if not (folder / OUTCOME).is_dir()]
     done, failed = len(folders) - len(left), dict[str, str]()
-
-    def ended(folder: Path, failure: str | None) -> None:
-        nonlocal done
+    log.info("%d cells, %d of them done", len(folders), done)
+    for folder, failure in launch(left):
         done += 1
         if failure is not None:
             failed[folder.name] = failure
@@ -102,9 +101,6 @@ def _run(folders: dict[str, Path], workers: int, ray: str | None, progress: Prog
         else:
             log.info("cell %s done", folder.name)
         progress(done, len(folders), failure or "")
-
-    log.info("%d cells, %d of them done", len(folders), done)
-    run_cells(left, workers, ray, ended)
     return failed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,15 @@ def test_what_cannot_be_run_is_said_before_anything_is_trained_or_written(
         with pytest.raises(InputError, match=reason):
             run_study(study.only(["sex"]), overrides, tmp_path / "out", resume=False)
         assert not (tmp_path / "out").exists(), reason
+
+
+def test_without_a_ray_cluster_nothing_is_written(data: list[str], study: StudyConfig, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    for address in (f"127.0.0.1:{port}", "127.0.0.1:http"):
+        with pytest.raises(InputError, match=f"no Ray cluster at '{address}'"):
+            run_study(study.only(["batches"]), data, tmp_path / "out", ray=address)
+    assert not (tmp_path / "out").exists()
 
 
 def test_levels_that_the_cohorts_cannot_make_are_named(data: list[str], tmp_path: Path) -> None:
