@@ -11,6 +11,8 @@ from cape_fed.finetune.report.words import metric_label, mode_name, patients_of,
 from cape_fed.finetune.results import FinetuneResults
 from cape_fed.report.style import GREYS, MARKERS, PALETTE, RC, new_figure, to_svg
 
+_MARGIN = 1.4
+"""Factor from the smallest and the largest share to the ends of the axis."""
 _APART = 1.05
 """Factor between the places of two modes on the axis of shares, so that their intervals stand beside each other."""
 
@@ -44,6 +46,7 @@ def _panel(axes: Axes, results: FinetuneResults, scope: str) -> None:
         axes.vlines(at, low, high, color=colour, linewidth=1.2)
         axes.plot(at, point, MARKERS[index], linestyle="-", color=colour, markersize=5, label=mode_name(mode))
     axes.set_xscale("log")
+    axes.set_xlim(fractions[0] / _MARGIN, fractions[-1] * _MARGIN)
     axes.minorticks_off()
     axes.set_xticks(fractions, [f"{share(f)}\n{patients_of(results, f)}" for f in fractions])
     axes.set_xlabel("Labels: share, and patients")
