@@ -20,9 +20,9 @@ def check_cells(plan: Iterable[Placed]) -> None:
     checked = set[str]()
     for placed in plan:
         cell = placed.cell
-        if cell.name in checked:
+        if (matters := _what_matters(cell)) in checked:
             continue
-        checked.add(cell.name)
+        checked.add(matters)
         data = cell.config.data
         _check_stores(_flat(data.train), _flat(data.evaluate), cell.config.split)
         try:
@@ -30,6 +30,14 @@ def check_cells(plan: Iterable[Placed]) -> None:
         except InputError as error:
             where = ", ".join(filter(None, (placed.level, placed.panel)))
             raise InputError(f"question {placed.question} ({where}): {error}") from error
+
+
+def _what_matters(cell: Cell) -> str:
+    """All on which the checks of a cell depend: large archives are not split once a cell. Seeds matter to subsets."""
+    config = cell.config
+    batches = (config.batching, config.positives, config.train.pairs, cell.keys.pretraining)
+    subset = (cell.subset, cell.level, config.seed) if cell.subset else None
+    return repr((config.data, config.split, batches, subset))
 
 
 @lru_cache(maxsize=32)
