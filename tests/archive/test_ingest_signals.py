@@ -16,7 +16,6 @@ from tests.archive.fake import FakeReader, recipe
 
 READER = FakeReader(120)
 PROGRAM = """
-import signal
 import sys
 from pathlib import Path
 from cape_fed.archive.ingest import ingest_archive
@@ -26,7 +25,6 @@ def report(done, total):
     print(done, flush=True)
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
     here = Path(sys.argv[1])
     plan = recipe(here / "archive", FakeReader(120))
     ingest_archive(plan, here / "store", workers=2, chunk_records=2, report=report)
