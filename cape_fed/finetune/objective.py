@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from cape_fed.evaluate.metrics import ranking_metrics
+from cape_fed.evaluate.metrics import HIGHER_IS_BETTER, ranking_metrics
 from cape_fed.evaluate.tasks import is_regression
 
 Targets = NDArray[Any]
@@ -45,9 +45,9 @@ class Objective(ABC):
     def score(self, targets: Targets, outputs: Outputs) -> float:
         """Metric of ``[n, tasks]``, mean over the tasks for which it is defined; NaN where it is for none."""
 
-    @abstractmethod
     def worth(self, score: float) -> float:
-        """What of two scores is higher for the better one; that of no score is below all others or equal to chance."""
+        """What of two scores is higher for the better one; lowest for none."""
+        return (score if HIGHER_IS_BETTER[self.metric] else -score) if isfinite(score) else -inf
 
 
 class YesOrNo(Objective):
@@ -69,10 +69,6 @@ class YesOrNo(Objective):
         defined: Sequence[float] = [value for value in found if isfinite(value)]
         return float(np.mean(defined)) if defined else float("nan")
 
-    def worth(self, score: float) -> float:
-        """The AUROC itself."""
-        return score if isfinite(score) else 0.0
-
 
 class Years(Objective):
     """Outputs are years; the loss is the squared error in units of the spread of the ages that are learnt from.
@@ -89,10 +85,6 @@ class Years(Objective):
         """Mean absolute error in years."""
         known = np.isfinite(targets)
         return float(np.abs(outputs - targets)[known].mean()) if known.any() else float("nan")
-
-    def worth(self, score: float) -> float:
-        """The error turned round."""
-        return -score if isfinite(score) else -float("inf")
 
 
 def objective_for(tasks: Sequence[str], targets: Targets) -> Objective:

@@ -70,8 +70,12 @@ class Workbench:
 def check_batches(stores: Sequence[Store], config: PretrainConfig) -> None:
     """InputError where the training patients of stores that batch together do not fill a batch; writes nothing."""
     splits = split_stores(stores, config.split)
-    pairs = [Cohort(store, splits[store.cohort]).pairs(config) for store in stores]
-    make_batching(config.batching, pairs, config.train.pairs, 1, config.seed)
+    require_full_batches([Cohort(store, splits[store.cohort]) for store in stores], config)
+
+
+def require_full_batches(cohorts: Sequence[Cohort], config: PretrainConfig) -> None:
+    """The same for cohorts whose training patients are known."""
+    make_batching(config.batching, [cohort.pairs(config) for cohort in cohorts], config.train.pairs, 1, config.seed)
 
 
 def choose_device(name: str) -> torch.device:

@@ -2,63 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
+from cape_fed.config import RunConfig, flat_paths
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import make_cohorts
-from cape_fed.pretrain.batching import make_batching
 from cape_fed.pretrain.cohorts import Cohort, open_stores, split_stores
-from cape_fed.pretrain.config import SplitConfig
+from cape_fed.pretrain.workbench import require_full_batches
 from cape_fed.study.plan import Cell, Placed
 from cape_fed.study.train import UNTRAINED, training_splits
 
 
-def check_cells(plan: Iterable[Placed]) -> None:
+def check_cells(plan: Sequence[Placed]) -> None:
     """InputError for stores that do not go together, and for the first cell that cannot be trained; writes nothing."""
-    checked = set[str]()
-    for placed in plan:
-        cell = placed.cell
-        if (matters := _what_matters(cell)) in checked:
-            continue
-        checked.add(matters)
-        data = cell.config.data
-        _check_stores(_flat(data.train), _flat(data.evaluate), cell.config.split)
+    for placed in _distinct(plan, _what_stores_matter):
+        _check_stores(placed.cell.config)
+    for placed in _distinct(plan, _what_matters):
         try:
-            _check_training(cell)
+            _check_training(placed.cell)
         except InputError as error:
             where = ", ".join(filter(None, (placed.level, placed.panel)))
             raise InputError(f"question {placed.question} ({where}): {error}") from error
 
 
+def _distinct(plan: Sequence[Placed], what: Callable[[Cell], str]) -> list[Placed]:
+    """The first of those that are alike: large archives are not split once a cell."""
+    found: dict[str, Placed] = {}
+    for placed in plan:
+        found.setdefault(what(placed.cell), placed)
+    return list(found.values())
+
+
+def _what_stores_matter(cell: Cell) -> str:
+    return repr((cell.config.data, cell.config.split))
+
+
 def _what_matters(cell: Cell) -> str:
-    """All on which the checks of a cell depend: large archives are not split once a cell. Seeds matter to subsets."""
+    """All on which `_check_training` depends; the seed matters to subsets."""
     config = cell.config
     batches = (config.batching, config.positives, config.train.pairs, cell.keys.pretraining)
     subset = (cell.subset, cell.level, config.seed) if cell.subset else None
-    return repr((config.data, config.split, batches, subset))
+    return repr((config.data.train, config.split, batches, subset))
 
 
-@lru_cache(maxsize=32)
-def _check_stores(train: tuple[Path, ...], evaluate: tuple[Path, ...], config: SplitConfig) -> None:
+def _check_stores(config: RunConfig) -> None:
     """Every store opens, all have one profile and names of their own, and nobody is both ID and OOD."""
-    stores = open_stores([*train, *evaluate])
-    make_cohorts(stores[: len(train)], stores[len(train) :], split_stores(stores, config), [])
+    train = flat_paths(config.data.train)
+    stores = open_stores([*train, *flat_paths(config.data.evaluate)])
+    make_cohorts(stores[: len(train)], stores[len(train) :], split_stores(stores, config.split), [])
 
 
 def _check_training(cell: Cell) -> None:
     """The cell's subset can be drawn, and its patients fill a batch: of each cohort where each trains by itself."""
     if cell.keys.pretraining in UNTRAINED:
         return
-    config = cell.config.pretraining
-    stores = open_stores(_flat(cell.config.data.train))
+    stores = open_stores(flat_paths(cell.config.data.train))
     splits = training_splits(cell, stores)
-    pairs = [Cohort(store, splits[store.cohort]).pairs(config) for store in stores if len(splits[store.cohort].train)]
-    together = [pairs] if cell.keys.pretraining == "central" else [[own] for own in pairs]
-    for cohorts in together:
-        make_batching(config.batching, cohorts, config.train.pairs, 1, config.seed)
-
-
-def _flat(sites: Iterable[Iterable[Path]]) -> tuple[Path, ...]:
-    return tuple(path for site in sites for path in site)
+    cohorts = [Cohort(store, splits[store.cohort]) for store in stores if len(splits[store.cohort].train)]
+    for together in [cohorts] if cell.keys.pretraining == "central" else [[own] for own in cohorts]:
+        require_full_batches(together, cell.config.pretraining)

@@ -47,11 +47,10 @@ def run_study(
     planted = _planted(study, overrides)
     plan = make_plan(study, overrides, out, planted_sites(out / PLANTED, planted))
     ours = [placed for placed in plan if placed.cell.keys.planted is not None]
-    check_cells(placed for placed in plan if placed.cell.keys.planted is None)
+    check_cells([placed for placed in plan if placed.cell.keys.planted is None])
+    patients = max((placed.cell.keys.planted_patients for placed in ours), default=0)
     with open_launcher(workers, ray) as launch, run.open(plain_plan(study, overrides), resume=resume):
-        plant(
-            out / PLANTED, planted, max((placed.cell.keys.planted_patients for placed in ours), default=0), 0, workers
-        )
+        plant(out / PLANTED, planted, patients, 0, workers)
         check_cells(ours)
         cells = {placed.cell.name: placed.cell for placed in plan}
         folders = {name: out / CELLS / name for name in cells}

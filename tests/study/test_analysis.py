@@ -146,9 +146,9 @@ def check_carried(found: Answer) -> None:
     assert [c.told_apart for c in contrasts] == [True, False, True, False]
 
 
-def claim(*, higher: bool = True, measure: str = MEASURE) -> Claim:
+def claim(*, higher: bool = True) -> Claim:
     return Claim(
-        text="It does.", question="q", level="new", reference="old", measure=measure, higher=higher, margin=0.005
+        text="It does.", question="q", level="new", reference="old", measure=MEASURE, higher=higher, margin=0.005
     )
 
 
