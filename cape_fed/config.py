@@ -12,7 +12,8 @@ from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.federation.config import FederationConfig
 from cape_fed.federation.roster import RosterEntries
 from cape_fed.finetune.config import FinetuneConfig
-from cape_fed.pretrain.config import PretrainConfig, Section
+from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.section import Section
 
 
 def _as_tuple(value: Any) -> Any:

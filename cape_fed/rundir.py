@@ -14,7 +14,7 @@ import yaml
 
 from cape_fed.errors import InputError
 from cape_fed.files import atomic_file
-from cape_fed.store.lock import locked
+from cape_fed.lock import locked
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 LOCK_FILE = ".lock"

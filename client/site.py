@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 from cape_fed.federation.roster import Role
-from cape_fed.pretrain.config import Section
+from cape_fed.section import Section
 from cape_fed.store.store import open_store
 
 

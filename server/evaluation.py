@@ -11,7 +11,6 @@ import numpy as np
 from flwr.app import Message
 from torch import Tensor
 
-from cape_fed.archive.labels import VOCABULARY
 from cape_fed.config import RunConfig
 from cape_fed.evaluate.federated import fit_transfer, validation_score
 from cape_fed.evaluate.options import EvaluateOptions
@@ -22,6 +21,7 @@ from cape_fed.federation.roster import Member
 from cape_fed.federation.validation import RefusedError
 from cape_fed.pretrain.encoder import SIZES
 from cape_fed.rundir import RunDirectory
+from cape_fed.vocabulary import VOCABULARY
 from server.checkpoint import RunState
 from server.correspondence import Correspondence
 from server.exchange import Answer

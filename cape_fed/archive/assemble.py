@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cape_fed.archive.labels import VOCABULARY
 from cape_fed.archive.plan import Chunk
 from cape_fed.archive.shards import Shard, ShardSummary, load_shard, merge_summaries
 from cape_fed.signal.profile import Profile
 from cape_fed.store.signals import SignalWriter, rows_held
+from cape_fed.vocabulary import VOCABULARY
 
 
 class Assembly:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cape_fed.archive.codes import CPSC, RHYTHM, SNOMED
 from cape_fed.archive.fields import parse_age, parse_patient, parse_sex, parse_truth, stated
-from cape_fed.archive.labels import VOCABULARY
 from cape_fed.archive.phrases import annotate_prose, meaning_of
 from cape_fed.archive.recording import Description
+from cape_fed.vocabulary import VOCABULARY
 
 _TAGGED = re.compile(r"<([^\W\d][^<>]{0,39})>:?((?:[^<]|<(?=\s*\d))*)")
 """INCART and LUDB: ``<age>: 65 <sex>: F <diagnoses> ...``, several on a line."""

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from cape_fed.archive.base import Reader, RecordError
-from cape_fed.archive.labels import VOCABULARY
 from cape_fed.archive.survey import Finding, LabelCount, Survey, median
 from cape_fed.archive.window import MAX_SECONDS, window
 from cape_fed.signal.profile import MARGIN_SECONDS, PROFILES
+from cape_fed.vocabulary import VOCABULARY
 
 JUDGED_SECONDS = max(profile.seconds for profile in PROFILES.values()) + MARGIN_SECONDS
 """What is judged of a recording is what ingest would take of it."""

@@ -16,10 +16,10 @@ from cape_fed.archive.plan import CHUNK_RECORDS, Plan, Recipe, make_plan
 from cape_fed.archive.shards import ShardSummary
 from cape_fed.archive.workers import read_chunks
 from cape_fed.errors import InputError
+from cape_fed.lock import locked
 from cape_fed.signal.profile import Profile
 from cape_fed.store.check import read_meta
 from cape_fed.store.format import Provenance, StoreFiles, StoreMeta, partial_path, row_shape
-from cape_fed.store.lock import locked
 from cape_fed.store.store import open_store
 from cape_fed.store.writer import publish, refuse_foreign, write_description
 

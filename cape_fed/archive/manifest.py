@@ -19,11 +19,11 @@ from cape_fed.archive.base import Entry, RawRecord, RecordError
 from cape_fed.archive.detect import MANIFEST, wrong_format
 from cape_fed.archive.fields import parse_age, parse_patient, parse_sex, parse_truth, stated
 from cape_fed.archive.headers import FS_RANGE
-from cape_fed.archive.labels import VOCABULARY
 from cape_fed.archive.recording import Description, Recording, as_millivolts, join
 from cape_fed.archive.tables import Row, read_rows
 from cape_fed.archive.wfdb_record import read_recording, record_files
 from cape_fed.signal.leads import LEADS
+from cape_fed.vocabulary import VOCABULARY
 
 FIELDS = ("path", "patient_id", "age", "sex", "fs")
 _LABELS = {label.lower(): label for label in VOCABULARY}

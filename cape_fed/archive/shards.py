@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from cape_fed.archive.base import Entry, RawRecord, RecordError
-from cape_fed.archive.labels import VOCABULARY
 from cape_fed.archive.plan import Chunk, Recipe
 from cape_fed.archive.window import read_window
 from cape_fed.signal.profile import MARGIN_SECONDS, MICROVOLTS_PER_MV, apply_profile
@@ -22,6 +21,7 @@ from cape_fed.signal.quality import DROP, FLAT_MV, REMEDY, Quality, assess
 from cape_fed.store.fingerprint import signal_digests
 from cape_fed.store.format import COLUMNS, Finding, row_shape
 from cape_fed.store.keys import patient_key, unknown_patient_key
+from cape_fed.vocabulary import VOCABULARY
 
 SCHEMA = pa.schema([*COLUMNS.items(), *((label, pa.bool_()) for label in VOCABULARY)])
 EXAMPLES = 3

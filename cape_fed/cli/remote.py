@@ -19,9 +19,9 @@ from cape_fed.errors import InputError, RunError
 from cape_fed.federation.config import check_batch_statistics
 from cape_fed.federation.superlink import SuperLink
 from cape_fed.files import atomic_file
+from cape_fed.lock import is_locked
 from cape_fed.rundir import LOCK_FILE, RunDirectory
 from cape_fed.status import read_status
-from cape_fed.store.lock import is_locked
 
 PLACE_FILE = "superlink.json"
 LOOK = 0.5

@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from cape_fed.errors import InputError
-from cape_fed.pretrain.config import Norm, Section
+from cape_fed.pretrain.config import Norm
+from cape_fed.section import Section
 
 StrategyName = Literal[
     "fedavg", "fedavgm", "fedadam", "fedprox", "trimmed_mean", "multi_krum", "median",

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BeforeValidator, Field
 
 from cape_fed.federation.plausibility import Size
-from cape_fed.pretrain.config import Section
+from cape_fed.section import Section
 
 Role = Literal["train", "evaluate"]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from cape_fed.pretrain.config import Section
+from cape_fed.section import Section
 
 Adaptation = Literal["linear", "full", "decayed"]
 Mode = Literal["linear", "full", "decayed", "scratch"]

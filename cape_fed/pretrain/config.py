@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cape_fed.pretrain.batching import Positives, check_kind
+from cape_fed.section import Section
 
 EncoderSize = Literal["tiny", "base", "large"]
 Norm = Literal["group", "batch"]
-
-
-class Section(BaseModel):
-    """Part of a configuration: frozen, and strict about its keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class AugmentConfig(Section):

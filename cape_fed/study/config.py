@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from cape_fed.compose import CONFIGS, describe
 from cape_fed.errors import InputError
-from cape_fed.pretrain.config import Section
+from cape_fed.section import Section
 from cape_fed.study.subsets import Factor, SubsetConfig
 
 STUDIES = CONFIGS / "study"

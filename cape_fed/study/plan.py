@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from cape_fed.compose import compose_config, describe
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
-from cape_fed.pretrain.config import Section
+from cape_fed.section import Section
 from cape_fed.study.config import CellKeys, Question, StudyConfig
 from cape_fed.study.subsets import SubsetConfig
 from cape_fed.synthetic.planted import ALL, CONDITIONS

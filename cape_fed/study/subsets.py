@@ -12,7 +12,7 @@ from pydantic import Field
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate.matching import AGE_BAND
-from cape_fed.pretrain.config import Section
+from cape_fed.section import Section
 from cape_fed.seeds import derive_rng
 
 Factor = Literal["age", "women", "ill", "cohorts", "sizes"]

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from cape_fed.archive.codes import CODE15_COLUMNS, CPSC, SCP, SNOMED
-from cape_fed.archive.labels import IMPLIES, VOCABULARY, Meaning, Scheme, combine
+from cape_fed.archive.labels import IMPLIES, Meaning, Scheme, combine
 from cape_fed.archive.phrases import LABELS
+from cape_fed.vocabulary import VOCABULARY
 
 
 @pytest.mark.parametrize("scheme", [SNOMED, SCP, CPSC], ids=lambda scheme: scheme.name)

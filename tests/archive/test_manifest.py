@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cape_fed.archive.base import RawRecord, RecordError
-from cape_fed.archive.labels import VOCABULARY
 from cape_fed.archive.manifest import Manifest
 from cape_fed.errors import InputError
+from cape_fed.vocabulary import VOCABULARY
 from tests.archive.files import counts, ecg, write_wfdb
 
 READER = Manifest()

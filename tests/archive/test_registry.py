@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from cape_fed.archive.detect import guess_format
-from cape_fed.archive.labels import VOCABULARY
 from cape_fed.archive.registry import READERS, get_reader
 from cape_fed.errors import InputError
+from cape_fed.vocabulary import VOCABULARY
 from tests.archive.files import counts, ecg, write_wfdb
 
 

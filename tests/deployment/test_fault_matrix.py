@@ -11,9 +11,9 @@ from time import monotonic
 
 import pytest
 
+from cape_fed.lock import is_locked
 from cape_fed.rundir import LOCK_FILE
 from cape_fed.status import read_status
-from cape_fed.store.lock import is_locked
 from tests.deployment.harness import Process
 from tests.deployment.hospitals import (
     Hospitals,

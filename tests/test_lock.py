@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cape_fed.errors import InputError
-from cape_fed.store.lock import locked
+from cape_fed.lock import locked
 
 
 def test_second_holder_is_refused_and_the_next_is_not(tmp_path: Path) -> None:
