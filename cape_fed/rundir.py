@@ -19,7 +19,7 @@ from cape_fed.lock import locked
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 LOCK_FILE = ".lock"
 """Held by the process that leads the run: a second one on the same directory is refused."""
-LOGGERS = ("cape_fed", "server", "client")
+LOGGERS = ("cape_fed",)
 """Packages whose loggers write into a run's or a site's log."""
 
 

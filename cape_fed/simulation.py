@@ -7,6 +7,8 @@ import os
 import torch
 
 from cape_fed.config import RunConfig, flat_paths
+from cape_fed.coordinator.lead import lead_run
+from cape_fed.coordinator.rounds import Progress
 from cape_fed.errors import InputError
 from cape_fed.federation.config import check_batch_statistics
 from cape_fed.federation.engines import keep_flower_quiet, run_flower, run_local
@@ -14,12 +16,10 @@ from cape_fed.federation.roster import RosterEntry
 from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.pretrain.workbench import check_batches, choose_device
 from cape_fed.rundir import RunDirectory
+from cape_fed.site.app import make_client_app
+from cape_fed.site.config import simulated_sites
 from cape_fed.status import Status
 from cape_fed.store.split import check_disjoint
-from client.app import make_client_app
-from client.site import simulated_sites
-from server.lead import lead_run
-from server.rounds import Progress
 
 
 def simulate_federation(config: RunConfig, progress: Progress, workers: int | None = None) -> None:

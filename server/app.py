@@ -21,10 +21,10 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """Lead the run that the run config describes; how it ended is in ``status.json`` of its directory."""
     # PyTorch is imported only when there is work.
+    from cape_fed.coordinator.lead import lead_run
     from cape_fed.errors import InputError, RunError
     from cape_fed.rundir import RunDirectory
     from cape_fed.status import Status
-    from server.lead import lead_run
 
     config = _config(context)
     run = RunDirectory(config.out)

@@ -117,7 +117,7 @@ def do_wrong(fault: str, answer: Callable[[], Message]) -> Message:
     if fault == "exit":
         os._exit(70)
     if fault in ("hang", "stuck"):
-        handlers = importlib.import_module("client.handlers")
+        handlers = importlib.import_module("cape_fed.site.handlers")
         # Python's own sleep lets other threads go on, the C library's called like this does not.
         wait = time.sleep if fault == "hang" else ctypes.PyDLL(None).sleep
         vars(handlers)["train"] = lambda message, site: wait(100_000)

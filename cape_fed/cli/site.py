@@ -20,8 +20,8 @@ def site(
 
     Example: cape-fed site /etc/cape-fed/site.toml
     """
-    from client.node import check_site, read_site, start_node
-    from client.reach import check_reach
+    from cape_fed.site.node import check_site, read_site, start_node
+    from cape_fed.site.reach import check_reach
 
     config = read_site(file)
     lines = check_site(config)

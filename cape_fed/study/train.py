@@ -15,12 +15,12 @@ from cape_fed.pretrain.cohorts import open_stores, split_stores
 from cape_fed.pretrain.config import SplitConfig
 from cape_fed.release.bundle import MODEL
 from cape_fed.rundir import RunDirectory
+from cape_fed.site.config import site_name
 from cape_fed.store.split import Split, save_split
 from cape_fed.store.store import Store
 from cape_fed.study.plan import Cell
 from cape_fed.study.population import training_patients
 from cape_fed.study.subsets import balance, draw_subsets
-from client.site import site_name
 
 UNTRAINED = ("untrained", "demographics")
 """Kinds of pretraining that are none."""

@@ -12,14 +12,14 @@ from flwr.clientapp import ClientApp
 from flwr.proto.node_pb2 import NodeInfo
 
 from cape_fed.config import RunConfig
+from cape_fed.coordinator.lead import lead_run
+from cape_fed.coordinator.rounds import Progress
 from cape_fed.federation.local_grid import LocalGrid
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.rundir import RunDirectory
+from cape_fed.site.app import make_client_app
+from cape_fed.site.config import SiteConfig, simulated_sites
 from cape_fed.status import Status
-from client.app import make_client_app
-from client.site import SiteConfig, simulated_sites
-from server.lead import lead_run
-from server.rounds import Progress
 from tests.faults import do_wrong, fault_of
 
 Fault = Callable[[Message, Callable[[], Message]], Message]

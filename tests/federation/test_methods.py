@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from cape_fed.config import RunConfig
+from cape_fed.coordinator import rounds
 from cape_fed.errors import InputError
 from cape_fed.pretrain.cohorts import open_cohorts
 from cape_fed.pretrain.encoder import build_encoder, encoder_config
@@ -17,7 +18,6 @@ from cape_fed.pretrain.norm import norm_tensors
 from cape_fed.pretrain.workbench import Workbench
 from cape_fed.rundir import read_metrics
 from cape_fed.simulation import simulate_federation
-from server import rounds
 from tests.conftest import TinyStore
 from tests.federation.helpers import config_for, make_cohorts
 from tests.federation.test_simulate import encoder_gradient

@@ -13,6 +13,7 @@ from flwr.app import Context, RecordDict, UserConfig
 from safetensors.torch import load_file
 
 from cape_fed.config import RunConfig
+from cape_fed.coordinator import app as server_app
 from cape_fed.errors import InputError, RunError
 from cape_fed.federation.local_grid import LocalGrid
 from cape_fed.pretrain.cohorts import count_store, open_cohorts
@@ -21,11 +22,10 @@ from cape_fed.pretrain.workbench import Workbench
 from cape_fed.release.bundle import load_encoder
 from cape_fed.rundir import read_metrics
 from cape_fed.simulation import simulate_federation
+from cape_fed.site import app as client_app
+from cape_fed.site import handlers
 from cape_fed.status import read_status
 from cape_fed.store.store import open_store
-from client import app as client_app
-from client import handlers
-from server import app as server_app
 from tests.conftest import TinyStore
 from tests.federation.helpers import config_for, make_cohorts
 

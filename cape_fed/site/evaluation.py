@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cape_fed.evaluate.cohorts import Cohort, site_cohorts
-from cape_fed.evaluate.embed import embed_store
 from cape_fed.evaluate.federated import site_sums, transfer_cells, within_cells
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.representation import Representation
@@ -25,9 +24,10 @@ from cape_fed.files import atomic_file
 from cape_fed.pretrain.cohorts import open_cohorts
 from cape_fed.pretrain.encoder import SIZES, build_encoder, encoder_config
 from cape_fed.pretrain.workbench import choose_device
+from cape_fed.release.embed import embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.site.config import SiteConfig
 from cape_fed.store.store import Store
-from client.site import SiteConfig
 
 EMBEDDED = "embedded"
 """Where embeddings wait for the probes, under the run's directory at the site."""

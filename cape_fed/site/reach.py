@@ -8,7 +8,7 @@ from http.client import HTTPException, HTTPSConnection
 from time import time
 
 from cape_fed.errors import InputError
-from client.site import SuperLinkAccess
+from cape_fed.site.config import SuperLinkAccess
 
 SECONDS = 10.0
 AHEAD, BEHIND = 6.0, 300.0

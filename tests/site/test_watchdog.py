@@ -9,8 +9,8 @@ from time import monotonic
 
 import pytest
 
-from client import watchdog
-from client.watchdog import DeadlineError, within
+from cape_fed.site import watchdog
+from cape_fed.site.watchdog import DeadlineError, within
 
 
 def test_work_in_time_gives_its_result_and_leaves_no_timer() -> None:
@@ -35,7 +35,7 @@ def test_work_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 STUCK = """
 import ctypes
-from client import watchdog
+from cape_fed.site import watchdog
 watchdog.GRACE = 0.5
 watchdog.within(0.3, lambda: ctypes.PyDLL(None).sleep(100))  # keeps Python's lock
 """

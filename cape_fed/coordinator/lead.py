@@ -9,6 +9,12 @@ from flwr.serverapp import Grid
 from torch import Tensor
 
 from cape_fed.config import RunConfig
+from cape_fed.coordinator.checkpoint import RunState, load_latest_round, new_state
+from cape_fed.coordinator.correspondence import Correspondence
+from cape_fed.coordinator.evaluation import EVALUATIONS_FILE, RULE
+from cape_fed.coordinator.exchange import Exchange
+from cape_fed.coordinator.membership import Membership
+from cape_fed.coordinator.rounds import Coordinator, Progress
 from cape_fed.federation.config import check_batch_statistics
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.pretrain.encoder import Encoder, build_encoder, encoder_config
@@ -16,12 +22,6 @@ from cape_fed.release.bundle import write_bundle
 from cape_fed.release.provenance import describe_run
 from cape_fed.rundir import RunDirectory
 from cape_fed.status import Status
-from server.checkpoint import RunState, load_latest_round, new_state
-from server.correspondence import Correspondence
-from server.evaluation import EVALUATIONS_FILE, RULE
-from server.exchange import Exchange
-from server.membership import Membership
-from server.rounds import Coordinator, Progress
 
 log = logging.getLogger(__name__)
 

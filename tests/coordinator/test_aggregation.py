@@ -9,13 +9,13 @@ import pytest
 import torch
 from flwr.app import RecordDict
 
+from cape_fed.coordinator.aggregation import Aggregator, clip_to_median
+from cape_fed.coordinator.divergence import client_drift, weigh_by_divergence
 from cape_fed.errors import RunError
 from cape_fed.federation.config import FederationConfig, StrategyName, Transport
 from cape_fed.federation.tensors import WIRE_TYPES, length, to_arrays, to_changes, update_records
+from cape_fed.federation.update import Update
 from cape_fed.federation.validation import read_encoder
-from server.aggregation import Aggregator, clip_to_median
-from server.divergence import client_drift, weigh_by_divergence
-from server.update import Update
 
 NAMES = ("a.weight", "b.bias")
 

@@ -17,10 +17,10 @@ from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.messages import read_task
 from cape_fed.federation.validation import RefusedError
 from cape_fed.rundir import logging_to
-from client import handlers
-from client.handlers import PolicyError
-from client.site import SiteConfig
-from client.watchdog import DeadlineError, within
+from cape_fed.site import handlers
+from cape_fed.site.config import SiteConfig
+from cape_fed.site.handlers import PolicyError
+from cape_fed.site.watchdog import DeadlineError, within
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from cape_fed.coordinator.standing import Standing
 from cape_fed.errors import InputError
 from cape_fed.federation.messages import CohortCounts
 from cape_fed.files import atomic_directory
@@ -22,7 +23,6 @@ from cape_fed.pretrain.encoder import build_encoder, encoder_config
 from cape_fed.pretrain.norm import is_statistic
 from cape_fed.seeds import derive_seed
 from cape_fed.signal.profile import Profile
-from server.standing import Standing
 
 ENCODER, OPTIMISER, BEST, FACTS = "encoder.safetensors", "optimiser.safetensors", "best.safetensors", "round.json"
 KEEP = 2

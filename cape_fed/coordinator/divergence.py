@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from server.update import Changes, Update
+from cape_fed.federation.update import Changes, Update
 
 
 def client_drift(updates: Sequence[Changes]) -> dict[str, float]:

@@ -12,6 +12,9 @@ from flwr.app import Message
 from torch import Tensor
 
 from cape_fed.config import RunConfig
+from cape_fed.coordinator.checkpoint import RunState
+from cape_fed.coordinator.correspondence import Correspondence
+from cape_fed.coordinator.exchange import Answer
 from cape_fed.evaluate.federated import fit_transfer, validation_score
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Material
@@ -22,9 +25,6 @@ from cape_fed.federation.validation import RefusedError
 from cape_fed.pretrain.encoder import SIZES
 from cape_fed.rundir import RunDirectory
 from cape_fed.vocabulary import VOCABULARY
-from server.checkpoint import RunState
-from server.correspondence import Correspondence
-from server.exchange import Answer
 
 log = logging.getLogger(__name__)
 

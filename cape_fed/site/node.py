@@ -16,7 +16,7 @@ from typing import Any
 
 from cape_fed.errors import InputError
 from cape_fed.federation.superlink import QUIET
-from client.site import SiteConfig, SuperLinkAccess, site_from_node_config
+from cape_fed.site.config import SiteConfig, SuperLinkAccess, site_from_node_config
 
 POLL = 0.5
 """Seconds between looks for a message. Flower's own are 3, which a round of short steps would mostly consist of."""

@@ -11,18 +11,18 @@ from typing import Any
 import torch
 
 from cape_fed.config import RunConfig
+from cape_fed.coordinator.aggregation import Aggregator
+from cape_fed.coordinator.checkpoint import RunState, save_round
+from cape_fed.coordinator.correspondence import Correspondence
+from cape_fed.coordinator.divergence import client_drift
+from cape_fed.coordinator.evaluation import Evaluation
+from cape_fed.coordinator.exchange import Answer
 from cape_fed.errors import RunError
 from cape_fed.federation.messages import METRICS, MONITORS, read_numbers
 from cape_fed.federation.tensors import CONTROL, array_records, length
+from cape_fed.federation.update import Update
 from cape_fed.rundir import RunDirectory
 from cape_fed.seeds import derive_rng
-from server.aggregation import Aggregator
-from server.checkpoint import RunState, save_round
-from server.correspondence import Correspondence
-from server.divergence import client_drift
-from server.evaluation import Evaluation
-from server.exchange import Answer
-from server.update import Update
 
 log = logging.getLogger(__name__)
 

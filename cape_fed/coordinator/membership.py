@@ -10,12 +10,12 @@ from time import monotonic, sleep
 from flwr.app import MessageType, RecordDict
 from flwr.serverapp import Grid
 
+from cape_fed.coordinator.exchange import Exchange, Question
 from cape_fed.errors import InputError
 from cape_fed.federation.messages import CohortCounts, Introduction, read_introduction, source_hash
 from cape_fed.federation.plausibility import Size
 from cape_fed.federation.roster import Member, Role, RosterEntry
 from cape_fed.signal.profile import Profile
-from server.exchange import Exchange, Question
 
 log = logging.getLogger(__name__)
 

@@ -13,13 +13,13 @@ from flwr.serverapp.strategy import FedAdam, FedAvg, FedAvgM, FedMedian, FedTrim
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cape_fed.coordinator.divergence import weigh_by_divergence
 from cape_fed.errors import RunError
 from cape_fed.federation.config import FederationConfig
 from cape_fed.federation.messages import METRICS, PATIENTS
 from cape_fed.federation.tensors import ENCODER, length
+from cape_fed.federation.update import Update
 from cape_fed.pretrain.norm import is_statistic
-from server.divergence import weigh_by_divergence
-from server.update import Update
 
 
 class Aggregator:

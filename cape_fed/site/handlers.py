@@ -37,9 +37,9 @@ from cape_fed.pretrain.encoder import build_encoder, encoder_config
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.monitor import Monitor
 from cape_fed.pretrain.workbench import Workbench, choose_device
-from client import evaluation, methods
-from client.site import SiteConfig
-from client.state import load_local_state, save_local_state
+from cape_fed.site import evaluation, methods
+from cape_fed.site.config import SiteConfig
+from cape_fed.site.state import load_local_state, save_local_state
 
 log = logging.getLogger(__name__)
 

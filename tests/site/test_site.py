@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cape_fed.errors import InputError
-from client.site import site_from_node_config
+from cape_fed.site.config import site_from_node_config
 
 RIGHT: dict[str, Any] = {
     "name": "hospital-a",

@@ -10,12 +10,12 @@ import pytest
 from flwr.app import ConfigRecord, Message, RecordDict
 from flwr.supercore.task_identity import TaskIdentity
 
+from cape_fed.coordinator.checkpoint import new_state
 from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.messages import TASK, Task, task_content
 from cape_fed.pretrain.config import PretrainConfig
-from client.answering import answer_as
-from client.site import Limits, SiteConfig
-from server.checkpoint import new_state
+from cape_fed.site.answering import answer_as
+from cape_fed.site.config import Limits, SiteConfig
 from tests.conftest import TinyStore
 
 CONFIG = PretrainConfig.model_validate({"model": "tiny", "train": {"pairs": 8}})

@@ -10,15 +10,15 @@ from flwr.app import Message, MessageType
 from torch import Tensor
 
 from cape_fed.config import RunConfig
+from cape_fed.coordinator.checkpoint import RunState
+from cape_fed.coordinator.exchange import Answer, Exchange, Question
+from cape_fed.coordinator.membership import Membership
+from cape_fed.coordinator.quorum import below_quorum
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.federation.messages import PATIENTS, Task, read_numbers, task_content
 from cape_fed.federation.roster import Member, members_with
+from cape_fed.federation.update import Update
 from cape_fed.federation.validation import RefusedError, check_control, check_reply, check_update
-from server.checkpoint import RunState
-from server.exchange import Answer, Exchange, Question
-from server.membership import Membership
-from server.quorum import below_quorum
-from server.update import Update
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""What the coordinator of a federation does: the round loop and what it rests on."""
