@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 
 from bench.ingest import store_of
 from bench.row import Row
-from cape_fed.pretrain.batching import CohortPairs, make_batching
 from cape_fed.pretrain.feed import Feed
+from cape_fed.pretrain.stages.batching import make_batching
+from cape_fed.pretrain.stages.pairs import PermutedPairs
 from cape_fed.store.store import open_store
 
 PAIRS, STORE_BATCHES, FILE_BATCHES, WORKERS = 64, 200, 12, 2
@@ -41,7 +42,7 @@ class WfdbPairs(Dataset[torch.Tensor]):
 
 def measure(scratch: Path, archive: Path) -> Iterator[Row]:
     store = open_store(store_of(scratch, archive))
-    pairs = CohortPairs(store.cohort, np.arange(len(store)), store.patients, 0)
+    pairs = PermutedPairs(store.cohort, np.arange(len(store)), store.patients, 0)
     feed = Feed([store], make_batching("idb", [pairs], PAIRS, STORE_BATCHES, 0), torch.device("cpu"))
     list(feed.stream(0, 20))
     begin = perf_counter()

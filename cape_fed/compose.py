@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import MISSING, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
+from cape_fed.appfiles import CONFIGS
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 
-CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+GROUPS = ("experiment", "strategy")
+"""Folders of configs/ that a user chooses from by ``GROUP=NAME``."""
 
 
 def compose_config(overrides: Sequence[str]) -> RunConfig:
     """Compose configs/config.yaml with Hydra overrides; InputError in one line for anything that does not fit."""
-    known = _known_keys()
+    defaults = default_values()
+    known = [*GROUPS, *dotted_keys(defaults)]
     for override in overrides:
         _check_key(override, known)
+    ConfigStore.instance().store("defaults", defaults)
     try:
         with initialize_config_dir(str(CONFIGS), version_base="1.3"):
             composed = compose("config", overrides=list(overrides))
         plain = OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, ValueError) as error:  # a group that is no name is a ValueError
         raise InputError(_one_line(error, overrides)) from error
     return validate_config(plain)
 
@@ -60,19 +65,19 @@ def _check_key(override: str, known: Sequence[str]) -> None:
         raise InputError(f"unknown config key '{key}': {hint}")
 
 
-def _known_keys() -> list[str]:
-    """Every key of the configuration in dotted form, sections included."""
-    keys: list[str] = ["experiment"]
+def default_values() -> dict[str, Any]:
+    """Every key with its default, as plain values; the defaults stand with the sections of `RunConfig` alone."""
+    values = RunConfig(out=Path()).model_dump(mode="json")
+    return {**values, "out": MISSING}
 
-    def walk(node: dict[str, Any], prefix: str) -> None:
-        for name, value in node.items():
-            keys.append(prefix + name)
-            if isinstance(value, dict):
-                walk(value, f"{prefix}{name}.")
 
-    plain = OmegaConf.to_container(OmegaConf.load(CONFIGS / "config.yaml"))
-    assert isinstance(plain, dict)
-    walk({str(name): value for name, value in plain.items() if name not in ("defaults", "hydra")}, "")
+def dotted_keys(values: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Every key of nested values in dotted form, sections included."""
+    keys: list[str] = []
+    for name, value in values.items():
+        keys.append(prefix + name)
+        if isinstance(value, Mapping):
+            keys += dotted_keys(value, f"{prefix}{name}.")
     return keys
 
 
@@ -80,7 +85,8 @@ def _one_line(error: Exception, overrides: Sequence[str]) -> str:
     text = " ".join(str(error).split())
     if "Missing mandatory value" in text:
         return "out is missing: say where to write with out=DIR"
-    if "Could not find 'experiment/" in text:
-        names = ", ".join(sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml")))
-        return f"unknown experiment in {' '.join(overrides)}: choose one of {names}"
+    for group in GROUPS:
+        if f"Could not find '{group}/" in text:
+            names = ", ".join(sorted(path.stem for path in (CONFIGS / group).glob("*.yaml")))
+            return f"unknown {group} in {' '.join(overrides)}: choose one of {names}"
     return f"cannot read the configuration: {text[:200]}"

@@ -1,19 +1,27 @@
-"""The whole configuration of a command, as configs/ composes it."""
+"""The whole configuration of a command, and the sections of it that each job receives."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator
 
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.federation.config import FederationConfig
+from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import RosterEntries
 from cape_fed.finetune.config import FinetuneConfig
 from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.release.provenance import Provenance
 from cape_fed.section import Section
+from cape_fed.store.counts import CohortCounts
+
+FEDERATED = "federated"
+"""Name of a federated encoder in tables, where the configuration gives no other."""
+_LOCAL = {"data", "out", "device", "threads", "resume", "evaluation", "finetune", "roster"}
+"""Configuration that is about machines, sites or what comes after, and would carry their names into a bundle."""
 
 
 def _as_tuple(value: Any) -> Any:
@@ -33,24 +41,53 @@ class DataConfig(Section):
 
 
 class RunConfig(PretrainConfig):
-    """Everything a run depends on; written to ``config.yaml`` in the run directory."""
+    """Everything that a run depends on; written to ``config.yaml`` in the run directory.
+
+    The keys of pretraining stand at the top, as users write them; `pretraining` is the section that they make up.
+    """
 
     data: DataConfig = DataConfig()
     out: Path
     method: str | None = Field(default=None, description="name in tables; made from the configuration if absent")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
     threads: int | None = Field(default=None, gt=0, description="CPU threads of one learner")
-    engine: Literal["local", "flower"] = "local"
-    federation: FederationConfig = FederationConfig()
+    engine: Literal["local", "flower"] = Field(default="local", description="what carries a simulation's messages")
+    federation: FederationConfig = Field(default=FederationConfig(), validate_default=True)
     roster: RosterEntries | None = Field(default=None, description="sites and roles of a run on a SuperLink")
     evaluation: EvaluateOptions = EvaluateOptions()
     finetune: FinetuneConfig = FinetuneConfig()
-    resume: bool = False
+    resume: bool = Field(default=False, description="go on with the run in out=")
+
+    @field_validator("federation")
+    @classmethod
+    def _check_method(cls, federation: FederationConfig) -> FederationConfig:
+        from cape_fed.methods.registry import complete_options  # imports PyTorch
+
+        options = complete_options(federation.strategy, federation.options)
+        return federation.model_copy(update={"options": options})
 
     @property
     def pretraining(self) -> PretrainConfig:
         """The part that decides what a learner does."""
         return PretrainConfig(**{name: getattr(self, name) for name in PretrainConfig.model_fields})
+
+    def provenance(self, method: str, cohorts: Mapping[str, CohortCounts]) -> Provenance:
+        """What a bundle says of a run: its method, its cohorts and the configuration behind the weights; no paths."""
+        return Provenance(
+            method=self.method or method,
+            cohorts=dict(cohorts),
+            config=self.model_dump(mode="json", exclude=_LOCAL),
+        )
+
+    def federation_plan(self) -> FederationPlan:
+        """What the coordinator of a federated run receives."""
+        return FederationPlan(
+            pretraining=self.pretraining,
+            federation=self.federation,
+            evaluation=self.evaluation,
+            provenance=self.provenance(FEDERATED, {}),
+            resume=self.resume,
+        )
 
     def saved(self) -> dict[str, Any]:
         """What ``config.yaml`` holds: plain values, and not whether this was a resumption."""

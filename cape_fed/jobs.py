@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -23,29 +23,32 @@ from cape_fed.finetune.results import FinetuneResults
 from cape_fed.finetune.run import Progress as CellsProgress
 from cape_fed.finetune.run import finetune_cohorts, usable_tasks
 from cape_fed.pretrain.central import Progress, pretrain
-from cape_fed.pretrain.cohorts import count_store, open_cohorts, open_stores
+from cape_fed.pretrain.cohorts import open_cohorts, open_stores
 from cape_fed.pretrain.distributed import join_processes, leave_processes
-from cape_fed.pretrain.encoder import build_encoder
+from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.heads import load_heads, project
 from cape_fed.pretrain.workbench import check_batches, choose_device
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.embed import check_profile, embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
-from cape_fed.release.provenance import describe_run
 from cape_fed.release.seen import check_unseen, split_of_run
 from cape_fed.rundir import RunDirectory, read_metrics
-from cape_fed.store.split import split_patients
+from cape_fed.store.counts import count_store
+from cape_fed.store.split import Split, split_patients
 from cape_fed.store.store import Store
 
 RANDOM_INIT = "random-init"
 
 
-def pretrain_centrally(config: RunConfig, progress: Progress) -> None:
-    """Central pretraining into the run directory ``config.out``, alone or as one process of a torchrun group."""
+def pretrain_centrally(config: RunConfig, progress: Progress, splits: Mapping[str, Split] | None = None) -> None:
+    """Central pretraining into the run directory ``config.out``, in one process or in those of a torchrun group.
+
+    ``splits`` by cohort name take the place of those that the configuration would make.
+    """
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     paths = flat_paths(config.data.train)
-    check_batches(open_stores(paths), config.pretraining)
+    check_batches(open_stores(paths), config.pretraining, splits)
     device = choose_device(config.device)
     processes = join_processes(device)
     run = RunDirectory(config.out)
@@ -56,7 +59,7 @@ def pretrain_centrally(config: RunConfig, progress: Progress) -> None:
             raise InputError(f"train.pairs={config.train.pairs} cannot be shared by {processes.world} processes")
         with run.open(config.saved(), resume=config.resume) if processes.is_first else nullcontext():
             if processes.is_first:
-                open_cohorts(paths, config.split, run.splits)
+                open_cohorts(paths, config.split, run.splits, splits)
             processes.wait()
             cohorts = open_cohorts(paths, config.split, run.splits)
             bench = pretrain(
@@ -64,7 +67,7 @@ def pretrain_centrally(config: RunConfig, progress: Progress) -> None:
             )  # fmt: skip
             if processes.is_first:
                 counts = {cohort.name: count_store(cohort.store) for cohort in cohorts}
-                provenance = describe_run(config, f"central {config.batching}", counts)
+                provenance = config.provenance(f"central {config.batching}", counts)
                 write_bundle(run.bundle, bench.learner.encoder, cohorts[0].store.profile, provenance)
     finally:
         leave_processes()
@@ -86,9 +89,9 @@ def evaluate(bundle: Path, config: RunConfig) -> Results:
             train,
             others,
             config.out,
-            method=config.method or str(encoder.provenance.get("method", bundle.name)),
+            method=config.method or encoder.provenance.method,
             embed=partial(embed_store, encoder),
-            baselines={RANDOM_INIT: partial(embed_store, PretrainedEncoder(untrained, encoder.profile, {}))},
+            baselines={RANDOM_INIT: partial(embed_store, PretrainedEncoder(untrained, encoder.profile))},
             splits=splits,
             project={place: partial(project, head) for place, head in load_heads(RunDirectory(bundle.parent)).items()},
             curves=read_metrics(bundle.parent / run.metrics.name),
@@ -122,7 +125,7 @@ def finetune(bundle: Path, config: RunConfig, progress: CellsProgress) -> Finetu
 def _check_roles(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store], others: Sequence[Store]) -> None:
     """ID is what the encoder was trained on, OOD what it was not, whatever the command says; InputError otherwise."""
     check_unseen(bundle, encoder, others)
-    trained = encoder.provenance.get("cohorts", {})
+    trained = encoder.provenance.cohorts
     strange = [store.cohort for store in train if store.cohort not in trained]
     if strange:
         raise InputError(f"{bundle} was not trained on {', '.join(strange)}: not ID, name it in data.evaluate")

@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from cape_fed.checkpoints import run_rounds, run_steps
 from cape_fed.errors import InputError
 from cape_fed.files import atomic_file
 from cape_fed.lock import locked
@@ -24,7 +25,7 @@ LOGGERS = ("cape_fed",)
 
 
 class RunDirectory:
-    """Paths and writers of a run's configuration, metrics, log, checkpoints, splits and bundle."""
+    """The layout of a run's files, with writers of its configuration, metrics and log."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -32,9 +33,28 @@ class RunDirectory:
         self.metrics = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"
         self.splits = path / "splits"
+        self.sites = path / "sites"
         self.bundle = path / "bundle"
         self.best_bundle = path / "bundle-best"
         self.log = path / "log.txt"
+
+    def site(self, name: str) -> Path:
+        """Directory that a simulated site keeps its state in."""
+        return self.sites / name
+
+    def learner_states(self) -> Iterator[tuple[str, Path]]:
+        """The newest state of every learner that the run left behind: ``central``, or each simulated site by name."""
+        if steps := run_steps(self.checkpoints).numbers():
+            yield "central", run_steps(self.checkpoints).path(steps[-1])
+        for site in sorted(self.sites.glob("*")):
+            for folder in sorted(site.glob("*")):
+                if rounds := run_rounds(folder).numbers():
+                    yield site.name, run_rounds(folder).path(rounds[-1])
+
+    def saved_split(self, cohort: str) -> Path | None:
+        """The file with the split of a cohort that the run or a simulated site keeps; None where there is none."""
+        folders = (self.splits, *sorted(self.sites.glob(f"*/{self.splits.name}")))
+        return next((path for folder in folders if (path := split_file(folder, cohort)).exists()), None)
 
     @contextmanager
     def open(self, config: Mapping[str, Any], *, resume: bool) -> Iterator[None]:
@@ -86,6 +106,11 @@ class RunDirectory:
         different = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
         if different:
             raise InputError(f"cannot resume {self.path}: {', '.join(different)} differ from the run's config.yaml")
+
+
+def split_file(folder: Path, cohort: str) -> Path:
+    """The file that holds the split of a cohort in a folder of splits."""
+    return folder / f"{cohort}.parquet"
 
 
 @contextmanager

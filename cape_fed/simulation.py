@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import torch
 
@@ -10,28 +11,33 @@ from cape_fed.config import RunConfig, flat_paths
 from cape_fed.coordinator.lead import lead_run
 from cape_fed.coordinator.rounds import Progress
 from cape_fed.errors import InputError
-from cape_fed.federation.config import check_batch_statistics
 from cape_fed.federation.engines import keep_flower_quiet, run_flower, run_local
 from cape_fed.federation.roster import RosterEntry
+from cape_fed.methods.registry import check_batch_statistics
 from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.pretrain.workbench import check_batches, choose_device
-from cape_fed.rundir import RunDirectory
+from cape_fed.rundir import RunDirectory, split_file
 from cape_fed.site.app import make_client_app
-from cape_fed.site.config import simulated_sites
+from cape_fed.site.config import SiteConfig
+from cape_fed.site.simulated import simulated_sites
 from cape_fed.status import Status
-from cape_fed.store.split import check_disjoint
+from cape_fed.store.split import Split, check_disjoint, save_split
+from cape_fed.store.store import open_store
 
 
-def simulate_federation(config: RunConfig, progress: Progress, workers: int | None = None) -> None:
+def simulate_federation(
+    config: RunConfig, progress: Progress, workers: int | None = None, splits: Mapping[str, Split] | None = None
+) -> None:
     """Run the federation that ``config`` describes on this machine, into the run directory ``config.out``.
 
-    ``workers`` sites compute at a time, by default as many as there are CPUs for.
+    ``workers`` sites compute at a time, by default as many as there are CPUs for. ``splits`` by cohort name take the
+    place of those that the configuration would make.
     """
     keep_flower_quiet()
     choose_device(config.device)
     check_batch_statistics(config.norm, config.federation)
-    _check_stores(config)
-    sites = simulated_sites(config)
+    _check_stores(config, splits or {})
+    sites = sites_of(config)
     run = RunDirectory(config.out)
     entries = {site.name: RosterEntry(role=site.role) for site in sites}
     app = make_client_app(lambda context: sites[int(context.node_config["partition-id"])])
@@ -39,8 +45,9 @@ def simulate_federation(config: RunConfig, progress: Progress, workers: int | No
     workers = workers or (1 if torch.cuda.is_available() else max(1, (os.cpu_count() or 1) // threads))
     engine = {"local": run_local, "flower": run_flower}[config.engine]
     with run.open(config.saved(), resume=config.resume):
+        _save_splits(sites, splits or {})
         engine(
-            lambda grid: lead_run(grid, config, run, entries, Status(run.path), progress),
+            lambda grid: lead_run(grid, config.federation_plan(), run, entries, Status(run.path), progress),
             app,
             len(sites),
             min(workers, len(sites)),
@@ -48,7 +55,28 @@ def simulate_federation(config: RunConfig, progress: Progress, workers: int | No
         )
 
 
-def _check_stores(config: RunConfig) -> None:
+def sites_of(config: RunConfig) -> list[SiteConfig]:
+    """The sites that a configuration describes, those that train first."""
+    return simulated_sites(
+        config.data.train,
+        config.data.evaluate,
+        RunDirectory(config.out),
+        device=config.device,
+        threads=config.threads,
+        min_patients=config.evaluation.min_patients,
+    )
+
+
+def _save_splits(sites: list[SiteConfig], splits: Mapping[str, Split]) -> None:
+    """Hand every site the splits of its cohorts; one that is there already stays."""
+    for site in sites:
+        for store in map(open_store, site.stores):
+            path = split_file(site.splits(""), store.cohort)
+            if store.cohort in splits and not path.exists():
+                save_split(path, store, splits[store.cohort])
+
+
+def _check_stores(config: RunConfig, splits: Mapping[str, Split]) -> None:
     """InputError for stores that cannot be in one federation, before anything is written."""
     train, evaluate = flat_paths(config.data.train), flat_paths(config.data.evaluate)
     stores = open_stores([*train, *evaluate])
@@ -57,4 +85,4 @@ def _check_stores(config: RunConfig) -> None:
     check_disjoint(stores[: len(train)], stores[len(train) :])
     opened = dict(zip(train, stores, strict=False))
     for paths in config.data.train:
-        check_batches([opened[path] for path in paths], config.pretraining)
+        check_batches([opened[path] for path in paths], config.pretraining, splits)

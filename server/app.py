@@ -31,7 +31,7 @@ def main(grid: Grid, context: Context) -> None:
     with run.open(config.saved(), resume=config.resume):
         status = Status(run.path, flower_run=context.run_id)
         try:
-            lead_run(grid, config, run, config.roster, status)
+            lead_run(grid, config.federation_plan(), run, config.roster, status)
         except (InputError, RunError) as error:
             status.fail(str(error), 2 if isinstance(error, InputError) else 1)
             raise

@@ -13,7 +13,7 @@ from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordD
 from flwr.clientapp import ClientApp
 
 from cape_fed.federation.decoding import json_record, read_json
-from cape_fed.federation.messages import METRICS, PATIENTS, SENDER, TASK, Sender, read_sender, reply_content
+from cape_fed.federation.messages import METRICS, PATIENTS, REQUEST, SENDER, Sender, read_sender, sender_record
 from cape_fed.federation.tensors import ENCODER, LAYOUT, VALUES, Layout, cut
 
 VARIABLE = "CAPE_FED_TEST_FAULT"
@@ -83,7 +83,7 @@ def _sender(**fields: object) -> Change:
 
 def _with_sender(reply: Message, sender: Sender) -> Message:
     rest = {name: record for name, record in reply.content.items() if name != SENDER}
-    reply.content = reply_content(sender, rest)
+    reply.content = RecordDict({**sender_record(sender), **rest})
     return reply
 
 
@@ -120,7 +120,7 @@ def do_wrong(fault: str, answer: Callable[[], Message]) -> Message:
         handlers = importlib.import_module("cape_fed.site.handlers")
         # Python's own sleep lets other threads go on, the C library's called like this does not.
         wait = time.sleep if fault == "hang" else ctypes.PyDLL(None).sleep
-        vars(handlers)["train"] = lambda message, site: wait(100_000)
+        vars(handlers)["train"] = lambda *arguments: wait(100_000)
         return answer()
     if fault.startswith("slow-"):
         reply = answer()
@@ -143,7 +143,7 @@ class FaultyApp(ClientApp):
 
 def fault_of(setting: str, message: Message) -> str | None:
     """The fault that a setting asks for in the round of a training message."""
-    if message.metadata.message_type != "train" or TASK not in message.content:
+    if message.metadata.message_type != "train" or REQUEST not in message.content:
         return None
     for part in filter(None, setting.split(",")):
         fault, _, rounds = part.partition("@")

@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-from cape_fed.compose import CONFIGS, compose_config
+from cape_fed.appfiles import CONFIGS
+from cape_fed.compose import compose_config
 from cape_fed.config import RunConfig
+from cape_fed.errors import InputError
+from cape_fed.methods.registry import METHODS
 
 
-def keys(node: dict[str, Any], prefix: str = "") -> set[str]:
-    found: set[str] = set()
-    for name, value in node.items():
-        found |= keys(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
-    return found
+def test_every_default_stands_in_one_place() -> None:
+    """Composing without an experiment gives the defaults of the sections."""
+    composed = compose_config(["out=x", "~experiment=small"])
+    assert composed == RunConfig(out=Path("x"))
+    assert not {"train", "federation", "model"} & yaml.safe_load((CONFIGS / "config.yaml").read_text()).keys()
 
 
-def test_the_yaml_lists_every_key_with_its_default() -> None:
-    listed = yaml.safe_load((CONFIGS / "config.yaml").read_text())
-    listed = {name: value for name, value in listed.items() if name not in ("defaults", "hydra")}
-    defaults = RunConfig(out=Path("x")).model_dump(mode="json")
-    assert keys(listed) == keys(defaults)
-    for section in ("split", "objective", "augment", "federation", "evaluation"):
-        assert listed[section] == defaults[section]
+@pytest.mark.parametrize("strategy", METHODS)
+def test_every_method_can_be_chosen_as_a_strategy(strategy: str) -> None:
+    assert compose_config(["out=x", f"strategy={strategy}"]).federation.strategy == strategy
+
+
+def test_a_strategy_brings_settings_that_can_be_changed() -> None:
+    assert compose_config(["out=x", "strategy=fedadam"]).federation.options["learning_rate"] == 0.003
+    changed = compose_config(["out=x", "strategy=fedadam", "federation.options.learning_rate=0.1"])
+    assert changed.federation.options["learning_rate"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("strategy=fedsgd", "unknown strategy in .*: choose one of cyclic, fedadam"),
+        ("experiment=null", "cannot read the configuration"),
+        ("experiment=huge", "unknown experiment in .*: choose one of base, demo"),
+        ("federation.strategy=fedsgd", "unknown federation.strategy 'fedsgd': choose one of fedavg"),
+        ("federation.options.trim=0.5", "federation.options.trim: input should be less than 0.5"),
+        ("federation.options.trimm=0.1", "unknown config key 'federation.options.trimm': .*federation.options.trim"),
+        ("model=huge", "unknown model 'huge': choose one of tiny, base, large"),
+    ],
+)
+def test_what_is_not_known_is_said(override: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        compose_config(["out=x", override])
 
 
 @pytest.mark.parametrize("experiment", sorted(path.stem for path in (CONFIGS / "experiment").glob("*.yaml")))

@@ -16,10 +16,10 @@ from cape_fed.cli.progress import RoundsView, rounds_bar
 from cape_fed.compose import compose_config, validate_config
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
-from cape_fed.federation.config import check_batch_statistics
 from cape_fed.federation.superlink import SuperLink
 from cape_fed.files import atomic_file
 from cape_fed.lock import is_locked
+from cape_fed.methods.registry import check_batch_statistics
 from cape_fed.rundir import LOCK_FILE, RunDirectory
 from cape_fed.status import read_status
 

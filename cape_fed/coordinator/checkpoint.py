@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,18 +13,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from cape_fed.checkpoints import run_rounds
 from cape_fed.coordinator.standing import Standing
 from cape_fed.errors import InputError
-from cape_fed.federation.messages import CohortCounts
-from cape_fed.files import atomic_directory
 from cape_fed.pretrain.config import PretrainConfig
-from cape_fed.pretrain.encoder import build_encoder, encoder_config
+from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.norm import is_statistic
 from cape_fed.seeds import derive_seed
 from cape_fed.signal.profile import Profile
+from cape_fed.store.counts import CohortCounts
 
-ENCODER, OPTIMISER, BEST, FACTS = "encoder.safetensors", "optimiser.safetensors", "best.safetensors", "round.json"
-KEEP = 2
+ENCODER, METHOD, BEST, FACTS = "encoder.safetensors", "optimiser.safetensors", "best.safetensors", "round.json"
 
 
 class Facts(BaseModel):
@@ -58,7 +56,8 @@ class RunState:
 
     facts: Facts
     encoder: dict[str, Tensor]
-    optimiser: dict[str, Tensor] = field(default_factory=dict)
+    method: dict[str, Tensor] = field(default_factory=dict)
+    """What the federated method keeps at the coordinator."""
     best: dict[str, Tensor] = field(default_factory=dict)
     """The encoder of the best round by validation, empty before the first evaluation."""
 
@@ -69,32 +68,35 @@ class RunState:
 
 def new_state(config: PretrainConfig) -> RunState:
     """The state before the first round: the weights that a central run with this seed begins from."""
-    encoder = dict(build_encoder(encoder_config(config), derive_seed(config.seed, "encoder")).state_dict())
+    encoder = dict(build_encoder(config.encoder, derive_seed(config.seed, "encoder")).state_dict())
     return RunState(Facts(run=uuid4().hex[:12]), encoder)
 
 
-def save_round(directory: Path, state: RunState) -> None:
-    """Keep the state after a round; the last ones stay."""
-    with atomic_directory(directory / f"round-{state.facts.rounds_done:06d}") as partial:
-        for name, tensors in ((ENCODER, state.encoder), (OPTIMISER, state.optimiser), (BEST, state.best)):
+def save_round(directory: Path, state: RunState) -> int:
+    """Keep the state after a round; returns the number of the earliest round that can still be gone back to."""
+    rounds = run_rounds(directory)
+    with rounds.write(state.facts.rounds_done) as partial:
+        for name, tensors in ((ENCODER, state.encoder), (METHOD, state.method), (BEST, state.best)):
             save_file(_contiguous(tensors), partial / name)
         (partial / FACTS).write_text(state.facts.model_dump_json(indent=1) + "\n")
-    for old in sorted(directory.glob("round-*"))[:-KEEP]:
-        shutil.rmtree(old, ignore_errors=True)
+    rounds.keep_newest()
+    return rounds.numbers()[0]
 
 
 def load_latest_round(directory: Path) -> RunState | None:
-    """The state after the latest round that was kept; None where there is none."""
-    found = sorted(directory.glob("round-*")) if directory.is_dir() else []
-    if not found:
-        return None
+    """The state after the latest round that can be read; None where none was kept, InputError where all are damaged."""
+    found = run_rounds(directory).read_newest(_load_round)
+    return found[1] if found else None
+
+
+def _load_round(path: Path) -> RunState:
     try:
-        facts = Facts.model_validate_json((found[-1] / FACTS).read_text())
-        encoder, optimiser, best = (load_file(found[-1] / name) for name in (ENCODER, OPTIMISER, BEST))
+        facts = Facts.model_validate_json((path / FACTS).read_text())
+        encoder, method, best = (load_file(path / name) for name in (ENCODER, METHOD, BEST))
     except (OSError, ValidationError, SafetensorError) as error:
         what = " ".join(str(error).split())[:120]
-        raise InputError(f"cannot read checkpoint {found[-1]}: {what}; start again in a new directory") from error
-    return RunState(facts, encoder, optimiser, best)
+        raise InputError(f"cannot read checkpoint {path}: {what}; start again in a new directory") from error
+    return RunState(facts, encoder, method, best)
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,16 +9,18 @@ from typing import Any, TypeVar
 from flwr.app import Message, MessageType
 from torch import Tensor
 
-from cape_fed.config import RunConfig
 from cape_fed.coordinator.checkpoint import RunState
 from cape_fed.coordinator.exchange import Answer, Exchange, Question
 from cape_fed.coordinator.membership import Membership
 from cape_fed.coordinator.quorum import below_quorum
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.federation.messages import PATIENTS, Task, read_numbers, task_content
+from cape_fed.federation.messages import PATIENTS, Request, read_numbers, request_content
+from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import Member, members_with
+from cape_fed.federation.tensors import euclidean_norm, to_arrays
 from cape_fed.federation.update import Update
-from cape_fed.federation.validation import RefusedError, check_control, check_reply, check_update
+from cape_fed.federation.validation import RefusedError, check_reply, check_update
+from cape_fed.methods.registry import AnyMethod
 
 log = logging.getLogger(__name__)
 
@@ -28,14 +30,17 @@ Checked = TypeVar("Checked")
 class Correspondence:
     """Asks the members of a run; a reply that does not count is a refusal in the site's standing."""
 
-    def __init__(self, config: RunConfig, state: RunState, exchange: Exchange, membership: Membership) -> None:
-        self.config = config
-        self.federation = config.federation
+    def __init__(
+        self, plan: FederationPlan, method: AnyMethod, state: RunState, exchange: Exchange, membership: Membership
+    ) -> None:
+        self.plan = plan
+        self.federation = plan.federation
+        self.method = method
         self.state = state
         self.exchange = exchange
         self.membership = membership
         self.saved_round = state.facts.rounds_done
-        """The round that a resumed run would begin with."""
+        """The earliest round that a resumed run would begin with: sites keep what they need from there on."""
 
     def members(self, role: str | None = None) -> list[Member]:
         """Members that are there and in good standing, by name."""
@@ -141,9 +146,9 @@ class Correspondence:
         extra: Mapping[str, Any] | None = None,
         **wishes: Any,
     ) -> list[Question]:
-        """The same message to each of ``members``; ``wishes`` are fields of its `Task`, sums of training sites only."""
+        """One message to each of ``members``; ``wishes`` are fields of its `Request`, sums of training sites only."""
         federation = self.federation
-        task = Task(
+        request = Request(
             run=self.state.facts.run,
             role="train",
             round=number,
@@ -152,24 +157,23 @@ class Correspondence:
             saved_round=min(self.saved_round, number),
             # Less than the coordinator waits, so that a site that gives up can still say so.
             seconds=max(0.8 * federation.round_deadline, federation.round_deadline - 30),
-            config=self.config.pretraining,
-            proximal_mu=federation.proximal_mu,
-            method=federation.local_method,
-            ema_tau=federation.options.ema_tau,
+            config=self.plan.pretraining,
+            method=federation.strategy,
+            options=federation.options,
             transport=federation.transport,
             **wishes,
         )
-        outside = task.model_copy(update={"role": "evaluate", "sums": None})
-        content = {"train": task_content(task, encoder, extra), "evaluate": task_content(outside, encoder, extra)}
+        outside = request.model_copy(update={"role": "evaluate", "sums": None})
+        content = {
+            "train": request_content(request, encoder, extra),
+            "evaluate": request_content(outside, encoder, extra),
+        }
         return [Question(member, kind, content[member.role]) for member in members]
 
     def _update(self, message: Message, member: Member) -> Update:
         changes = check_update(
             message, member, self.state.encoder, self.federation.transport, self.federation.max_change
         )
-        control = None
-        if self.federation.local_method == "scaffold":
-            control = check_control(
-                message, self.state.encoder_parameters(), self.state.encoder, self.federation.max_change
-            )
-        return Update(member.name, changes, member.weight(read_numbers(message)[PATIENTS]), control)
+        longest = self.federation.max_change * euclidean_norm(to_arrays(self.state.encoder))
+        extra = self.method.read_reply(message.content, longest)
+        return Update(member.name, changes, member.weight(read_numbers(message)[PATIENTS]), extra)

@@ -11,7 +11,6 @@ import numpy as np
 from flwr.app import Message
 from torch import Tensor
 
-from cape_fed.config import RunConfig
 from cape_fed.coordinator.checkpoint import RunState
 from cape_fed.coordinator.correspondence import Correspondence
 from cape_fed.coordinator.exchange import Answer
@@ -20,9 +19,9 @@ from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.predict import Material
 from cape_fed.evaluate.tasks import AGE, SEX
 from cape_fed.federation.evaluation import SiteCells, probes_records, read_cells, read_sums
+from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import Member
 from cape_fed.federation.validation import RefusedError
-from cape_fed.pretrain.encoder import SIZES
 from cape_fed.rundir import RunDirectory
 from cape_fed.vocabulary import VOCABULARY
 
@@ -39,10 +38,10 @@ TASKS = frozenset({AGE, SEX, *VOCABULARY})
 class Evaluation:
     """The evaluations of one run."""
 
-    def __init__(self, config: RunConfig, run: RunDirectory, state: RunState, sites: Correspondence) -> None:
-        self.federation = config.federation
-        self.options = config.evaluation
-        self.width = SIZES[config.model].dim
+    def __init__(self, plan: FederationPlan, run: RunDirectory, state: RunState, sites: Correspondence) -> None:
+        self.federation = plan.federation
+        self.options = plan.evaluation
+        self.width = plan.pretraining.encoder.dim
         self.path = run.path / EVALUATIONS_FILE
         self.state = state
         self.sites = sites

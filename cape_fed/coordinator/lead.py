@@ -8,37 +8,36 @@ from collections.abc import Mapping
 from flwr.serverapp import Grid
 from torch import Tensor
 
-from cape_fed.config import RunConfig
 from cape_fed.coordinator.checkpoint import RunState, load_latest_round, new_state
 from cape_fed.coordinator.correspondence import Correspondence
 from cape_fed.coordinator.evaluation import EVALUATIONS_FILE, RULE
 from cape_fed.coordinator.exchange import Exchange
 from cape_fed.coordinator.membership import Membership
 from cape_fed.coordinator.rounds import Coordinator, Progress
-from cape_fed.federation.config import check_batch_statistics
+from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import RosterEntry
-from cape_fed.pretrain.encoder import Encoder, build_encoder, encoder_config
+from cape_fed.methods.registry import check_batch_statistics, make_method
+from cape_fed.pretrain.encoder import Encoder
+from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.release.bundle import write_bundle
-from cape_fed.release.provenance import describe_run
+from cape_fed.release.provenance import Selection
 from cape_fed.rundir import RunDirectory
 from cape_fed.status import Status
 
 log = logging.getLogger(__name__)
 
-METHOD = "federated"
-
 
 def lead_run(
     grid: Grid,
-    config: RunConfig,
+    plan: FederationPlan,
     run: RunDirectory,
     entries: Mapping[str, RosterEntry] | None,
     status: Status,
     progress: Progress = lambda done, total, line: None,
 ) -> None:
-    """Lead the sites of ``entries`` (see `Membership`) to a bundle, from the last checkpoint if resumed."""
-    check_batch_statistics(config.norm, config.federation)
-    state = (load_latest_round(run.checkpoints) if config.resume else None) or new_state(config)
+    """Lead the sites of ``entries`` (see `Membership`) to a bundle, from the last checkpoint if the plan resumes."""
+    check_batch_statistics(plan.pretraining.norm, plan.federation)
+    state = (load_latest_round(run.checkpoints) if plan.resume else None) or new_state(plan.pretraining)
     facts = state.facts
     run.truncate_lines(run.metrics, "round", facts.rounds_done)
     run.truncate_lines(run.path / EVALUATIONS_FILE, "round", facts.rounds_done)
@@ -50,33 +49,38 @@ def lead_run(
         status.update(rounds_done=done)
         progress(done, total, line)
 
-    status.update(run=facts.run, rounds=config.federation.rounds, rounds_done=facts.rounds_done)
+    status.update(run=facts.run, rounds=plan.federation.rounds, rounds_done=facts.rounds_done)
     exchange = Exchange(grid, waiting)
     membership = Membership(grid, exchange, entries, facts.profile, set(facts.patients), cohorts=dict(facts.cohorts))
-    sites = Correspondence(config, state, exchange, membership)
-    membership.gather(config.federation.join_deadline, lambda there: sites.lacking(m.name for m in there))
+    method = make_method(plan.federation.strategy, plan.federation.options, state.encoder_parameters())
+    sites = Correspondence(plan, method, state, exchange, membership)
+    membership.gather(
+        plan.federation.join_deadline, lambda members: sites.lacking(member.name for member in members)
+    )  # fmt: skip
     sites.refresh()
     status.update(state="running")
     for member in membership.online():
         log.info("run %s from round %d, role %s: site %s", facts.run, facts.rounds_done, member.role, member.name)
-    Coordinator(config, run, state, sites).lead(report)
-    _write_bundles(config, run, state)
+    Coordinator(plan, run, state, sites).lead(report)
+    _write_bundles(plan, run, state)
     status.update(state="finished")
 
 
-def _write_bundles(config: RunConfig, run: RunDirectory, state: RunState) -> None:
-    """The encoder after the last round as ``bundle``, the one that validation found best beside it."""
+def _write_bundles(plan: FederationPlan, run: RunDirectory, state: RunState) -> None:
+    """Write the encoder of the last round as ``bundle``, and the best one by validation as ``bundle-best``."""
     facts = state.facts
     assert facts.profile is not None
-    cohorts = {cohort: counts.model_dump() for cohort, counts in facts.cohorts.items()}
-    provenance = describe_run(config, METHOD, cohorts)
-    write_bundle(run.bundle, _encoder(config, state.encoder), facts.profile, provenance)
+    provenance = plan.provenance.model_copy(update={"cohorts": dict(facts.cohorts)})
+    write_bundle(run.bundle, _encoder(plan, state.encoder), facts.profile, provenance)
     if state.best:
-        rule = {"rule": RULE, "rounds": facts.best_round, "score": facts.best_score}
-        write_bundle(run.best_bundle, _encoder(config, state.best), facts.profile, {**provenance, "selected": rule})
+        assert facts.best_round is not None
+        assert facts.best_score is not None
+        selected = Selection(rule=RULE, rounds=facts.best_round, score=facts.best_score)
+        described = provenance.model_copy(update={"selected": selected})
+        write_bundle(run.best_bundle, _encoder(plan, state.best), facts.profile, described)
 
 
-def _encoder(config: RunConfig, tensors: Mapping[str, Tensor]) -> Encoder:
-    model = build_encoder(encoder_config(config))
+def _encoder(plan: FederationPlan, tensors: Mapping[str, Tensor]) -> Encoder:
+    model = build_encoder(plan.pretraining.encoder)
     model.load_state_dict(dict(tensors))
     return model

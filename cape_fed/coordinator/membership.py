@@ -12,10 +12,11 @@ from flwr.serverapp import Grid
 
 from cape_fed.coordinator.exchange import Exchange, Question
 from cape_fed.errors import InputError
-from cape_fed.federation.messages import CohortCounts, Introduction, read_introduction, source_hash
+from cape_fed.federation.messages import Introduction, parse_introduction, source_hash
 from cape_fed.federation.plausibility import Size
 from cape_fed.federation.roster import Member, Role, RosterEntry
 from cape_fed.signal.profile import Profile
+from cape_fed.store.counts import CohortCounts
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +98,7 @@ class Membership:
                 self._not_before[answer.member.node] = monotonic() + PAUSE
                 continue
             try:
-                introduction = read_introduction(answer.message)
+                introduction = parse_introduction(answer.message.content)
             except (ValueError, KeyError):
                 log.warning("site %s did not say who it is", answer.member.name)
                 continue

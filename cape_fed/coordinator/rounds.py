@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
-import torch
-
-from cape_fed.config import RunConfig
 from cape_fed.coordinator.aggregation import Aggregator
 from cape_fed.coordinator.checkpoint import RunState, save_round
 from cape_fed.coordinator.correspondence import Correspondence
-from cape_fed.coordinator.divergence import client_drift
+from cape_fed.coordinator.drift import client_drift
 from cape_fed.coordinator.evaluation import Evaluation
 from cape_fed.coordinator.exchange import Answer
 from cape_fed.errors import RunError
 from cape_fed.federation.messages import METRICS, MONITORS, read_numbers
-from cape_fed.federation.tensors import CONTROL, array_records, length
+from cape_fed.federation.plan import FederationPlan
+from cape_fed.federation.tensors import euclidean_norm
 from cape_fed.federation.update import Update
 from cape_fed.rundir import RunDirectory
-from cape_fed.seeds import derive_rng
 
 log = logging.getLogger(__name__)
 
@@ -33,15 +29,16 @@ Progress = Callable[[int, int, dict[str, Any]], None]
 class Coordinator:
     """Leads one run, whichever engine carries its messages."""
 
-    def __init__(self, config: RunConfig, run: RunDirectory, state: RunState, sites: Correspondence) -> None:
-        self.federation = config.federation
-        self.seed = config.seed
+    def __init__(self, plan: FederationPlan, run: RunDirectory, state: RunState, sites: Correspondence) -> None:
+        self.federation = plan.federation
+        self.seed = plan.pretraining.seed
         self.run = run
         self.state = state
         self.sites = sites
-        self.aggregator = Aggregator(config.federation, state.encoder_parameters())
-        self.aggregator.load_state(state.optimiser)
-        self.evaluation = Evaluation(config, run, state, sites)
+        self.method = sites.method
+        self.aggregator = Aggregator(self.method, clip=plan.federation.clip)
+        self.aggregator.load_state(state.method)
+        self.evaluation = Evaluation(plan, run, state, sites)
 
     def lead(self, progress: Progress) -> None:
         """Take the rounds that are left, then measure and evaluate the last encoder."""
@@ -51,8 +48,7 @@ class Coordinator:
             self.run.append_metrics(line)
             facts.rounds_done += 1
             if facts.rounds_done % self.federation.checkpoint_every == 0 or facts.rounds_done == rounds:
-                save_round(self.run.checkpoints, self.state)
-                self.sites.saved_round = facts.rounds_done
+                self.sites.saved_round = save_round(self.run.checkpoints, self.state)
             progress(facts.rounds_done, rounds, line)
         self._finish(rounds)
 
@@ -62,9 +58,8 @@ class Coordinator:
         answers, updates = self._reach_quorum(number)
         self._write_measures(number, answers)
         counted = [updates[name] for name in sorted(updates)]
-        self.state.encoder = self.aggregator.aggregate(number, before, counted)
-        self.aggregator.steer(counted, len(self.sites.trainers()))
-        self.state.optimiser = self.aggregator.state()
+        self.state.encoder = self.aggregator.aggregate(number, before, counted, len(self.sites.trainers()))
+        self.state.method = self.aggregator.state()
         if self.evaluation.due(number):
             self.evaluation.evaluate(number, before, answers)
         return self._metrics(number, answers, updates, perf_counter() - begin)
@@ -95,15 +90,8 @@ class Coordinator:
         )
 
     def _chosen(self, number: int) -> set[str]:
-        """Names of the training sites that a round is for: all, a share drawn by the seed, or one after the other."""
-        trainers = sorted(self.sites.trainers())
-        if self.federation.strategy == "cyclic":
-            return {trainers[number % len(trainers)]}
-        if self.federation.participation == 1:
-            return set(trainers)
-        count = max(1, math.ceil(self.federation.participation * len(trainers)))
-        drawn = derive_rng(self.seed, "participation", number).choice(len(trainers), count, replace=False)
-        return {trainers[index] for index in drawn}
+        """Names of the training sites that a round asks."""
+        return self.method.select(sorted(self.sites.trainers()), number, self.federation.participation, self.seed)
 
     def _wait_for_quorum(self, chosen: set[str], updates: Mapping[str, Update], seconds: float) -> None:
         """See who is there, and wait for as long as it takes until they could make a quorum."""
@@ -123,9 +111,7 @@ class Coordinator:
         train = [member for member in left if member.name in chosen]
         beside = [member for member in left if member.name not in chosen]
         others = [member for member in beside if measure or (sums and member.role == "train")]
-        control = {name: torch.from_numpy(value) for name, value in self.aggregator.control.items()}
-        extra = array_records(CONTROL, control) if control else {}
-        return self.sites.ask_round(number, train, others, extra, measure=measure, sums=sums)
+        return self.sites.ask_round(number, train, others, self.method.instructions(), measure=measure, sums=sums)
 
     def _finish(self, rounds: int) -> None:
         """Measure and evaluate the last encoder."""
@@ -161,7 +147,7 @@ class Coordinator:
             answer = answers[name]
             assert answer.message is not None
             own = read_numbers(answer.message, METRICS)
-            sites[name] = {**own, "answered": answer.seconds, "update": length(update.changes)}
+            sites[name] = {**own, "answered": answer.seconds, "update": euclidean_norm(update.changes)}
         weights = {name: float(update.weight) for name, update in updates.items()}
         return {
             "round": number,

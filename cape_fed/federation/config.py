@@ -6,30 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from cape_fed.errors import InputError
-from cape_fed.pretrain.config import Norm
 from cape_fed.section import Section
 
-StrategyName = Literal[
-    "fedavg", "fedavgm", "fedadam", "fedprox", "trimmed_mean", "multi_krum", "median",
-    "scaffold", "fedbn", "fedema", "ldawa", "cyclic",
-]  # fmt: skip
-LocalMethod = Literal["plain", "fedbn", "fedema", "scaffold"]
 Transport = Literal["float32", "float16", "bfloat16"]
-
-
-class StrategyOptions(Section):
-    """Settings of the strategies; each uses its own."""
-
-    learning_rate: float = Field(default=1.0, gt=0, description="fedavgm, fedadam: the server's learning rate")
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="fedavgm; fedadam: beta 1")
-    second_momentum: float = Field(default=0.99, ge=0, lt=1, description="fedadam: beta 2")
-    tau: float = Field(default=1e-3, gt=0, description="fedadam: added to the root of the second moment")
-    proximal_mu: float = Field(default=0.01, ge=0, description="fedprox: pull towards the round's encoder")
-    ema_tau: float = Field(default=0.7, gt=0, le=1, description="fedema: share of its own encoder a site begins with")
-    trim: float = Field(default=0.2, ge=0, lt=0.5, description="trimmed_mean: share cut off at either end")
-    malicious: int = Field(default=0, ge=0, description="multi_krum: sites that may be malicious")
-    selected: int = Field(default=2, gt=0, description="multi_krum: sites that are averaged")
 
 
 class FederationConfig(Section):
@@ -41,8 +20,8 @@ class FederationConfig(Section):
     evaluate_every: int = Field(default=0, ge=0, description="rounds between evaluations; 0: after the last round only")
     evaluate: bool = Field(default=True, description="whether there are evaluations at all")
     checkpoint_every: int = Field(default=1, gt=0, description="rounds between the coordinator's checkpoints")
-    strategy: StrategyName = "fedavg"
-    options: StrategyOptions = StrategyOptions()
+    strategy: str = Field(default="fedavg", description="the federated method")
+    options: dict[str, float] = Field(default={}, description="settings of the methods; each uses its own")
     participation: float = Field(default=1.0, gt=0, le=1, description="share of the training sites asked in a round")
     batch_statistics: Literal["refuse", "average"] = Field(
         default="refuse", description="what becomes of BatchNorm's running statistics; average: mean over patients"
@@ -61,22 +40,3 @@ class FederationConfig(Section):
     def steps(self) -> int:
         """Steps a site takes in the whole run: what its learning rate schedule spans."""
         return self.rounds * self.local_steps
-
-    @property
-    def local_method(self) -> LocalMethod:
-        """What sites do differently in a round; most strategies differ at the coordinator only."""
-        return self.strategy if self.strategy in ("fedbn", "fedema", "scaffold") else "plain"
-
-    @property
-    def proximal_mu(self) -> float:
-        """Strength of the proximal term in a site's objective; 0 for none."""
-        return self.options.proximal_mu if self.strategy == "fedprox" else 0.0
-
-
-def check_batch_statistics(norm: Norm, federation: FederationConfig) -> None:
-    """InputError for BatchNorm in a federation that does not say what becomes of its running statistics."""
-    if norm == "batch" and federation.strategy != "fedbn" and federation.batch_statistics == "refuse":
-        raise InputError(
-            "norm=batch has running statistics of each site's patients: say federation.batch_statistics=average, take "
-            "federation.strategy=fedbn, which leaves them at the sites, or norm=group"
-        )

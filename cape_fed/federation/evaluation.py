@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from typing import Annotated
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, ConfigRecord, RecordDict
+from flwr.app import Array, ArrayRecord, RecordDict
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
 
@@ -24,6 +24,7 @@ from cape_fed.evaluate.probe import LinearProbe
 from cape_fed.evaluate.results import Cell
 from cape_fed.evaluate.tasks import Support
 from cape_fed.federation.decoding import Part, json_record, read_arrays, read_json
+from cape_fed.federation.messages import Records
 from cape_fed.federation.plausibility import Size, check_cell, check_material
 
 SUMS, SUMS_INDEX, PROBES, PROBES_INDEX, CELLS = "sums", "sums-index", "probes", "probes-index", "cells"
@@ -34,8 +35,6 @@ _SETS, _TARGETS, _VALUES = "sets", "targets", "values"
 
 SiteCells = dict[Probe, Cells]
 """A site's cells by probe, cohort and task."""
-Records = dict[str, ArrayRecord | ConfigRecord]
-"""Records by name, to be put into a message's content."""
 
 
 def _printable(name: str) -> str:

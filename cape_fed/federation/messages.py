@@ -8,25 +8,30 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
+from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.federation.config import LocalMethod, Transport
+from cape_fed.federation.config import Transport
 from cape_fed.federation.roster import Role
 from cape_fed.federation.tensors import encoder_records
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.signal.profile import Profile
+from cape_fed.store.counts import CohortCounts
 
-TASK, SENDER, SITE, METRICS, MONITORS = "task", "sender", "site", "metrics", "monitors"
+REQUEST, SENDER, SITE, METRICS, MONITORS = "request", "sender", "site", "metrics", "monitors"
 PATIENTS = "patients"
 """Key of the weight in a reply's metrics: training patients of the site."""
+Content = RecordDict
+"""What a message carries: records by name."""
+Records = dict[str, ArrayRecord | ConfigRecord | MetricRecord]
+"""Records by name, to be put into the content of a message."""
 LONGEST_INTRODUCTION = 1 << 16
 """Characters."""
 
 
-class Task(BaseModel):
+class Request(BaseModel):
     """What the coordinator asks of a site in one message."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,10 +48,10 @@ class Task(BaseModel):
     seconds: float = Field(gt=0)
     """How long the site may take."""
     config: PretrainConfig
-    proximal_mu: float = Field(default=0.0, ge=0)
-    method: LocalMethod = "plain"
-    """What the site keeps of its own between rounds, see ``client.methods``."""
-    ema_tau: float = Field(default=0.7, gt=0, le=1)
+    method: str = "fedavg"
+    """Name of the federated method, see `cape_fed.methods`."""
+    options: dict[str, float] = {}
+    """Settings of the method."""
     transport: Transport = "float32"
     measure: bool = False
     """Whether to measure the encoder by label-free monitors before anything else."""
@@ -64,17 +69,6 @@ class Sender(BaseModel):
     round: int
 
 
-class CohortCounts(BaseModel):
-    """Size of one of a site's cohorts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    records: int = Field(gt=0, le=10**9)
-    patients: int = Field(gt=0, le=10**9)
-    fingerprint: str
-    """Hash of the store, to tell whether it is still the one that was trained on."""
-
-
 class Introduction(BaseModel):
     """What a site says when it joins."""
 
@@ -89,20 +83,22 @@ class Introduction(BaseModel):
     cohorts: dict[str, CohortCounts] = Field(min_length=1)
 
 
-def task_content(task: Task, encoder: Mapping[str, Tensor], extra: Mapping[str, Any] | None = None) -> RecordDict:
+def request_content(
+    request: Request, encoder: Mapping[str, Tensor], extra: Mapping[str, Any] | None = None
+) -> RecordDict:
     """Content of a message to a site; ``extra`` records, such as probes, go with it."""
-    own = {**encoder_records(encoder), TASK: ConfigRecord({"json": task.model_dump_json()})}
+    own = {**encoder_records(encoder), REQUEST: ConfigRecord({"json": request.model_dump_json()})}
     return RecordDict({**own, **(extra or {})})
 
 
-def read_task(message: Message) -> Task:
-    """The task of a message at the site; ValueError or KeyError where it is not one."""
-    return Task.model_validate_json(str(message.content.config_records[TASK]["json"]))
+def read_request(message: Message) -> Request:
+    """The request in a message; ValueError or KeyError where there is none that can be read."""
+    return Request.model_validate_json(str(message.content.config_records[REQUEST]["json"]))
 
 
-def reply_content(sender: Sender, records: Mapping[str, Any]) -> RecordDict:
-    """Content of a site's reply: who answers, and records by name."""
-    return RecordDict({SENDER: ConfigRecord({"json": sender.model_dump_json()}), **records})
+def sender_record(sender: Sender) -> Records:
+    """Who answers, as a record of a reply."""
+    return {SENDER: ConfigRecord({"json": sender.model_dump_json()})}
 
 
 def number_record(numbers: Mapping[str, float | int]) -> MetricRecord:
@@ -110,14 +106,14 @@ def number_record(numbers: Mapping[str, float | int]) -> MetricRecord:
     return MetricRecord(dict(numbers))
 
 
-def introduction_content(introduction: Introduction) -> RecordDict:
-    """Content of a site's reply when it joins."""
-    return RecordDict({SITE: ConfigRecord({"json": introduction.model_dump_json()})})
+def introduction_records(introduction: Introduction) -> Records:
+    """What a site says when it joins, as records of a reply."""
+    return {SITE: ConfigRecord({"json": introduction.model_dump_json()})}
 
 
-def read_introduction(message: Message) -> Introduction:
+def parse_introduction(content: Content) -> Introduction:
     """What a joining site said; ValueError or KeyError where it is something else, or not fit to be shown."""
-    text = str(message.content.config_records[SITE]["json"])
+    text = str(content.config_records[SITE]["json"])
     if len(text) > LONGEST_INTRODUCTION:
         raise ValueError("an introduction is too long")
     introduction = Introduction.model_validate_json(text)
@@ -158,11 +154,19 @@ def content_bytes(content: RecordDict) -> int:
     return arrays + strings
 
 
+COMPUTING = ("signal", "store", "pretrain", "release", "evaluate", "federation", "methods", "site")
+"""Packages that decide what a site computes."""
+
+
 @cache
 def source_hash() -> str:
-    """Hash of the code that decides what a site computes, so that two sites can be told apart by it."""
-    root = Path(__file__).resolve().parents[2]
+    """Hash of the code that decides what a site computes, so that two sites can be told apart by it.
+
+    How reports are worded has no part in it.
+    """
+    root = Path(__file__).resolve().parents[1]
+    files = (file for package in COMPUTING for file in (root / package).rglob("*.py"))
     digest = hashlib.sha256()
-    for path in sorted(file for package in ("cape_fed", "client") for file in (root / package).rglob("*.py")):
+    for path in sorted(file for file in files if "report" not in file.relative_to(root).parts):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,10 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cape_fed.appfiles import stage_app
 from cape_fed.errors import InputError, RunError
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("cape_fed", "client", "server", "configs")
 FLWR = (sys.executable, "-c", "from flwr.cli.app import app; app(prog_name='flwr')")
 QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 """Environment of all that is Flower's: nothing is told or looked up elsewhere."""
@@ -67,14 +65,3 @@ class SuperLink:
             said = answer.get("error-message") or done.stderr or done.stdout or "no answer"
             raise InputError(f"SuperLink {self.connection}: {' '.join(str(said).split())[:300]}")
         return answer
-
-
-def stage_app(target: Path) -> Path:
-    """Copy what Flower's bundle of the app is built from to ``target``: code and configurations, nothing else."""
-    ignore = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for package in PACKAGES:
-        shutil.copytree(ROOT / package, target / package, ignore=ignore)
-    # Beside the packages in a checkout, among the library's files where it was installed as a wheel.
-    project = next(path for path in (ROOT / "pyproject.toml", ROOT / "cape_fed" / "pyproject.toml") if path.exists())
-    shutil.copy(project, target / "pyproject.toml")
-    return target

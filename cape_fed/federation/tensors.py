@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from flwr.app import Array, ArrayRecord, ConfigRecord
+from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from torch import Tensor
@@ -19,8 +19,6 @@ from cape_fed.federation.config import Transport
 from cape_fed.federation.decoding import json_record
 
 ENCODER, LAYOUT, VALUES = "encoder", "layout", "values"
-CONTROL = "control"
-"""Control variates of SCAFFOLD, beside the encoder."""
 
 Arrays = Mapping[str, NDArray[np.float32]]
 Layout = TypeAdapter(dict[str, tuple[int, ...]])
@@ -30,12 +28,12 @@ WIRE_TYPES: dict[Transport, str] = {"float32": "float32", "float16": "float16", 
 """NumPy types on the wire; Flower has no bfloat16, whose bits travel as integers."""
 
 
-def encoder_records(encoder: Mapping[str, Tensor]) -> dict[str, ArrayRecord | ConfigRecord]:
+def encoder_records(encoder: Mapping[str, Tensor]) -> dict[str, ArrayRecord | ConfigRecord | MetricRecord]:
     """Encoder tensors as records: values ``[P]`` and the layout by which they are cut."""
     return array_records(ENCODER, encoder)
 
 
-def array_records(record: str, tensors: Mapping[str, Tensor]) -> dict[str, ArrayRecord | ConfigRecord]:
+def array_records(record: str, tensors: Mapping[str, Tensor]) -> dict[str, ArrayRecord | ConfigRecord | MetricRecord]:
     """Tensors under a record's name, in float32."""
     values = torch.cat([tensors[name].detach().cpu().float().flatten() for name in sorted(tensors)])
     return _records(tensors, values, record)
@@ -48,7 +46,7 @@ def layout_of(record: str) -> str:
 
 def update_records(
     encoder: Mapping[str, Tensor], received: Mapping[str, Tensor], transport: Transport
-) -> dict[str, ArrayRecord | ConfigRecord]:
+) -> dict[str, ArrayRecord | ConfigRecord | MetricRecord]:
     """What a site sends back: its encoder in float32, or in fewer bits its difference from the one received."""
     if transport == "float32":
         return encoder_records(encoder)
@@ -86,13 +84,13 @@ def to_arrays(encoder: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
     return {name: encoder[name].detach().cpu().numpy() for name in sorted(encoder)}
 
 
-def length(arrays: Mapping[str, NDArray[Any]]) -> float:
-    """Euclidean length of all arrays as one vector."""
+def euclidean_norm(arrays: Mapping[str, NDArray[Any]]) -> float:
+    """Euclidean norm of all arrays as one vector."""
     return float(np.sqrt(sum(float(np.square(value, dtype=np.float64).sum()) for value in arrays.values())))
 
 
 def _records(
     tensors: Mapping[str, Tensor], values: Tensor, record: str = ENCODER
-) -> dict[str, ArrayRecord | ConfigRecord]:
+) -> dict[str, ArrayRecord | ConfigRecord | MetricRecord]:
     layout = {name: tuple(tensors[name].shape) for name in sorted(tensors)}
     return {record: ArrayRecord({VALUES: Array(values.numpy())}), layout_of(record): json_record(layout, Layout)}

@@ -16,14 +16,13 @@ from cape_fed.federation.failures import describe
 from cape_fed.federation.messages import PATIENTS, read_numbers, read_sender
 from cape_fed.federation.roster import Member
 from cape_fed.federation.tensors import (
-    CONTROL,
     ENCODER,
     VALUES,
     WIRE_TYPES,
     Layout,
     cut,
+    euclidean_norm,
     layout_of,
-    length,
     to_arrays,
     to_changes,
 )
@@ -62,37 +61,22 @@ def check_update(
     if not isinstance(patients, int) or not 0 < patients <= member.patients:
         raise RefusedError("weight", f"its number of training patients is {patients} of {member.patients}")
     arrays = to_arrays(encoder)
-    values = read_encoder(message.content, encoder, WIRE_TYPES[transport])
+    values = read_tensors(message.content, ENCODER, encoder, WIRE_TYPES[transport])
     changes = to_changes(values, arrays, transport)
-    moved, allowed = length(changes), max_change * length(arrays)
+    moved, allowed = euclidean_norm(changes), max_change * euclidean_norm(arrays)
     if not moved <= allowed:  # so written, a NaN out of bfloat16 bits is refused as well
         raise RefusedError("norm", f"its update has length {moved:.3g}, at most {allowed:.3g} counts")
     return changes
 
 
-def check_control(
-    message: Message, control: Mapping[str, Tensor], encoder: Mapping[str, Tensor], max_change: float
-) -> dict[str, NDArray[np.float64]]:
-    """By how much a site changed its control variate, in float64; RefusedError where it does not count.
-
-    Its length is bounded by ``max_change`` lengths of the encoder, as that of an update.
-    """
-    values = read_encoder(message.content, control, name=CONTROL)
-    changes = {name: value.astype(np.float64) for name, value in values.items()}
-    moved, allowed = length(changes), max_change * length(to_arrays(encoder))
-    if not moved <= allowed:
-        raise RefusedError("norm", f"its control variate moved by {moved:.3g}, at most {allowed:.3g} counts")
-    return changes
-
-
-def read_encoder(
-    content: RecordDict, schema: Mapping[str, Tensor], kind: str = "float32", name: str = ENCODER
+def read_tensors(
+    content: RecordDict, name: str, schema: Mapping[str, Tensor], kind: str = "float32"
 ) -> dict[str, NDArray[np.generic]]:
     """Arrays of NumPy type ``kind`` by name out of a message's record ``name``.
 
     RefusedError unless they are finite and have the names and shapes of ``schema``.
     """
-    expected = {name: tuple(value.shape) for name, value in schema.items()}
+    expected = {tensor: tuple(value.shape) for tensor, value in schema.items()}
     try:
         layout = read_json(content, layout_of(name), Layout)
     except ValueError as error:

@@ -29,7 +29,8 @@ from cape_fed.finetune.labelled import Labelled, Part, labelled, with_share_of_p
 from cape_fed.finetune.objective import objective_for
 from cape_fed.finetune.results import CellFacts
 from cape_fed.finetune.train import fit, predict
-from cape_fed.pretrain.encoder import Encoder, build_encoder
+from cape_fed.pretrain.encoder import Encoder
+from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.seeds import derive_seed
 

@@ -70,11 +70,6 @@ def prepare(classifier: Classifier, mode: Mode) -> None:
     classifier.encoder.train(not frozen)
 
 
-def layers(encoder: Encoder) -> list[list[nn.Parameter]]:
-    """The encoder's parameters from the input up: the stem, then each block."""
-    return [[*encoder.stem.parameters(), *encoder.norm.parameters()], *(list(b.parameters()) for b in encoder.blocks)]
-
-
 def parameter_groups(classifier: Classifier, mode: Mode, rate: float, decay: float) -> list[dict[str, Any]]:
     """Parameters with their learning rates, for an optimiser.
 
@@ -85,7 +80,7 @@ def parameter_groups(classifier: Classifier, mode: Mode, rate: float, decay: flo
     if mode == "linear":
         return groups
     factor = decay if mode == "decayed" else 1.0
-    downwards = reversed(layers(classifier.encoder))
+    downwards = reversed(classifier.encoder.layers())
     return groups + [
         {"params": parameters, "lr": rate * factor**depth} for depth, parameters in enumerate(downwards, start=1)
     ]

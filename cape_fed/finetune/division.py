@@ -18,7 +18,7 @@ VALID_FOLD, TEST_FOLD = 9, 10
 def divide(bundle: Path, encoder: PretrainedEncoder, store: Store, config: RunConfig) -> tuple[Split, str]:
     """How a cohort to learn from is split, and that in words: nobody is tested whom the encoder was pretrained on."""
     by = config.finetune.split
-    if store.cohort in encoder.provenance.get("cohorts", {}):
+    if store.cohort in encoder.provenance.cohorts:
         if by == "folds":
             raise InputError(
                 f"{bundle} was pretrained on {store.cohort}, on patients of its test fold as well: leave "

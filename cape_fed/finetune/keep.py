@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from safetensors.torch import save_file
 from torch import Tensor
 
 from cape_fed.evaluate.cohorts import Cohort
 from cape_fed.finetune.classifier import Classifier
-from cape_fed.pretrain.cohorts import count_store
 from cape_fed.release.bundle import write_bundle
+from cape_fed.release.provenance import Provenance
 from cape_fed.rundir import RunDirectory
 from cape_fed.signal.profile import Profile
+from cape_fed.store.counts import count_store
 from cape_fed.store.split import Split, save_split
 
 HEAD = "head.safetensors"
@@ -26,7 +26,7 @@ def keep(
     classifier: Classifier,
     tasks: Sequence[str],
     profile: Profile,
-    provenance: Mapping[str, Any],
+    provenance: Provenance,
     cohorts: Sequence[Cohort],
 ) -> None:
     """Write ``bundle/``, `HEAD` and ``splits/`` into ``path``.
@@ -36,11 +36,9 @@ def keep(
     """
     run = RunDirectory(path)
     learnt = {cohort.name: count_store(cohort.store) for cohort in cohorts}
-    described = {
-        **provenance,
-        "method": f"{provenance.get('method', 'unnamed')}, fine-tuned",
-        "cohorts": {**provenance.get("cohorts", {}), **learnt},
-    }
+    described = provenance.model_copy(
+        update={"method": f"{provenance.method}, fine-tuned", "cohorts": {**provenance.cohorts, **learnt}}
+    )
     write_bundle(run.bundle, classifier.encoder, profile, described)
     save_file(head_tensors(classifier), path / HEAD, {"tasks": json.dumps(list(tasks))})
     for cohort in cohorts:

@@ -97,7 +97,7 @@ def _results(
     roles: dict[str, Role] = {cohort.name: cohort.role for cohort in material.cohorts}
     scores, gains = analyse(blocks, roles, material.config.evaluation)
     return FinetuneResults(
-        method=material.config.method or str(material.encoder.provenance.get("method", bundle.name)),
+        method=material.config.method or material.encoder.provenance.method,
         bundle=bundle,
         seed=material.config.seed,
         tasks=list(material.tasks),

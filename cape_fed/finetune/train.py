@@ -21,7 +21,7 @@ from cape_fed.finetune.labelled import Labelled, batches
 from cape_fed.finetune.objective import Objective
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.config import TrainConfig
-from cape_fed.pretrain.learner import learning_rate
+from cape_fed.pretrain.stages.optimiser import learning_rate
 from cape_fed.release.embed import embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.seeds import derive_seed
@@ -93,7 +93,7 @@ def predict(classifier: Classifier, profile: Profile, store: Store, rows: Rows) 
 
 def embed(classifier: Classifier, profile: Profile, store: Store, rows: Rows) -> NDArray[np.float32]:
     """Embeddings ``[n, dim]`` of some of a store's rows; leaves the encoder in evaluation mode."""
-    return embed_store(PretrainedEncoder(classifier.encoder, profile, {}), store, rows)
+    return embed_store(PretrainedEncoder(classifier.encoder, profile), store, rows)
 
 
 def _train(

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from cape_fed.checkpoints import run_steps
 from cape_fed.errors import InputError
 from cape_fed.pretrain.cohorts import Cohort
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.distributed import Processes
-from cape_fed.pretrain.learner import learning_rate
-from cape_fed.pretrain.state import latest_checkpoint, load_state, save_checkpoint
+from cape_fed.pretrain.stages.optimiser import learning_rate
+from cape_fed.pretrain.state import load_state, save_checkpoint
 from cape_fed.pretrain.workbench import Workbench
 from cape_fed.rundir import RunDirectory
 
@@ -55,17 +56,15 @@ def pretrain(
         if done % config.train.checkpoint_every == 0 or done == steps:
             if processes.is_first:
                 facts = {"unreported": [float(value) for value in losses]}
-                save_checkpoint(run.checkpoints, bench.learner, done, facts)
+                save_checkpoint(run_steps(run.checkpoints), bench.learner, done, facts)
             processes.wait()
     return bench
 
 
 def _resume(bench: Workbench, run: RunDirectory, processes: Processes) -> tuple[int, list[torch.Tensor]]:
     """Load the latest checkpoint and drop later metrics; returns the step to go on from and losses not yet reported."""
-    checkpoint = latest_checkpoint(run.checkpoints)
-    facts: dict[str, Any] = {"step": 0, "unreported": []}
-    if checkpoint is not None:
-        facts, _ = load_state(checkpoint, bench.learner)
+    found = run_steps(run.checkpoints).read_newest(lambda path: load_state(path, bench.learner))
+    facts: dict[str, Any] = found[1][0] if found else {"step": 0, "unreported": []}
     if processes.is_first:
         run.truncate_lines(run.metrics, "step", facts["step"])
     processes.wait()

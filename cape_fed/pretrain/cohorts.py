@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from cape_fed.errors import InputError
-from cape_fed.pretrain.batching import CohortPairs
 from cape_fed.pretrain.config import PretrainConfig, SplitConfig
+from cape_fed.pretrain.stages.pairs import PermutedPairs
+from cape_fed.rundir import split_file
 from cape_fed.signal.profile import Profile
 from cape_fed.store.split import Split, load_split, save_split, split_patients
 from cape_fed.store.store import Store, open_store
@@ -27,21 +27,24 @@ class Cohort:
         """Name of the cohort."""
         return self.store.cohort
 
-    def pairs(self, config: PretrainConfig) -> CohortPairs:
+    def pairs(self, config: PretrainConfig) -> PermutedPairs:
         """Its sequence of training pairs."""
         rows = self.split.train
-        return CohortPairs(self.name, rows, self.store.patients[rows], config.seed, config.positives)
+        return PermutedPairs(self.name, rows, self.store.patients[rows], config.seed, config.positives)
 
 
-def count_store(store: Store) -> dict[str, Any]:
-    """Records, patients and fingerprint of a store: what is told of it elsewhere."""
-    return {"records": len(store), "patients": store.meta.patients, "fingerprint": store.meta.fingerprint}
+def open_cohorts(
+    paths: Sequence[Path], config: SplitConfig, folder: Path, given: Mapping[str, Split] | None = None
+) -> list[Cohort]:
+    """Open stores and split each by patient; a split found in ``folder`` stays, a new one is saved there.
 
-
-def open_cohorts(paths: Sequence[Path], config: SplitConfig, splits: Path) -> list[Cohort]:
-    """Open stores and split each by patient; a split found under ``splits`` is kept, a new one is saved there."""
-    stores = open_stores(paths)
-    return [Cohort(store, keep_split(store, config, splits / f"{store.cohort}.parquet")) for store in stores]
+    ``given`` are splits by cohort name that take the place of new ones.
+    """
+    given = given or {}
+    return [
+        Cohort(store, keep_split(store, config, split_file(folder, store.cohort), given.get(store.cohort)))
+        for store in open_stores(paths)
+    ]
 
 
 def open_stores(paths: Sequence[Path]) -> list[Store]:
@@ -74,10 +77,10 @@ def common_profile(stores: Sequence[Store]) -> Profile:
     return first.profile
 
 
-def keep_split(store: Store, config: SplitConfig, path: Path) -> Split:
-    """The split saved at ``path``, or a new one saved there: made once, then it stays."""
+def keep_split(store: Store, config: SplitConfig, path: Path, given: Split | None = None) -> Split:
+    """The split saved at ``path``, or ``given`` or a new one saved there: made once, then it stays."""
     if path.exists():
         return load_split(path, store)
-    split = split_patients(store, config.seed, config.fractions)
+    split = given or split_patients(store, config.seed, config.fractions)
     save_split(path, store, split)
     return split

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from cape_fed.pretrain.batching import Positives, check_kind
+from cape_fed.pretrain.stages.batching import check_kind
+from cape_fed.pretrain.stages.pairs import Positives
 from cape_fed.section import Section
 
-EncoderSize = Literal["tiny", "base", "large"]
+if TYPE_CHECKING:
+    from cape_fed.pretrain.encoder import EncoderConfig
+
 Norm = Literal["group", "batch"]
 
 
@@ -78,7 +81,7 @@ class PretrainConfig(Section):
     positives: Positives = Field(
         default="both", description="patient: another record, so patients with several; augmentation: the same record"
     )
-    model: EncoderSize = "base"
+    model: str = Field(default="tiny", description="the encoder: tiny, base or large")
     norm: Norm = Field(default="group", description="layers of the encoder; batch: statistics over the batch")
     objective: ObjectiveConfig = ObjectiveConfig()
     augment: AugmentConfig = AugmentConfig()
@@ -86,3 +89,17 @@ class PretrainConfig(Section):
     precision: Literal["float32", "bfloat16"] = "float32"
 
     _known_batching = field_validator("batching")(check_kind)
+
+    @field_validator("model")
+    @classmethod
+    def _known_model(cls, model: str) -> str:
+        from cape_fed.pretrain.encoders import check_model  # imports PyTorch
+
+        return check_model(model)
+
+    @property
+    def encoder(self) -> EncoderConfig:
+        """The encoder that is trained."""
+        from cape_fed.pretrain.encoders import encoder_config  # imports PyTorch
+
+        return encoder_config(self.model, self.norm)

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cape_fed.pretrain.batching import Batch, Batching
+from cape_fed.pretrain.stages.batching import Batch, Batching
 from cape_fed.store.store import Store
 
 View = tuple[Tensor, Tensor]

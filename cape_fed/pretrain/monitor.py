@@ -11,13 +11,16 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from cape_fed.pretrain.augment import Augmentation
-from cape_fed.pretrain.batching import Batch, CohortPairs
 from cape_fed.pretrain.encoder import Encoder
 from cape_fed.pretrain.feed import Feed, Pairs
+from cape_fed.pretrain.stages.batching import Batch
+from cape_fed.pretrain.stages.pairs import PermutedPairs
 from cape_fed.seeds import derive_seed
 from cape_fed.store.store import Store
 
 MAX_PATIENTS = 256
+MONITORED = frozenset({"alignment", "uniformity_within", "uniformity_between", "rankme", "retrieval"})
+"""Names of the numbers that a monitor gives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Monitor:
         """``rows`` are each store's validation rows; a cohort with fewer than two patients there is left out."""
         self.views: list[Views] = []
         for index, (store, own) in enumerate(zip(stores, rows, strict=True)):
-            cohort = CohortPairs(store.cohort, own, store.patients[own], derive_seed(seed, "monitor"))
+            cohort = PermutedPairs(store.cohort, own, store.patients[own], derive_seed(seed, "monitor"))
             if cohort.patients < 2:
                 continue
             first, second, group = cohort.draw(0, min(cohort.patients, MAX_PATIENTS))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from cape_fed.checkpoints import Checkpoints
 from cape_fed.errors import InputError
 from cape_fed.files import atomic_directory
 from cape_fed.pretrain.learner import Learner
 
 TENSORS, FACTS = "state.safetensors", "state.json"
-_OWN = "own."
+_KEPT = "own."
+"""Prefix of the tensors that a federated method keeps at the site."""
 
 
 def learner_tensors(learner: Learner) -> dict[str, Tensor]:
@@ -49,42 +50,38 @@ def save_state(
     facts: Mapping[str, Any],
     *,
     encoder: bool = True,
-    own: Mapping[str, Tensor] | None = None,
+    kept: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write the state as a directory that appears whole or not at all; without the encoder where that comes anew.
+    """Write the state as a directory that appears whole or not at all.
 
-    ``own`` are further tensors that belong to it.
+    ``encoder`` is false where the encoder will be received anew. ``kept`` are tensors that a federated method keeps.
     """
     tensors = learner_tensors(learner)
-    kept = {name: value for name, value in tensors.items() if encoder or not name.startswith("encoder.")}
-    kept |= {f"{_OWN}{name}": value.contiguous() for name, value in (own or {}).items()}
+    saved = {name: value for name, value in tensors.items() if encoder or not name.startswith("encoder.")}
+    saved |= {f"{_KEPT}{name}": value.contiguous() for name, value in (kept or {}).items()}
     with atomic_directory(path) as partial:
-        save_file(kept, partial / TENSORS)
+        save_file(saved, partial / TENSORS)
         (partial / FACTS).write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
 def load_state(path: Path, learner: Learner) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Read a state back into a learner of the same configuration; returns facts and further tensors of it."""
+    """Read a state back into a learner of its configuration; returns its facts and what a federated method keeps.
+
+    InputError where it is damaged: the learner is then in no usable state until another one is loaded.
+    """
     try:
         tensors = load_file(path / TENSORS)
         load_learner_tensors(learner, tensors)
         facts: dict[str, Any] = json.loads((path / FACTS).read_text())
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise InputError(f"cannot resume from {path.name}: {error}; start again in a new directory") from error
-    return facts, _under(tensors, _OWN)
+    return facts, _under(tensors, _KEPT)
 
 
-def latest_checkpoint(directory: Path) -> Path | None:
-    """The checkpoint with the highest step, None where there is none."""
-    found = sorted(directory.glob("step-*")) if directory.is_dir() else []
-    return found[-1] if found else None
-
-
-def save_checkpoint(directory: Path, learner: Learner, step: int, facts: Mapping[str, Any], keep: int = 2) -> None:
-    """Write the checkpoint of ``step``; the last ``keep`` stay."""
-    save_state(directory / f"step-{step:08d}", learner, {"step": step, **facts})
-    for old in sorted(directory.glob("step-*"))[:-keep]:
-        shutil.rmtree(old, ignore_errors=True)
+def save_checkpoint(steps: Checkpoints, learner: Learner, step: int, facts: Mapping[str, Any]) -> None:
+    """Write the checkpoint after ``step`` steps; the newest ones stay."""
+    save_state(steps.path(step), learner, {"step": step, **facts})
+    steps.keep_newest()
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 
 import torch
 
 from cape_fed.errors import InputError
-from cape_fed.pretrain.batching import make_batching
 from cape_fed.pretrain.cohorts import Cohort, common_profile, split_stores
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.distributed import Processes
 from cape_fed.pretrain.feed import Feed
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.monitor import Monitor
+from cape_fed.pretrain.stages.batching import make_batching
+from cape_fed.store.split import Split
 from cape_fed.store.store import Store
 
 
@@ -67,9 +68,12 @@ class Workbench:
         return {pairs.name: pairs.share_with_several for pairs in self.pairs}
 
 
-def check_batches(stores: Sequence[Store], config: PretrainConfig) -> None:
-    """InputError where the training patients of stores that batch together do not fill a batch; writes nothing."""
-    splits = split_stores(stores, config.split)
+def check_batches(stores: Sequence[Store], config: PretrainConfig, given: Mapping[str, Split] | None = None) -> None:
+    """InputError where the training patients of stores that batch together do not fill a batch; writes nothing.
+
+    ``given`` are splits by cohort name that take the place of those that the configuration would make.
+    """
+    splits = split_stores(stores, config.split) | dict(given or {})
     require_full_batches([Cohort(store, splits[store.cohort]) for store in stores], config)
 
 

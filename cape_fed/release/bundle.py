@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from cape_fed.errors import InputError
 from cape_fed.files import atomic_directory
-from cape_fed.pretrain.encoder import Encoder, EncoderConfig, build_encoder
+from cape_fed.pretrain.encoder import Encoder
+from cape_fed.pretrain.encoders import AnyEncoderConfig, build_encoder
 from cape_fed.release.card import model_card
 from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.release.provenance import Provenance
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.profile import Profile
 
@@ -35,22 +35,22 @@ class BundleConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: int = FORMAT
-    encoder: EncoderConfig
-    provenance: dict[str, Any] = {}
+    encoder: AnyEncoderConfig
+    provenance: Provenance = Provenance()
     """How it came about: method, configuration, cohorts with their counts and fingerprints."""
 
 
-def write_bundle(path: Path, encoder: Encoder, profile: Profile, provenance: Mapping[str, Any]) -> None:
+def write_bundle(path: Path, encoder: Encoder, profile: Profile, provenance: Provenance) -> None:
     """Write an encoder as a bundle at ``path``, whole or not at all."""
     weights = {name: value.detach().cpu().contiguous() for name, value in encoder.state_dict().items()}
-    config = BundleConfig(encoder=encoder.config, provenance=dict(provenance))
+    config = BundleConfig(encoder=encoder.config, provenance=provenance)
     copy = build_encoder(encoder.config)
     copy.load_state_dict(weights)
     signal = reference_signal(profile)
     embedding = PretrainedEncoder(copy, profile, config.provenance).embed(signal, profile.fs)
     with atomic_directory(path) as partial:
         save_file(weights, partial / MODEL)
-        (partial / CONFIG).write_text(config.model_dump_json(indent=1) + "\n")
+        (partial / CONFIG).write_text(config.model_dump_json(indent=1, exclude_none=True) + "\n")
         (partial / PROFILE).write_text(profile.model_dump_json(indent=1) + "\n")
         np.savez(partial / REFERENCE, ecg_mv=signal, fs=np.float64(profile.fs), embedding=embedding)
         (partial / CARD).write_text(model_card(config.provenance, encoder.config, profile))
@@ -107,13 +107,19 @@ def _sums(root: Path) -> str:
 
 
 def _check_sums(root: Path) -> None:
+    """InputError unless the files of a bundle are there and unaltered, and there are no others."""
     if not (root / SUMS).is_file():
         raise InputError(f"{root} is not a bundle: it has no {SUMS}")
     lines = (line.partition("  ") for line in (root / SUMS).read_text().splitlines())
     listed = {name: digest for digest, _, name in lines}
     for name in (MODEL, CONFIG, PROFILE, REFERENCE, CARD):
+        if name not in listed or not (root / name).is_file():
+            raise InputError(f"{root / name} is missing or not listed in {SUMS}: get the bundle again")
+    for name in sorted({*listed, *(path.name for path in root.iterdir())} - {SUMS}):
         path = root / name
-        if name not in listed or not path.is_file():
-            raise InputError(f"{path} is missing or not listed in {SUMS}: get the bundle again")
+        if name not in listed:
+            raise InputError(f"{path} is not listed in {SUMS}, so nothing vouches for it: move it out of the bundle")
+        if not path.is_file():
+            raise InputError(f"{path} is listed in {SUMS} and missing: get the bundle again")
         if hashlib.sha256(path.read_bytes()).hexdigest() != listed[name]:
             raise InputError(f"{path} was altered (its checksum differs from {SUMS}): get the bundle again")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from cape_fed.pretrain.encoder import EncoderConfig
+from cape_fed.release.provenance import Provenance
 from cape_fed.signal.profile import Profile
 
 _CARD = """# ECG encoder ({method})
@@ -36,16 +34,16 @@ trained on is what `cape-fed evaluate` measures; do that on your own recordings 
 """
 
 
-def model_card(provenance: Mapping[str, Any], encoder: EncoderConfig, profile: Profile) -> str:
+def model_card(provenance: Provenance, encoder: EncoderConfig, profile: Profile) -> str:
     """Markdown for ``README.md`` of a bundle; ``provenance`` as in its ``config.json``."""
-    cohorts = provenance.get("cohorts", {})
+    cohorts = provenance.cohorts
     return _CARD.format(
-        method=provenance.get("method", "unnamed"),
+        method=provenance.method,
         dim=encoder.dim,
         profile=profile.name,
         fs=profile.fs,
         seconds=profile.seconds,
         cohorts=", ".join(cohorts) or "nothing: random weights",
-        records=sum(cohort["records"] for cohort in cohorts.values()),
-        patients=sum(cohort["patients"] for cohort in cohorts.values()),
+        records=sum(cohort.records for cohort in cohorts.values()),
+        patients=sum(cohort.patients for cohort in cohorts.values()),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from cape_fed.pretrain.encoder import Encoder
+from cape_fed.release.provenance import Provenance
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.profile import MICROVOLTS_PER_MV, Profile, apply_profile
 
@@ -20,10 +20,10 @@ MAX_MV = 200.0
 class PretrainedEncoder:
     """Encoder with the preprocessing it was trained on."""
 
-    def __init__(self, encoder: Encoder, profile: Profile, provenance: Mapping[str, Any]) -> None:
+    def __init__(self, encoder: Encoder, profile: Profile, provenance: Provenance | None = None) -> None:
         self.encoder = encoder.eval()
         self.profile = profile
-        self.provenance = dict(provenance)
+        self.provenance = provenance or Provenance()
 
     @property
     def dim(self) -> int:

@@ -1,20 +1,48 @@
-"""What a bundle says about how it came about."""
+"""What a bundle says about how its encoder came about."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from cape_fed.config import RunConfig
+from pydantic import BaseModel, ConfigDict
 
-_LOCAL = {"data", "out", "device", "threads", "resume", "evaluation", "finetune", "roster"}
-"""Configuration that is about machines, sites or what comes after and would carry their names out."""
+from cape_fed.pretrain.config import SplitConfig
+from cape_fed.store.counts import CohortCounts
 
 
-def describe_run(config: RunConfig, method: str, cohorts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Method, training cohorts with counts and fingerprints, the configuration behind the weights; no paths."""
-    return {
-        "method": config.method or method,
-        "cohorts": {name: dict(counts) for name, counts in cohorts.items()},
-        "config": config.model_dump(mode="json", exclude=_LOCAL),
-    }
+class Selection(BaseModel):
+    """How the rounds of an encoder were chosen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str
+    rounds: int
+    """Number of rounds after which the encoder was taken."""
+    score: float
+
+
+class Provenance(BaseModel):
+    """Method, training cohorts and configuration of an encoder; it holds no paths and no names of machines.
+
+    Everything has a default, so that bundles of earlier versions and encoders of random weights can be read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    method: str = "unnamed"
+    """Name of the method in tables."""
+    cohorts: dict[str, CohortCounts] = {}
+    """Cohorts that the encoder was trained on."""
+    config: dict[str, Any] = {}
+    """The part of the run's configuration that the weights depend on."""
+    selected: Selection | None = None
+    """How its round was chosen, where it is not the last one."""
+
+    @property
+    def split(self) -> SplitConfig:
+        """How the patients of the training cohorts were split."""
+        return SplitConfig.model_validate(self.config.get("split", {}))
+
+    def saved(self) -> dict[str, Any]:
+        """What a bundle's ``config.json`` holds."""
+        return self.model_dump(mode="json", exclude_none=True)

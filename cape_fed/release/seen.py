@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cape_fed.errors import InputError
-from cape_fed.pretrain.cohorts import count_store
-from cape_fed.pretrain.config import SplitConfig
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.rundir import RunDirectory
+from cape_fed.store.counts import count_store
 from cape_fed.store.split import Split, load_split, split_patients
 from cape_fed.store.store import Store
 
 
 def check_unseen(bundle: Path, encoder: PretrainedEncoder, others: Sequence[Store]) -> None:
     """InputError where a cohort that is to be OOD took part in the encoder's training."""
-    trained = encoder.provenance.get("cohorts", {})
+    trained = encoder.provenance.cohorts
     seen = [store.cohort for store in others if store.cohort in trained]
     if seen:
         raise InputError(f"{bundle} was trained on {', '.join(seen)}: not OOD, name it in data.train")
@@ -27,15 +26,13 @@ def split_of_run(bundle: Path, encoder: PretrainedEncoder, store: Store) -> Spli
 
     InputError where the bundle was trained on the cohort and its store has changed since, no split being saved.
     """
-    run = RunDirectory(bundle.parent)
-    for path in (run.splits, *sorted(run.path.glob(f"sites/*/{run.splits.name}"))):
-        if (path / f"{store.cohort}.parquet").exists():
-            return load_split(path / f"{store.cohort}.parquet", store)
-    trained = encoder.provenance.get("cohorts", {}).get(store.cohort)
+    if path := RunDirectory(bundle.parent).saved_split(store.cohort):
+        return load_split(path, store)
+    trained = encoder.provenance.cohorts.get(store.cohort)
     if trained and trained != count_store(store):
         raise InputError(
             f"{store.path} changed since {bundle} was trained on it and no split was saved beside the bundle: "
             "its test patients cannot be told from its train patients"
         )
-    config = SplitConfig(**encoder.provenance.get("config", {}).get("split", {}))
+    config = encoder.provenance.split
     return split_patients(store, config.seed, config.fractions)

@@ -9,17 +9,24 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from logging.handlers import RotatingFileHandler
 
+import torch
 from flwr.app import Error, Message
 from pydantic import ValidationError
 
 from cape_fed.errors import InputError
+from cape_fed.federation.evaluation import has_probes
 from cape_fed.federation.failures import SiteFailure
-from cape_fed.federation.messages import read_task
+from cape_fed.federation.messages import Content
+from cape_fed.federation.plausibility import Size
 from cape_fed.federation.validation import RefusedError
+from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.rundir import logging_to
 from cape_fed.site import handlers
 from cape_fed.site.config import SiteConfig
-from cape_fed.site.handlers import PolicyError
+from cape_fed.site.errors import PolicyError
+from cape_fed.site.incoming import open_message, open_request
+from cape_fed.site.outgoing import Sent
+from cape_fed.site.policy import Policy
 from cape_fed.site.watchdog import DeadlineError, within
 
 log = logging.getLogger(__name__)
@@ -28,17 +35,34 @@ LOG_FILE = "log.txt"
 
 
 def answer_as(site: SiteConfig, action: str, message: Message) -> Message:
-    """The site's reply to a message, an error with a `SiteFailure` where there is no other."""
-    work = partial(getattr(handlers, action), message, site)
-    if site.alone and threading.current_thread() is threading.main_thread():
+    """The site's reply to a message: what its policy releases, or an error with a `SiteFailure` and no text."""
+    policy = Policy(site)
+    work = partial(_work, policy, action, message)
+    if site.own_process and threading.current_thread() is threading.main_thread():
         # Flower's own handler would end the task without a reply, and the SuperNode would wait for one for ever.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with _logging(site):
         try:
-            reply: Message = within(_seconds(site, message), work) if site.alone else work()
-            return reply
+            content = within(_seconds(policy, message), work) if site.own_process else work()
+            return Message(content, reply_to=message)
         except Exception as error:
             return Message(Error(_explain(site, error)), reply_to=message)
+
+
+def _work(policy: Policy, action: str, message: Message) -> Content:
+    """Admit a message, do what it asks, and release what comes of it."""
+    site = policy.site
+    if action == "join":
+        policy.admit(action, None)
+        return policy.release(Sent(action), handlers.join(site))
+    if site.threads is not None:  # the order of sums depends on it, so it is fixed where bit equality is promised
+        torch.set_num_threads(site.threads)
+    request = open_request(message)
+    policy.admit(action, request)
+    incoming = open_message(message, request)
+    records = getattr(handlers, action)(incoming, policy)
+    sizes = {store.cohort: Size(len(store), store.meta.patients) for store in open_stores(site.stores)}
+    return policy.release(Sent(action, request, incoming.encoder, sizes, has_probes(message.content)), records)
 
 
 def _explain(site: SiteConfig, error: Exception) -> SiteFailure:
@@ -63,18 +87,17 @@ def _explain(site: SiteConfig, error: Exception) -> SiteFailure:
     return SiteFailure.RAISED
 
 
-def _seconds(site: SiteConfig, message: Message) -> float:
-    """How long the work may take: what the coordinator gives, within the site's own limit."""
-    limit = min(60 * site.limits.minutes, message.metadata.ttl)
+def _seconds(policy: Policy, message: Message) -> float:
+    """How long the work on a message may take."""
     try:
-        return min(limit, read_task(message).seconds)
-    except (ValueError, KeyError):
-        return limit  # no task, as when a site is asked who it is
+        return policy.seconds(message.metadata.ttl, open_request(message))
+    except (ValueError, KeyError, RefusedError):
+        return policy.seconds(message.metadata.ttl, None)  # no request, as when a site is asked who it is
 
 
 def _logging(site: SiteConfig) -> AbstractContextManager[None]:
     """Under a SuperNode, write what is logged into the site's own log; in a simulation the run has one."""
-    if not site.alone:
+    if not site.own_process:
         return nullcontext()
     site.state.mkdir(parents=True, exist_ok=True)
     return logging_to(RotatingFileHandler(site.state / LOG_FILE, maxBytes=10_000_000, backupCount=3))

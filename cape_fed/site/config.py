@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
 
-from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 from cape_fed.federation.roster import Role
 from cape_fed.section import Section
-from cape_fed.store.store import open_store
 
 
 class Limits(Section):
@@ -44,12 +42,16 @@ class SiteConfig(Section):
     threads: int | None = Field(default=None, gt=0)
     limits: Limits = Limits()
     superlink: SuperLinkAccess | None = None
-    alone: bool = True
+    own_process: bool = True
     """Whether this process serves one message and ends, as under a SuperNode: a watchdog may then end it."""
+
+    def run_folder(self, run: str) -> Path:
+        """Where the site keeps its state in the run called ``run``."""
+        return self.state / run
 
     def splits(self, run: str) -> Path:
         """Where the run called ``run`` keeps its splits; in a simulation the whole of ``state`` is one run's."""
-        return self.state / run / "splits" if self.alone else self.state / "splits"
+        return self.run_folder(run) / "splits" if self.own_process else self.state / "splits"
 
 
 def site_from_node_config(values: Mapping[str, Any]) -> SiteConfig:
@@ -75,33 +77,3 @@ def site_from_node_config(values: Mapping[str, Any]) -> SiteConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "site.toml"
         raise InputError(f"site.toml: {where}: {first['msg'].lower()}") from error
-
-
-def simulated_sites(config: RunConfig) -> list[SiteConfig]:
-    """The sites that a configuration describes, trainers first; a site is named after its cohorts.
-
-    A site computes with one thread unless the configuration says otherwise: the number of threads decides the order
-    of sums, and the engines have to agree bit for bit.
-    """
-    described: list[tuple[Role, tuple[Path, ...]]] = [
-        *(("train", stores) for stores in config.data.train),
-        *(("evaluate", stores) for stores in config.data.evaluate),
-    ]  # fmt: skip
-    return [
-        SiteConfig(
-            name=(name := site_name(stores)),
-            role=role,
-            stores=stores,
-            state=(config.out / "sites" / name).resolve(),
-            device=config.device,
-            threads=config.threads or 1,
-            limits=Limits(min_patients=config.evaluation.min_patients),
-            alone=False,
-        )
-        for role, stores in described
-    ]
-
-
-def site_name(stores: Sequence[Path]) -> str:
-    """Cohort names joined by a plus sign."""
-    return "+".join(open_store(path).cohort for path in stores)

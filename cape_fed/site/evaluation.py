@@ -8,7 +8,6 @@ from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
-from flwr.app import Message
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -17,39 +16,44 @@ from cape_fed.evaluate.federated import site_sums, transfer_cells, within_cells
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.representation import Representation
 from cape_fed.evaluate.tasks import task_names
-from cape_fed.federation.evaluation import Records, cells_records, has_probes, read_probes, sums_records
-from cape_fed.federation.messages import Task
+from cape_fed.federation.evaluation import cells_records, has_probes, read_probes, sums_records
+from cape_fed.federation.messages import Records, Request
 from cape_fed.federation.validation import RefusedError
 from cape_fed.files import atomic_file
 from cape_fed.pretrain.cohorts import open_cohorts
-from cape_fed.pretrain.encoder import SIZES, build_encoder, encoder_config
+from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.workbench import choose_device
 from cape_fed.release.embed import embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.site.config import SiteConfig
+from cape_fed.site.incoming import Incoming
+from cape_fed.site.policy import Policy
 from cape_fed.store.store import Store
 
 EMBEDDED = "embedded"
 """Where embeddings wait for the probes, under the run's directory at the site."""
 
 
-def give_sums(task: Task, asked: EvaluateOptions, tensors: Mapping[str, Tensor], site: SiteConfig) -> Records:
+def give_sums(incoming: Incoming, asked: EvaluateOptions, tensors: Mapping[str, Tensor], policy: Policy) -> Records:
     """Records with sums towards the transfer probes: see `site_sums` for what keeps patients out of them."""
-    method, cohorts = _method(task, tensors, site), _cohorts(task, site)
+    request = incoming.request
+    method, cohorts = _representation(request, tensors, policy.site), _cohorts(request, policy.site)
     features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
-    minimum = _options(asked, site).min_patients
-    return sums_records(site_sums(cohorts, features, method, minimum), SIZES[task.config.model].dim)
+    minimum = policy.evaluation(asked).min_patients
+    return sums_records(site_sums(cohorts, features, method, minimum), request.config.encoder.dim)
 
 
-def score_probes(message: Message, task: Task, tensors: Mapping[str, Tensor], site: SiteConfig) -> Records:
+def score_probes(incoming: Incoming, tensors: Mapping[str, Tensor], policy: Policy) -> Records:
     """Records with the cells of the coordinator's transfer probes and of the site's own; none without probes."""
-    if not has_probes(message.content):
+    if not has_probes(incoming.content):
         return {}
+    request = incoming.request
     try:
-        probes, asked = read_probes(message.content, SIZES[task.config.model].dim)
+        probes, asked = read_probes(incoming.content, request.config.encoder.dim)
     except ValueError as error:
         raise RefusedError("probes", str(error)) from error
-    method, cohorts, options = _method(task, tensors, site), _cohorts(task, site), _options(asked, site)
+    method, cohorts = _representation(request, tensors, policy.site), _cohorts(request, policy.site)
+    options = policy.evaluation(asked)
     features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
     return cells_records(
         {
@@ -59,32 +63,27 @@ def score_probes(message: Message, task: Task, tensors: Mapping[str, Tensor], si
     )
 
 
-def _cohorts(task: Task, site: SiteConfig) -> list[Cohort]:
-    opened = open_cohorts(site.stores, task.config.split, site.splits(task.run))
+def _cohorts(request: Request, site: SiteConfig) -> list[Cohort]:
+    opened = open_cohorts(site.stores, request.config.split, site.splits(request.run))
     stores = [cohort.store for cohort in opened]
     splits = {cohort.name: cohort.split for cohort in opened}
-    return site_cohorts(stores, "id" if task.role == "train" else "ood", splits, task_names(stores))
+    return site_cohorts(stores, "id" if request.role == "train" else "ood", splits, task_names(stores))
 
 
-def _options(asked: EvaluateOptions, site: SiteConfig) -> EvaluateOptions:
-    """The coordinator's settings, with no smaller cells than the site allows."""
-    return asked.model_copy(update={"min_patients": max(asked.min_patients, site.limits.min_patients)})
-
-
-def _method(task: Task, tensors: Mapping[str, Tensor], site: SiteConfig) -> Representation:
+def _representation(request: Request, tensors: Mapping[str, Tensor], site: SiteConfig) -> Representation:
     """The encoder as a representation whose embeddings are kept in the site's files until another one comes."""
     digest = blake2b(digest_size=8)
     for name in sorted(tensors):
         digest.update(tensors[name].numpy().tobytes())
-    kept = site.state / task.run / EMBEDDED / digest.hexdigest()
+    folder = site.run_folder(request.run) / EMBEDDED / digest.hexdigest()
 
     def embed(store: Store) -> NDArray[np.float32]:
-        path = kept / f"{store.meta.fingerprint}.npy"
+        path = folder / f"{store.meta.fingerprint}.npy"
         if not path.exists():
-            _forget_others(kept)
-            model = build_encoder(encoder_config(task.config))
+            _forget_others(folder)
+            model = build_encoder(request.config.encoder)
             model.load_state_dict(dict(tensors))
-            encoder = PretrainedEncoder(model.to(choose_device(site.device)), store.profile, {})
+            encoder = PretrainedEncoder(model.to(choose_device(site.device)), store.profile)
             with atomic_file(path) as partial, partial.open("wb") as file:
                 np.save(file, embed_store(encoder, store))
         embedded: NDArray[np.float32] = np.load(path)
@@ -93,7 +92,7 @@ def _method(task: Task, tensors: Mapping[str, Tensor], site: SiteConfig) -> Repr
     return Representation("encoder", embed)
 
 
-def _forget_others(kept: Path) -> None:
-    for path in kept.parent.glob("*"):
-        if path != kept:
+def _forget_others(folder: Path) -> None:
+    for path in folder.parent.glob("*"):
+        if path != folder:
             shutil.rmtree(path, ignore_errors=True)

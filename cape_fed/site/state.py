@@ -2,50 +2,37 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
+from cape_fed.checkpoints import run_rounds
+from cape_fed.methods.base import Kept
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.state import load_state, save_state
 
 
 def save_local_state(
-    directory: Path, learner: Learner, round_number: int, *, keep_from: int, own: Mapping[str, Tensor]
+    folder: Path, learner: Learner, number: int, *, keep_from: int, kept: Mapping[str, Tensor]
 ) -> None:
-    """Keep what the site needs when it begins ``round_number``; the encoder comes from the coordinator.
+    """Keep what the site needs when it begins round ``number``; the encoder comes from the coordinator.
 
-    ``own`` is what the federated method keeps at the site.
-
-    The coordinator can come back to ``keep_from``: what the site would begin that round with stays, older states go. So
-    do those after ``round_number``, left by a run that was taken up again further back.
+    ``kept`` is what the federated method keeps at the site. The coordinator can come back to round ``keep_from``: what
+    the site would begin that round with stays, and older states go. So do those after ``number``, which a run left that
+    was taken up again further back.
     """
-    save_state(_path(directory, round_number), learner, {"round": round_number}, encoder=False, own=own)
-    rounds = _rounds(directory)
-    oldest = max((number for number in rounds if number <= keep_from), default=0)
-    for number in rounds:
-        if not oldest <= number <= round_number:
-            shutil.rmtree(_path(directory, number), ignore_errors=True)
+    rounds = run_rounds(folder)
+    save_state(rounds.path(number), learner, {"round": number}, encoder=False, kept=kept)
+    numbers = rounds.numbers()
+    oldest = max((other for other in numbers if other <= keep_from), default=0)
+    rounds.keep({other for other in numbers if oldest <= other <= number})
 
 
-def load_local_state(directory: Path, learner: Learner, round_number: int) -> tuple[int | None, dict[str, Tensor]]:
-    """Put the learner where the site was before ``round_number``, or last before that; that state's round and own.
+def load_local_state(folder: Path, learner: Learner, number: int) -> tuple[int, Kept] | None:
+    """Put the learner where the site was before round ``number``, or last before that.
 
-    None and nothing, and the learner untouched, where there is none. A site that missed rounds goes on with the head
-    and optimiser it had, one that joins late with fresh ones.
+    Returns the round of that state and what the method kept; None, and the learner is untouched, where there is none.
     """
-    found = max((number for number in _rounds(directory) if number <= round_number), default=None)
-    if found is None:
-        return None, {}
-    _, own = load_state(_path(directory, found), learner)
-    return found, own
-
-
-def _rounds(directory: Path) -> list[int]:
-    return [int(path.name.removeprefix("round-")) for path in directory.glob("round-*")]
-
-
-def _path(directory: Path, round_number: int) -> Path:
-    return directory / f"round-{round_number:06d}"
+    found = run_rounds(folder).read_newest(lambda path: load_state(path, learner)[1], up_to=number)
+    return found

@@ -22,7 +22,7 @@ from cape_fed.evaluate.bootstrap import Sampled
 from cape_fed.evaluate.representation import DEMOGRAPHICS, Representation
 from cape_fed.files import atomic_directory, atomic_file
 from cape_fed.pretrain.cohorts import open_stores, split_stores
-from cape_fed.pretrain.encoder import build_encoder, encoder_config
+from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.heads import load_heads
 from cape_fed.pretrain.objective import ProjectionHead
 from cape_fed.pretrain.workbench import choose_device
@@ -96,10 +96,10 @@ def _methods(cell: Cell, runs: list[RunDirectory]) -> Iterator[tuple[Representat
         yield DEMOGRAPHICS, {}
     elif cell.keys.pretraining == "untrained":
         config = cell.config.pretraining
-        encoder = build_encoder(encoder_config(config), derive_seed(config.seed, "encoder")).to(device)
+        encoder = build_encoder(config.encoder, derive_seed(config.seed, "encoder")).to(device)
 
         def embed(store: Store) -> NDArray[np.float32]:
-            return embed_store(PretrainedEncoder(encoder, store.profile, {}), store)
+            return embed_store(PretrainedEncoder(encoder, store.profile), store)
 
         yield Representation("untrained", embed), {}
     for run in runs:

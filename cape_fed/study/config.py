@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
-from cape_fed.compose import CONFIGS, describe
+from cape_fed.appfiles import CONFIGS
+from cape_fed.compose import describe
 from cape_fed.errors import InputError
 from cape_fed.section import Section
 from cape_fed.study.subsets import Factor, SubsetConfig

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ import pandas as pd
 
 from cape_fed.config import RunConfig
 from cape_fed.jobs import pretrain_centrally
+from cape_fed.methods.registry import method_class
 from cape_fed.pretrain.cohorts import open_stores, split_stores
 from cape_fed.pretrain.config import SplitConfig
 from cape_fed.release.bundle import MODEL
 from cape_fed.rundir import RunDirectory
-from cape_fed.site.config import site_name
-from cape_fed.store.split import Split, save_split
+from cape_fed.store.split import Split
 from cape_fed.store.store import Store
 from cape_fed.study.plan import Cell
 from cape_fed.study.population import training_patients
@@ -82,16 +82,12 @@ def _train(cell: Cell, stores: list[Store], splits: Mapping[str, Split], sites: 
     if (run.bundle / MODEL).exists():
         return run
     config = run_config(cell, stores, sites, out)
-    for path in _split_folders(config, stores):
-        for store in stores:
-            if not (path / f"{store.cohort}.parquet").exists():
-                save_split(path / f"{store.cohort}.parquet", store, splits[store.cohort])
     if cell.keys.pretraining == "federated":
         from cape_fed.simulation import simulate_federation  # imports Flower
 
-        simulate_federation(config, _silent, workers=1)
+        simulate_federation(config, _silent, workers=1, splits=splits)
     else:
-        pretrain_centrally(config, _silent)
+        pretrain_centrally(config, _silent, splits)
     return run
 
 
@@ -109,7 +105,7 @@ def run_config(cell: Cell, stores: list[Store], sites: int, out: Path) -> RunCon
     plain["resume"] = RunDirectory(out).config.exists()
     if cell.keys.pretraining == "federated":
         federation = cell.config.federation
-        share = 1 / sites if federation.strategy == "cyclic" else federation.participation
+        share = method_class(federation.strategy).share_asked(sites, federation.participation)
         rounds = max(1, round(own / federation.local_steps / share))
         plain["federation"] |= {
             "rounds": rounds,
@@ -120,13 +116,6 @@ def run_config(cell: Cell, stores: list[Store], sites: int, out: Path) -> RunCon
     elif cell.keys.pretraining == "local":
         plain["train"] |= {"steps": max(1, round(own))}
     return RunConfig.model_validate(plain)
-
-
-def _split_folders(config: RunConfig, stores: list[Store]) -> Iterator[Path]:
-    """Where a run looks for its splits: its own folder, and that of each simulated site."""
-    yield RunDirectory(config.out).splits
-    for store in stores:
-        yield RunDirectory(config.out / "sites" / site_name((store.path,))).splits
 
 
 def _silent(done: int, total: int, line: dict[str, Any]) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from flwr.app import Error, Message
+from flwr.app import Error, Message, RecordDict
 from safetensors.torch import load_file
 
 from cape_fed.config import RunConfig
 from cape_fed.coordinator.rounds import Progress
 from cape_fed.errors import InputError, RunError
-from cape_fed.federation.messages import SITE, Introduction, introduction_content, read_introduction
+from cape_fed.federation.messages import SITE, Introduction, introduction_records, parse_introduction
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.rundir import RunDirectory, read_metrics
 from cape_fed.status import read_status
@@ -218,8 +218,8 @@ def introduce(**changes: Any) -> Callable[[Message, Callable[[], Message]], Mess
     def fault(message: Message, answer: Callable[[], Message]) -> Message:
         reply = answer()
         if SITE in reply.content:
-            said = read_introduction(reply).model_dump() | changes
-            reply.content = introduction_content(Introduction.model_validate(said))
+            said = parse_introduction(reply.content).model_dump() | changes
+            reply.content = RecordDict(introduction_records(Introduction.model_validate(said)))
         return reply
 
     return fault

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from cape_fed.federation.superlink import stage_app
+from cape_fed.appfiles import stage_app
 from cape_fed.rundir import read_metrics
 from cape_fed.status import read_status
 from cape_fed.store.store import write_store

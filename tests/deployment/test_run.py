@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cape_fed.federation.superlink import ROOT
+from cape_fed.appfiles import ROOT
 from cape_fed.status import read_status
 from tests.deployment.harness import CONNECTION
 from tests.deployment.hospitals import (

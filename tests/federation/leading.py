@@ -17,8 +17,9 @@ from cape_fed.coordinator.rounds import Progress
 from cape_fed.federation.local_grid import LocalGrid
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.rundir import RunDirectory
+from cape_fed.simulation import sites_of
 from cape_fed.site.app import make_client_app
-from cape_fed.site.config import SiteConfig, simulated_sites
+from cape_fed.site.config import SiteConfig
 from cape_fed.status import Status
 from tests.faults import do_wrong, fault_of
 
@@ -84,7 +85,7 @@ def lead(
     prepare: Callable[[FaultyGrid], None] = lambda grid: None,
 ) -> RunDirectory:
     """Lead the run of ``config`` to its end with sites that have ``faults`` by name."""
-    sites = simulated_sites(config)
+    sites = sites_of(config)
     roster = {site.name: RosterEntry(role=site.role) for site in sites}
     run = RunDirectory(config.out)
     grid = FaultyGrid(sites, faults or {})
@@ -92,7 +93,14 @@ def lead(
     try:
         with run.open(config.saved(), resume=config.resume):
             report = progress(grid) if progress else lambda done, total, line: None
-            lead_run(grid, config, run, entries if entries is not None else roster, Status(run.path), report)
+            lead_run(
+                grid,
+                config.federation_plan(),
+                run,
+                entries if entries is not None else roster,
+                Status(run.path),
+                report,
+            )
     finally:
         grid.close()
     return run

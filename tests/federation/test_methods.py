@@ -13,7 +13,7 @@ from cape_fed.config import RunConfig
 from cape_fed.coordinator import rounds
 from cape_fed.errors import InputError
 from cape_fed.pretrain.cohorts import open_cohorts
-from cape_fed.pretrain.encoder import build_encoder, encoder_config
+from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.norm import norm_tensors
 from cape_fed.pretrain.workbench import Workbench
 from cape_fed.rundir import read_metrics
@@ -89,7 +89,7 @@ def test_fedbn_keeps_norm_layers_at_the_sites_and_averages_them_for_the_others(r
     run = config(root, "run", "fedbn", norm="batch")
     bundle = simulate(run)
     kept = {site: site_state(run, site) for site in SITES}
-    names = norm_tensors(build_encoder(encoder_config(run.pretraining), 0))
+    names = norm_tensors(build_encoder(run.pretraining.encoder, 0))
     assert kept["a"].keys() == kept["b+c"].keys() == names
     patients = {s: sum(pairs.patients for pairs in bench.pairs) for s, bench in benches(run).items()}
     for name in names:

@@ -13,19 +13,20 @@ from flwr.app import Context, RecordDict, UserConfig
 from safetensors.torch import load_file
 
 from cape_fed.config import RunConfig
-from cape_fed.coordinator import app as server_app
 from cape_fed.errors import InputError, RunError
 from cape_fed.federation.local_grid import LocalGrid
-from cape_fed.pretrain.cohorts import count_store, open_cohorts
+from cape_fed.pretrain.cohorts import open_cohorts
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.workbench import Workbench
 from cape_fed.release.bundle import load_encoder
 from cape_fed.rundir import read_metrics
 from cape_fed.simulation import simulate_federation
-from cape_fed.site import app as client_app
-from cape_fed.site import handlers
+from cape_fed.site.workplace import forget_workplaces
 from cape_fed.status import read_status
+from cape_fed.store.counts import count_store
 from cape_fed.store.store import open_store
+from client import app as client_app
+from server import app as server_app
 from tests.conftest import TinyStore
 from tests.federation.helpers import config_for, make_cohorts
 
@@ -77,7 +78,7 @@ def encoder_gradient(bench: Workbench, encoder: dict[str, torch.Tensor], step: i
     learner: Learner = bench.learner
     learner.encoder.load_state_dict(encoder)
     learner.optimiser.zero_grad()
-    learner.loss(bench.feed.load(step), step).backward()  # type: ignore[no-untyped-call]
+    learner.gradient.backward(bench.feed.load(step), step)
     with torch.no_grad():
         for parameter in learner.head.parameters():
             assert parameter.grad is not None
@@ -130,7 +131,7 @@ def test_resumed_equals_uninterrupted(root: Path, checkpoint_every: int, other_p
         simulate_federation(config, stop)
     assert not (config.out / "bundle").exists()
     if other_process:
-        handlers._resident.cache_clear()
+        forget_workplaces()
     resumed = simulate(config.model_copy(update={"resume": True}))
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
     curves = [
@@ -160,8 +161,8 @@ def test_what_a_run_leaves_behind(root: Path) -> None:
     assert read_status(config.out)["state"] == "finished"
     assert sorted(path.name for path in (config.out / "sites").iterdir()) == ["a", "b+c", "d"]
     provenance = load_encoder(config.out / "bundle").provenance
-    assert provenance["method"] == "federated"
-    assert provenance["cohorts"]["b"] == count_store(open_store(root / "b"))
+    assert provenance.method == "federated"
+    assert provenance.cohorts["b"] == count_store(open_store(root / "b"))
     assert str(root) not in (config.out / "bundle" / "config.json").read_text()
 
 
@@ -215,7 +216,7 @@ def test_stores_of_other_profiles_are_refused(root: Path, tiny_store: TinyStore)
 def test_a_site_that_lost_its_state_goes_on_with_a_fresh_head(root: Path, caplog: pytest.LogCaptureFixture) -> None:
     def lose(done: int, total: int, line: dict[str, Any]) -> None:
         if done == 2:
-            handlers._resident.cache_clear()
+            forget_workplaces()
             for path in (root / "run" / "sites" / "a").glob("*/round-*"):
                 shutil.rmtree(path)
 

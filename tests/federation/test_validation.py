@@ -13,11 +13,11 @@ from flwr.app.message import make_message
 from cape_fed.federation.config import Transport
 from cape_fed.federation.decoding import json_record
 from cape_fed.federation.failures import SiteFailure
-from cape_fed.federation.messages import METRICS, PATIENTS, SENDER, Sender, number_record, reply_content
+from cape_fed.federation.messages import METRICS, PATIENTS, SENDER, Sender, number_record, sender_record
 from cape_fed.federation.plausibility import Size
 from cape_fed.federation.roster import Member
 from cape_fed.federation.tensors import ENCODER, LAYOUT, VALUES, Layout, encoder_records, update_records
-from cape_fed.federation.validation import RefusedError, check_reply, check_update, read_encoder
+from cape_fed.federation.validation import RefusedError, check_reply, check_update, read_tensors
 
 MEMBER = Member("a", "train", 2, {"cohort": Size(80, 50)})
 SCHEMA = {"stem.weight": torch.ones(4, 3), "norm.bias": torch.ones(4)}
@@ -33,7 +33,7 @@ def message(content: RecordDict | Error) -> Message:
 def reply(sender: Sender | None = None) -> Message:
     numbers = number_record({PATIENTS: 10, "loss": 1.0, "seconds": 2.0})
     sender = sender or Sender(site="a", run="r", round=3)
-    return message(reply_content(sender, {METRICS: numbers, **encoder_records(SCHEMA)}))
+    return message(RecordDict({**sender_record(sender), METRICS: numbers, **encoder_records(SCHEMA)}))
 
 
 def check(received: Message) -> None:
@@ -168,13 +168,13 @@ def test_shorter_numbers_are_checked_as_well(transport: Transport, value: np.gen
 
 
 def test_the_site_checks_what_it_is_sent() -> None:
-    read = read_encoder(RecordDict(encoder_records(SCHEMA)), SCHEMA)
+    read = read_tensors(RecordDict(encoder_records(SCHEMA)), ENCODER, SCHEMA)
     assert {name: array.shape for name, array in read.items()} == {"stem.weight": (4, 3), "norm.bias": (4,)}
     broken = {**SCHEMA, "norm.bias": torch.tensor([1.0, 2.0, float("nan"), 0.0])}
     with pytest.raises(RefusedError, match="nonfinite"):
-        read_encoder(RecordDict(encoder_records(broken)), SCHEMA)
+        read_tensors(RecordDict(encoder_records(broken)), ENCODER, SCHEMA)
     with pytest.raises(RefusedError, match="malformed"):
-        read_encoder(RecordDict(), SCHEMA)
+        read_tensors(RecordDict(), ENCODER, SCHEMA)
 
 
 def test_the_roster_bounds_a_sites_weight() -> None:

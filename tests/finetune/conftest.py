@@ -10,7 +10,8 @@ import pytest
 
 from cape_fed.compose import compose_config
 from cape_fed.config import RunConfig
-from cape_fed.pretrain.encoder import EncoderConfig, build_encoder
+from cape_fed.pretrain.encoders import build_encoder
+from cape_fed.pretrain.resnet import ResNetConfig
 from cape_fed.release.bundle import write_bundle
 from cape_fed.signal.profile import get_profile
 from cape_fed.store.store import Store
@@ -23,7 +24,7 @@ QUICK = [
     "evaluation.min_patients=2", "device=cpu",
 ]  # fmt: skip
 
-SMALL = EncoderConfig(widths=(8, 12, 16), kernel=5, stem_stride=4, groups=4)
+SMALL = ResNetConfig(widths=(8, 12, 16), kernel=5, stem_stride=4, groups=4)
 """An encoder that trains in no time."""
 
 Configure = Callable[..., RunConfig]

@@ -4,26 +4,26 @@ import numpy as np
 import pytest
 import torch
 
-from cape_fed.finetune.classifier import Classifier, layers, parameter_groups, prepare
-from cape_fed.pretrain.encoder import SIZES, build_encoder
+from cape_fed.finetune.classifier import Classifier, parameter_groups, prepare
+from cape_fed.pretrain.encoders import MODELS, build_encoder
 from tests.finetune.conftest import SMALL
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_every_encoder_parameter_is_in_one_layer() -> None:
-    encoder = build_encoder(SIZES["tiny"])
-    inside = [id(parameter) for layer in layers(encoder) for parameter in layer]
+    encoder = build_encoder(MODELS["tiny"])
+    inside = [id(parameter) for layer in encoder.layers() for parameter in layer]
     assert sorted(inside) == sorted(id(parameter) for parameter in encoder.parameters())
-    assert len(layers(encoder)) == 4  # a stem and three blocks
+    assert len(encoder.layers()) == 4  # a stem and three blocks
 
 
 def test_decayed_rates_by_hand() -> None:
-    classifier = Classifier(build_encoder(SIZES["tiny"]), 3)
+    classifier = Classifier(build_encoder(MODELS["tiny"]), 3)
     groups = parameter_groups(classifier, "decayed", rate=0.8, decay=0.5)
     assert [group["lr"] for group in groups] == [0.8, 0.4, 0.2, 0.1, 0.05]
     assert groups[0]["params"] == list(classifier.head.parameters())
-    stem, *blocks = layers(classifier.encoder)
+    stem, *blocks = classifier.encoder.layers()
     assert [id(group["params"][0]) for group in groups[1:]] == [id(layer[0]) for layer in [*reversed(blocks), stem]]
 
 

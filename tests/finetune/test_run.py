@@ -14,11 +14,11 @@ from cape_fed.errors import InputError
 from cape_fed.evaluate.predictions import read_predictions
 from cape_fed.finetune import run as finetuning
 from cape_fed.finetune.results import FinetuneResults
-from cape_fed.pretrain.cohorts import count_store
-from cape_fed.pretrain.encoder import build_encoder
+from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.embed import embed_store
 from cape_fed.release.seen import split_of_run
+from cape_fed.store.counts import count_store
 from cape_fed.store.split import save_split, split_patients
 from cape_fed.store.store import Store
 from tests.finetune.conftest import QUICK, SMALL, Configure, MakeLabelled
@@ -228,7 +228,7 @@ def test_a_kept_classifier_says_what_was_tested(
     logits = embed_store(encoder, store, tested) @ weight.T + bias
     assert np.allclose(logits, outputs_of(configure().out)["full-1-0/a"], atol=1e-4)
     # An evaluation takes it for trained on the cohort, and tests the same patients.
-    assert encoder.provenance["cohorts"] == {"a": count_store(store)}
+    assert encoder.provenance.cohorts == {"a": count_store(store)}
     assert split_of_run(kept / "bundle", encoder, store).test.tolist() == tested.tolist()
 
 

@@ -13,7 +13,7 @@ from cape_fed.finetune.classifier import Classifier
 from cape_fed.finetune.labelled import labelled
 from cape_fed.finetune.objective import YesOrNo
 from cape_fed.finetune.train import Choice, fit, predict
-from cape_fed.pretrain.encoder import build_encoder
+from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.store.split import split_patients
 from tests.finetune.conftest import SMALL, Configure, MakeLabelled
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cape_fed.pretrain.encoder import SIZES, build_encoder
+from cape_fed.pretrain.encoders import MODELS, build_encoder
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", MODELS)
 @pytest.mark.parametrize("samples", [600, 1000, 1001])
 def test_embeds_any_length(size: str, samples: int) -> None:
-    config = SIZES[size]  # type: ignore[index]
+    config = MODELS[size]  # type: ignore[index]
     if size == "large" and samples != 600:
         pytest.skip("one length is enough for the largest")
     encoder = build_encoder(config, 0)
@@ -21,14 +21,14 @@ def test_embeds_any_length(size: str, samples: int) -> None:
 
 
 def test_base_has_pclr_shape() -> None:
-    config = SIZES["base"]
+    config = MODELS["base"]
     assert config.widths == (64, 128, 192, 256, 320)
     assert config.stride == 256
     assert config.dim == 320
 
 
 def test_no_buffers_and_no_influence_of_the_batch() -> None:
-    encoder = build_encoder(SIZES["tiny"], 0)
+    encoder = build_encoder(MODELS["tiny"], 0)
     assert list(encoder.buffers()) == []
     x = torch.randn(4, 12, 1000)
     together, alone = encoder(x), torch.cat([encoder(row[None]) for row in x])
@@ -36,11 +36,11 @@ def test_no_buffers_and_no_influence_of_the_batch() -> None:
 
 
 def test_positions_in_the_padding_do_not_count() -> None:
-    encoder = build_encoder(SIZES["tiny"], 0)
+    encoder = build_encoder(MODELS["tiny"], 0)
     x = torch.randn(1, 12, 1024)
     full = encoder(x, torch.tensor([1024]))
     assert torch.allclose(full, encoder(x), atol=1e-6)
-    stride = SIZES["tiny"].stride
+    stride = MODELS["tiny"].stride
     features = {}
 
     def keep(module: object, inputs: object, output: torch.Tensor) -> None:
@@ -55,9 +55,9 @@ def test_positions_in_the_padding_do_not_count() -> None:
 def test_weights_depend_on_the_seed_alone() -> None:
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
-    one = build_encoder(SIZES["tiny"], 3)
+    one = build_encoder(MODELS["tiny"], 3)
     assert torch.equal(torch.random.get_rng_state(), before)
     torch.manual_seed(2)
-    two, other = build_encoder(SIZES["tiny"], 3), build_encoder(SIZES["tiny"], 4)
+    two, other = build_encoder(MODELS["tiny"], 3), build_encoder(MODELS["tiny"], 4)
     assert torch.equal(one.stem.weight, two.stem.weight)
     assert not torch.equal(one.stem.weight, other.stem.weight)

@@ -7,10 +7,10 @@ import torch
 from torch import nn
 
 from cape_fed.pretrain.config import PretrainConfig
-from cape_fed.pretrain.encoder import SIZES, build_encoder, encoder_config
+from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.pretrain.norm import BatchNorm, is_statistic, norm_tensors
 
-BATCH = encoder_config(PretrainConfig(model="tiny", norm="batch"))
+BATCH = PretrainConfig(model="tiny", norm="batch").encoder
 
 
 def test_batch_norm_is_pytorchs_own_without_the_count() -> None:
@@ -36,9 +36,9 @@ def test_in_evaluation_the_batch_has_no_say() -> None:
 
 @pytest.mark.parametrize("norm", ["group", "batch"])
 def test_the_tensors_of_normalisation_layers(norm: str) -> None:
-    encoder = build_encoder(encoder_config(PretrainConfig(model="tiny", norm=norm)), 0)  # type: ignore[arg-type]
+    encoder = build_encoder(PretrainConfig(model="tiny", norm=norm).encoder, 0)  # type: ignore[arg-type]
     names = norm_tensors(encoder)
-    layers = 1 + 2 * (len(SIZES["tiny"].widths) - 1)
+    layers = 1 + 2 * (len(MODELS["tiny"].widths) - 1)
     assert len(names) == layers * (4 if norm == "batch" else 2)
     assert all("norm" in name for name in names)
     assert not any("norm" in name for name in encoder.state_dict().keys() - names)
@@ -47,6 +47,6 @@ def test_the_tensors_of_normalisation_layers(norm: str) -> None:
 
 
 def test_both_kinds_begin_from_the_same_weights() -> None:
-    group, batch = build_encoder(SIZES["tiny"], 0).state_dict(), build_encoder(BATCH, 0).state_dict()
+    group, batch = build_encoder(MODELS["tiny"], 0).state_dict(), build_encoder(BATCH, 0).state_dict()
     assert group.keys() < batch.keys()
     assert all(torch.equal(group[name], batch[name]) for name in group)

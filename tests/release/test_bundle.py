@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 import cape_fed
 from cape_fed.errors import InputError
-from cape_fed.pretrain.encoder import SIZES, build_encoder
+from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.embed import embed_store
 from cape_fed.signal.profile import get_profile
@@ -24,7 +24,7 @@ PROFILE = get_profile("compact100")
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     provenance = {"method": "test", "cohorts": {"a": {"records": 12, "patients": 9}}}
-    write_bundle(tmp_path / "bundle", build_encoder(SIZES["tiny"], 0), PROFILE, provenance)
+    write_bundle(tmp_path / "bundle", build_encoder(MODELS["tiny"], 0), PROFILE, provenance)
     return tmp_path / "bundle"
 
 

@@ -12,7 +12,7 @@ from flwr.supercore.task_identity import TaskIdentity
 
 from cape_fed.coordinator.checkpoint import new_state
 from cape_fed.federation.failures import SiteFailure
-from cape_fed.federation.messages import TASK, Task, task_content
+from cape_fed.federation.messages import REQUEST, Request, request_content
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.site.answering import answer_as
 from cape_fed.site.config import Limits, SiteConfig
@@ -33,7 +33,7 @@ def site(tiny_store: TinyStore, tmp_path: Path, one_thread: None) -> SiteConfig:
         device="cpu",
         threads=1,
         limits=Limits(local_steps=5),
-        alone=False,
+        own_process=False,
     )
 
 
@@ -43,7 +43,7 @@ def ask(site: SiteConfig, action: str = "train", change: Any = None, **fields: A
     encoder = new_state(PretrainConfig(model="tiny")).encoder
     if change is not None:
         encoder = {name: change(value) for name, value in encoder.items()}
-    content = task_content(Task.model_validate({**values, "config": CONFIG, **fields}), encoder)
+    content = request_content(Request.model_validate({**values, "config": CONFIG, **fields}), encoder)
     return answer(site, action, content)
 
 
@@ -94,8 +94,8 @@ def test_no_text_of_the_site_leaves_it(site: SiteConfig, caplog: pytest.LogCaptu
     "content",
     [
         RecordDict(),
-        RecordDict({TASK: ConfigRecord({"json": "{"})}),
-        RecordDict({TASK: ConfigRecord({"json": '{"run": "../../etc"}'})}),
+        RecordDict({REQUEST: ConfigRecord({"json": "{"})}),
+        RecordDict({REQUEST: ConfigRecord({"json": '{"run": "../../etc"}'})}),
     ],
 )
 def test_what_is_no_message_is_malformed(site: SiteConfig, content: RecordDict) -> None:
@@ -104,5 +104,5 @@ def test_what_is_no_message_is_malformed(site: SiteConfig, content: RecordDict) 
 
 def test_a_site_alone_keeps_its_log(site: SiteConfig) -> None:
     logging.getLogger("client").setLevel(logging.INFO)
-    assert answer(site.model_copy(update={"alone": True}), "evaluate", RecordDict()).has_error()
+    assert answer(site.model_copy(update={"own_process": True}), "evaluate", RecordDict()).has_error()
     assert "a message could not be read" in (site.state / "log.txt").read_text()

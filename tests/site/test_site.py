@@ -24,7 +24,7 @@ def test_stores_come_in_the_order_of_their_labels_whatever_flower_does_to_it() -
     for values in (RIGHT, dict(reversed(RIGHT.items()))):
         site = site_from_node_config(values)
         assert site.stores == (Path("/srv/cardiology"), Path("/srv/holter"))
-        assert (site.name, site.role, site.limits.minutes, site.alone) == ("hospital-a", "train", 30, True)
+        assert (site.name, site.role, site.limits.minutes, site.own_process) == ("hospital-a", "train", 30, True)
 
 
 @pytest.mark.parametrize(

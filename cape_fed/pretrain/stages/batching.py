@@ -1,4 +1,4 @@
-"""Which records form the pairs of a batch: from one cohort, from the pool, or in between."""
+"""Which cohorts the pairs of a batch come from: one of them, the pool of all, or one with a share of the others."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.errors import InputError
+from cape_fed.pretrain.stages.pairs import PairSampler, Rows
 from cape_fed.seeds import derive_rng
-
-Rows = NDArray[np.int64]
-Positives = Literal["both", "patient", "augmentation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,60 +28,6 @@ class Batch:
     """Row of the second record; the same row where the patient has only one."""
     group: Rows
     """Patient, numbered over all cohorts: pairs of one group are never each other's negatives."""
-
-
-class CohortPairs:
-    """Endless pairs of one cohort: every patient once an epoch, another record of the patient where there is one.
-
-    ``positives`` can ask for pairs of one kind only: ``augmentation`` pairs every record with itself, ``patient``
-    leaves patients with one record out.
-
-    The i-th pair depends on (seed, cohort name, i) alone, so that a site alone, a central run and a resumed run draw
-    the same ones.
-    """
-
-    def __init__(
-        self, name: str, rows: Rows, patients: NDArray[np.int64], seed: int, positives: Positives = "both"
-    ) -> None:
-        """``rows`` ``[N]`` are the training rows of the store, ``patients`` ``[N]`` their patients."""
-        order = np.argsort(patients, kind="stable")
-        self.name = name
-        self.seed = seed
-        self.positives = positives
-        self.rows = rows[order]
-        codes, start, count = np.unique(patients[order], return_index=True, return_counts=True)
-        usable = count > (1 if positives == "patient" else 0)
-        self.codes, self._start, self._count = codes[usable], start[usable], count[usable]
-        self._epoch = lru_cache(maxsize=2)(self._shuffle)  # a batch lies in one epoch or two
-
-    @property
-    def patients(self) -> int:
-        """Number of patients."""
-        return len(self.codes)
-
-    @property
-    def share_with_several(self) -> float:
-        """Share of patients, and so of pairs, whose positive is another record rather than another view."""
-        return 0.0 if self.positives == "augmentation" else float(np.mean(self._count > 1))
-
-    def draw(self, begin: int, count: int) -> tuple[Rows, Rows, Rows]:
-        """Pairs ``begin .. begin + count``: first rows, second rows, patient codes, each ``[count]``."""
-        positions = np.arange(begin, begin + count)
-        parts = [self._epoch(int(epoch))[:, positions[positions // self.patients == epoch] % self.patients]
-                 for epoch in np.unique(positions // self.patients)]  # fmt: skip
-        patient, first, second = np.concatenate(parts, axis=1)
-        return self.rows[first], self.rows[second], self.codes[patient]
-
-    def _shuffle(self, epoch: int) -> Rows:
-        """``[3, patients]``: a shuffle of the patients with two positions in ``rows`` for each."""
-        rng = derive_rng(self.seed, "pairs", self.name, epoch)
-        patient = rng.permutation(self.patients)
-        draws = rng.random((2, self.patients))
-        count, start = self._count[patient], self._start[patient]
-        one = (draws[0] * count).astype(np.int64)
-        step = 1 + (draws[1] * (count - 1)).astype(np.int64)
-        other = np.where((count > 1) & (self.positives != "augmentation"), (one + step) % count, one)
-        return np.stack([patient, start + one, start + other])
 
 
 class Batching(Protocol):
@@ -101,7 +45,7 @@ class InDistributionBatches:
     when batches were drawn from the pool.
     """
 
-    def __init__(self, cohorts: Sequence[CohortPairs], pairs: int, steps: int, seed: int, cross: float = 0.0) -> None:
+    def __init__(self, cohorts: Sequence[PairSampler], pairs: int, steps: int, seed: int, cross: float = 0.0) -> None:
         require_enough_patients(cohorts, pairs)
         self.cohorts = cohorts
         sizes = np.array([cohort.patients for cohort in cohorts], float)
@@ -120,7 +64,7 @@ class InDistributionBatches:
 class RandomBatches:
     """Every batch from the pool of all cohorts, each patient once an epoch of the pool."""
 
-    def __init__(self, cohorts: Sequence[CohortPairs], pairs: int, steps: int, seed: int) -> None:
+    def __init__(self, cohorts: Sequence[PairSampler], pairs: int, steps: int, seed: int) -> None:
         sizes = np.array([cohort.patients for cohort in cohorts])
         if sizes.sum() < pairs:
             raise InputError(f"{sizes.sum()} training patients in all for batches of {pairs} pairs: lower train.pairs")
@@ -151,7 +95,7 @@ class RandomBatches:
         return derive_rng(self.seed, "pool", epoch).permutation(self._pool)
 
 
-def make_batching(kind: str, cohorts: Sequence[CohortPairs], pairs: int, steps: int, seed: int) -> Batching:
+def make_batching(kind: str, cohorts: Sequence[PairSampler], pairs: int, steps: int, seed: int) -> Batching:
     """Build ``random``, ``idb`` or ``idb+cross:p`` for a run of ``steps`` steps; InputError for anything else."""
     if kind == "random":
         return RandomBatches(cohorts, pairs, steps, seed)
@@ -171,7 +115,7 @@ def _cross(kind: str) -> float:
     return float(match[1] or 0) if match else -1.0
 
 
-def require_enough_patients(cohorts: Sequence[CohortPairs], pairs: int) -> None:
+def require_enough_patients(cohorts: Sequence[PairSampler], pairs: int) -> None:
     """InputError naming the first cohort that cannot fill a batch with distinct patients."""
     for cohort in cohorts:
         if cohort.patients < pairs:
@@ -194,7 +138,7 @@ def _split(pairs: int, foreign: int, home: int, share: NDArray[np.float64]) -> N
     return counts
 
 
-def _collect(cohorts: Sequence[CohortPairs], begin: NDArray[np.int64], counts: NDArray[np.int64]) -> Batch:
+def _collect(cohorts: Sequence[PairSampler], begin: NDArray[np.int64], counts: NDArray[np.int64]) -> Batch:
     drawn = [cohort.draw(int(b), int(n)) for cohort, b, n in zip(cohorts, begin, counts, strict=True) if n]
     used = np.flatnonzero(counts)
     first, second, patients = (np.concatenate(column) for column in zip(*drawn, strict=True))

@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cape_fed.errors import InputError
-from cape_fed.pretrain.batching import Batching, CohortPairs, InDistributionBatches, RandomBatches, make_batching
 from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.pretrain.stages.batching import Batching, InDistributionBatches, RandomBatches, make_batching
+from cape_fed.pretrain.stages.pairs import PermutedPairs
 
 
-def cohort(name: str, patients: int, seed: int = 0, offset: int = 0) -> CohortPairs:
+def cohort(name: str, patients: int, seed: int = 0, offset: int = 0) -> PermutedPairs:
     rng = np.random.default_rng(seed)
     owner = rng.permutation(np.repeat(np.arange(patients), rng.integers(1, 4, patients)))
-    return CohortPairs(name, np.arange(len(owner)) + offset, owner, seed=5)
+    return PermutedPairs(name, np.arange(len(owner)) + offset, owner, seed=5)
 
 
 COHORTS = [cohort("a", 20), cohort("b", 35, seed=1), cohort("c", 50, seed=2)]
@@ -24,7 +25,7 @@ COHORTS = [cohort("a", 20), cohort("b", 35, seed=1), cohort("c", 50, seed=2)]
 def test_a_pair_is_one_patient_and_two_records_where_there_are_two() -> None:
     rng = np.random.default_rng(0)
     owner = rng.permutation(np.repeat(np.arange(30), rng.integers(1, 4, 30)))
-    pairs = CohortPairs("a", np.arange(len(owner)), owner, seed=0)
+    pairs = PermutedPairs("a", np.arange(len(owner)), owner, seed=0)
     first, second, patient = pairs.draw(0, 300)
     assert (owner[first] == patient).all()
     assert (owner[second] == patient).all()
@@ -38,7 +39,7 @@ def test_pairs_of_one_kind_only() -> None:
     owner = np.repeat(np.arange(30), np.random.default_rng(3).integers(1, 4, 30))
     rows = np.arange(len(owner)) + 100
     both, views, records = (
-        CohortPairs("a", rows, owner, 5, kind)  # type: ignore[arg-type]
+        PermutedPairs("a", rows, owner, 5, kind)  # type: ignore[arg-type]
         for kind in ("both", "augmentation", "patient")
     )
     first, second, patient = views.draw(0, 90)
@@ -55,7 +56,7 @@ def test_pairs_of_one_kind_only() -> None:
 
 
 def test_too_few_patients_with_several_records() -> None:
-    single = CohortPairs("a", np.arange(40), np.arange(40), 0, "patient")
+    single = PermutedPairs("a", np.arange(40), np.arange(40), 0, "patient")
     with pytest.raises(InputError, match="cohort a has 0 training patients with several records"):
         InDistributionBatches([single], 8, 10, 0)
 
@@ -68,7 +69,7 @@ def test_every_patient_once_an_epoch() -> None:
 
 
 def test_every_other_record_of_a_patient_is_drawn_equally_often() -> None:
-    pairs = CohortPairs("a", np.arange(3), np.zeros(3, int), seed=0)
+    pairs = PermutedPairs("a", np.arange(3), np.zeros(3, int), seed=0)
     first, second, _ = pairs.draw(0, 6000)
     counts = np.zeros((3, 3))
     np.add.at(counts, (first, second), 1)
@@ -147,7 +148,7 @@ def test_a_batch_is_the_same_whenever_it_is_asked_for(kind: str) -> None:
 
 
 def test_another_seed_gives_other_pairs() -> None:
-    one, two = (CohortPairs("a", np.arange(50), np.arange(50), seed) for seed in (0, 1))
+    one, two = (PermutedPairs("a", np.arange(50), np.arange(50), seed) for seed in (0, 1))
     assert (one.draw(0, 50)[0] != two.draw(0, 50)[0]).any()
 
 

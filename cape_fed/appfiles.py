@@ -1,0 +1,24 @@
+"""Where the files of the Flower app are that are no part of the package: server, client, configs, pyproject.toml."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+_CARRIED = PACKAGE / "_app"
+"""In an installed wheel they travel inside the package, so that it owns no other name in site-packages."""
+
+ROOT = _CARRIED if _CARRIED.is_dir() else PACKAGE.parent
+CONFIGS = ROOT / "configs"
+FOLDERS = ("server", "client", "configs")
+
+
+def stage_app(target: Path) -> Path:
+    """Copy what Flower's bundle of the app is built from to ``target``: code and configurations, nothing else."""
+    ignore = shutil.ignore_patterns("__pycache__", "*.pyc", _CARRIED.name)
+    shutil.copytree(PACKAGE, target / PACKAGE.name, ignore=ignore)
+    for folder in FOLDERS:
+        shutil.copytree(ROOT / folder, target / folder, ignore=ignore)
+    shutil.copy(ROOT / "pyproject.toml", target / "pyproject.toml")
+    return target

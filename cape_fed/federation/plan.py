@@ -1,0 +1,26 @@
+"""What a federated run is to do: the sections of a configuration that its coordinator receives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.federation.config import FederationConfig
+from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.release.provenance import Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class FederationPlan:
+    """A federated run as its coordinator sees it."""
+
+    pretraining: PretrainConfig
+    """What sites train, and how."""
+    federation: FederationConfig
+    """Rounds, and what counts in them."""
+    evaluation: EvaluateOptions
+    """How the encoder is evaluated at the sites."""
+    provenance: Provenance
+    """What the bundle is to say of the run, without the cohorts, which are known once sites have joined."""
+    resume: bool = False
+    """Whether to go on from the last checkpoint."""

@@ -1,0 +1,137 @@
+"""The allow-list of a reply: records by name, each with its fields and their bounds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from flwr.app import MetricRecord, RecordDict
+from torch import Tensor
+
+from cape_fed.federation.evaluation import CELLS, SUMS, SUMS_INDEX, read_cells, read_sums
+from cape_fed.federation.messages import METRICS, MONITORS, PATIENTS, SITE, Records, Request, parse_introduction
+from cape_fed.federation.plausibility import Size
+from cape_fed.federation.tensors import ENCODER, LAYOUT, WIRE_TYPES, layout_of
+from cape_fed.federation.validation import RefusedError, read_tensors
+from cape_fed.methods.registry import method_class
+from cape_fed.pretrain.monitor import MONITORED
+from cape_fed.pretrain.norm import is_statistic
+from cape_fed.site.config import SiteConfig
+from cape_fed.site.errors import PolicyError
+
+TRAINING_NUMBERS = frozenset({"loss", PATIENTS, "seconds"})
+"""Numbers that a site tells of a round of training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The message that a reply answers, as far as it decides what the reply may hold."""
+
+    action: str
+    request: Request | None = None
+    encoder: Mapping[str, Tensor] = field(default_factory=dict)
+    """Encoder that came with the message: an outgoing one has its names and shapes."""
+    cohorts: Mapping[str, Size] = field(default_factory=dict)
+    """How much the site has, by cohort: no count in a reply is larger."""
+    probes: bool = False
+    """Whether there are probes to be scored."""
+
+    @property
+    def size(self) -> Size:
+        """How much the site has in all."""
+        return Size(
+            sum(size.records for size in self.cohorts.values()), sum(size.patients for size in self.cohorts.values())
+        )
+
+
+Check = Callable[[RecordDict, Sent, SiteConfig], None]
+"""Raises PolicyError, RefusedError or ValueError where a record holds anything that it should not."""
+
+
+def check_records(sent: Sent, records: Records, site: SiteConfig) -> None:
+    """Raise PolicyError unless every record is allowed in a reply to ``sent`` and holds what it may hold."""
+    allowed = _allowed(sent, site)
+    content = RecordDict(records)
+    for name in records:
+        if name not in allowed:
+            raise PolicyError(f"a reply to '{sent.action}' may not hold a record '{name}'")
+        try:
+            allowed[name](content, sent, site)
+        except (RefusedError, ValueError, KeyError, TypeError) as error:
+            raise PolicyError(f"the record '{name}' may not leave the site as it is: {error}") from error
+
+
+def _allowed(sent: Sent, site: SiteConfig) -> dict[str, Check]:
+    """The records that a reply may hold."""
+    if sent.action == "join":
+        return {SITE: _check_introduction}
+    request = sent.request
+    if request is None:
+        return {}
+    allowed: dict[str, Check] = {}
+    if request.measure:
+        allowed[MONITORS] = _numbers_check(MONITORS, MONITORED)
+    if request.sums is not None and site.role == "train":
+        allowed |= {SUMS: _check_sums, SUMS_INDEX: _check_sums}
+    if sent.action == "evaluate" and sent.probes:
+        allowed[CELLS] = _check_cells
+    if sent.action == "train" and site.role == "train":
+        allowed |= {METRICS: _numbers_check(METRICS, TRAINING_NUMBERS), ENCODER: _check_encoder, LAYOUT: _check_encoder}
+        allowed |= dict.fromkeys(method_class(request.method).sends, _check_method)
+    return allowed
+
+
+def _check_introduction(content: RecordDict, sent: Sent, site: SiteConfig) -> None:
+    introduction = parse_introduction(content)
+    if introduction.site != site.name or introduction.role != site.role:
+        raise PolicyError("the introduction is not this site's")
+
+
+def _check_encoder(content: RecordDict, sent: Sent, site: SiteConfig) -> None:
+    assert sent.request is not None
+    read_tensors(content, ENCODER, sent.encoder, WIRE_TYPES[sent.request.transport])
+
+
+def _check_method(content: RecordDict, sent: Sent, site: SiteConfig) -> None:
+    """Records of a method are tensors in the shapes of the encoder's parameters."""
+    assert sent.request is not None
+    parameters = {name: value for name, value in sent.encoder.items() if not is_statistic(name)}
+    for name in method_class(sent.request.method).sends:
+        if name in content.array_records:
+            read_tensors(content, name, parameters)
+        elif not any(name == layout_of(other) for other in content.array_records):
+            raise PolicyError(f"'{name}' is neither tensors nor their layout")
+
+
+def _check_sums(content: RecordDict, sent: Sent, site: SiteConfig) -> None:
+    """Sums are over enough patients; which records may be summed up is decided where they are."""
+    assert sent.request is not None
+    for task, material in read_sums(content, sent.request.config.encoder.dim, sent.size).items():
+        if not material.support.enough(task, site.limits.min_patients):
+            raise PolicyError(f"sums of task {task} are over fewer than {site.limits.min_patients} patients")
+
+
+def _check_cells(content: RecordDict, sent: Sent, site: SiteConfig) -> None:
+    for tables in read_cells(content, sent.cohorts.keys(), sent.size).values():
+        for tasks in tables.values():
+            for task, cell in tasks.items():
+                if cell.patients is not None and cell.patients < site.limits.min_patients:
+                    raise PolicyError(f"a cell of task {task} is of fewer than {site.limits.min_patients} patients")
+
+
+def _numbers_check(name: str, fields: frozenset[str]) -> Check:
+    """A check for a record of finite numbers under known names."""
+
+    def check(content: RecordDict, sent: Sent, site: SiteConfig) -> None:
+        record: Any = content.metric_records.get(name)
+        if not isinstance(record, MetricRecord):
+            raise PolicyError("it is not a record of numbers")
+        for key, value in record.items():
+            if key not in fields:
+                raise PolicyError(f"the number '{key}' is not on the list")
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise PolicyError(f"the number '{key}' is a list or not finite")
+
+    return check

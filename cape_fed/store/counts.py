@@ -1,0 +1,22 @@
+"""How large a store is: what may be told of it elsewhere."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from cape_fed.store.store import Store
+
+
+class CohortCounts(BaseModel):
+    """Size of a cohort, with a hash by which one can tell whether the store is still the one that was counted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    records: int = Field(gt=0, le=10**9)
+    patients: int = Field(gt=0, le=10**9)
+    fingerprint: str = ""
+
+
+def count_store(store: Store) -> CohortCounts:
+    """Records, patients and fingerprint of a store."""
+    return CohortCounts(records=len(store), patients=store.meta.patients, fingerprint=store.meta.fingerprint)
