@@ -8,49 +8,20 @@ from typing import Any
 
 import pytest
 from flwr.app import ConfigRecord, Message, RecordDict
-from flwr.supercore.task_identity import TaskIdentity
 
-from cape_fed.coordinator.checkpoint import new_state
 from cape_fed.federation.failures import SiteFailure
-from cape_fed.federation.messages import REQUEST, Request, request_content
-from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.federation.messages import REQUEST
 from cape_fed.site.answering import answer_as
-from cape_fed.site.config import Limits, SiteConfig
-from tests.conftest import TinyStore
-
-CONFIG = PretrainConfig.model_validate({"model": "tiny", "train": {"pairs": 8}})
-
-
-@pytest.fixture
-def site(tiny_store: TinyStore, tmp_path: Path, one_thread: None) -> SiteConfig:
-    tiny_store("a", patients=24)
-    TaskIdentity.run_id, TaskIdentity.task_id, TaskIdentity.node_id = 1, 1, 1
-    return SiteConfig(
-        name="a",
-        role="train",
-        stores=(tmp_path / "a",),
-        state=tmp_path / "state",
-        device="cpu",
-        threads=1,
-        limits=Limits(local_steps=5),
-        own_process=False,
-    )
+from cape_fed.site.config import SiteConfig
+from tests.site.conftest import CONFIG, content_of, message_of, request
 
 
 def ask(site: SiteConfig, action: str = "train", change: Any = None, **fields: Any) -> Message:
-    values = {"run": "0" * 12, "role": "train", "round": 0, "local_steps": 1, "total_steps": 4}
-    values |= {"saved_round": 0, "seconds": 60.0}
-    encoder = new_state(PretrainConfig(model="tiny")).encoder
-    if change is not None:
-        encoder = {name: change(value) for name, value in encoder.items()}
-    content = request_content(Request.model_validate({**values, "config": CONFIG, **fields}), encoder)
-    return answer(site, action, content)
+    return answer_as(site, action, message_of(content_of(request(**fields), change)))
 
 
 def answer(site: SiteConfig, action: str, content: RecordDict) -> Message:
-    message = Message(content, 2, "train")
-    message.metadata.__dict__["_message_id"] = "asked"
-    return answer_as(site, action, message)
+    return answer_as(site, action, message_of(content))
 
 
 def test_a_right_message_is_answered(site: SiteConfig) -> None:
@@ -69,6 +40,26 @@ def test_an_encoder_that_cannot_be_one_is_refused(
     site: SiteConfig, change: Any, word: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert ask(site, change=change).error.code == SiteFailure.INCOMING
+    assert word in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({"method": "fedsgd"}, "unknown federation.strategy"),
+        ({"method": "fedprox", "options": {"proximal_mu": -1.0}}, "federation.options.proximal_mu"),
+        ({"config": CONFIG.model_copy(update={"model": "huge"})}, "unknown model"),
+    ],
+)
+def test_what_this_version_does_not_know_is_refused(
+    site: SiteConfig, fields: dict[str, Any], word: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = content_of(request())
+    text = request(**{name: value for name, value in fields.items() if name != "config"})
+    if "config" in fields:
+        text = text.model_copy(update=fields)
+    content[REQUEST] = ConfigRecord({"json": text.model_dump_json()})
+    assert answer(site, "train", content).error.code == SiteFailure.INCOMING
     assert word in caplog.text
 
 
@@ -103,6 +94,6 @@ def test_what_is_no_message_is_malformed(site: SiteConfig, content: RecordDict) 
 
 
 def test_a_site_alone_keeps_its_log(site: SiteConfig) -> None:
-    logging.getLogger("client").setLevel(logging.INFO)
+    logging.getLogger("cape_fed.site").setLevel(logging.INFO)
     assert answer(site.model_copy(update={"own_process": True}), "evaluate", RecordDict()).has_error()
     assert "a message could not be read" in (site.state / "log.txt").read_text()
