@@ -192,7 +192,7 @@ def test_a_site_that_is_away_is_named_and_joins_again_when_it_returns(root: Path
 
 def test_a_site_that_missed_a_round_goes_on_with_its_own_head_resumed_or_not(root: Path) -> None:
     whole = lead(config(root, "whole", rounds=5), {"b": "raise@1"})
-    assert "site b took no part before round 2: head and optimiser are those of round 1" in log(whole)
+    assert "site b took no part before round 2: its head and optimiser are those of round 1" in log(whole)
     with pytest.raises(KeyboardInterrupt):
         lead(config(root, "cut", rounds=5, checkpoint_every=2), {"b": "raise@1"}, stop_after(3))
     cut = lead(config(root, "cut", rounds=5, checkpoint_every=2).model_copy(update={"resume": True}))
