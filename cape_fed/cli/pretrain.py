@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cape_fed.cli.progress import training_bar
+from cape_fed.cli.progress import progress_bar, training_report
 from cape_fed.compose import compose_config
 
 
@@ -24,7 +24,7 @@ def pretrain(
     from cape_fed.jobs import pretrain_centrally
 
     config = compose_config(overrides)
-    with training_bar("steps") as report:
-        pretrain_centrally(config, report)
+    with progress_bar("steps") as bar:
+        pretrain_centrally(config, training_report(bar))
     if os.environ.get("RANK", "0") == "0":
         print(config.out / "bundle")

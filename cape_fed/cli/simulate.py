@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cape_fed.cli.progress import training_bar
+from cape_fed.cli.progress import progress_bar, training_report
 from cape_fed.compose import compose_config
 
 
@@ -23,6 +23,6 @@ def simulate(
     from cape_fed.simulation import simulate_federation
 
     config = compose_config(overrides)
-    with training_bar("rounds") as report:
-        simulate_federation(config, report)
+    with progress_bar("rounds") as bar:
+        simulate_federation(config, training_report(bar))
     print(config.out / "bundle")
