@@ -19,9 +19,10 @@ from cape_fed.simulation import simulate_federation
 from cape_fed.store.keys import site_salt
 from cape_fed.synthetic.catalogue import default_cohorts
 from cape_fed.synthetic.write import write_cohorts
-from tests.deployment.harness import Deployment
-from tests.deployment.hospitals import Hospitals, last_evaluation, rounds
+from tests.deployment.deployment import Deployment
+from tests.deployment.hospitals import Hospitals
 from tests.deployment.hospitals import write_cohorts as write_stores
+from tests.deployment.outcome import last_evaluation, rounds
 
 ROUNDS = 8
 STEADY = 2
@@ -51,12 +52,12 @@ def measure(scratch: Path, archive: Path) -> Iterator[Row]:
 def _rounds(folder: Path, stores: Path, *, stock: bool) -> list[dict[str, Any]]:
     """Steady rounds of a run whose sites are started by ``cape-fed site`` or by Flower's own command."""
     with Deployment(folder) as deployment:
-        deployment.start_superlink()
+        deployment.link.start()
         hospitals = Hospitals(deployment, stores)
         for name in "ab":
-            deployment.register(name)
+            deployment.nodes.register(name)
             if stock:
-                deployment.start_node(name, hospitals.toml(name))
+                deployment.nodes.start(name, hospitals.toml(name))
             else:
                 hospitals.start_site(name)
         done = hospitals.run(folder / "run", *QUICK, timeout=400)

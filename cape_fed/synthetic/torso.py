@@ -6,9 +6,6 @@ import numpy as np
 
 from cape_fed.synthetic.population import Bools, Floats
 
-RECORDED = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
-"""Leads that are measured; III and the augmented leads follow from I and II."""
-
 DOWER = np.array(
     [
         [0.632, -0.235, 0.059],
@@ -26,12 +23,6 @@ DOWER = np.array(
 
 _NEARNESS = np.array([1.1, 1.05, 0.92, 1.22, 1.15, 1.1, 1.1, 1.1], np.float32)
 """Chest electrodes are nearer to the heart than a dipole in the distance; brings amplitudes to those of PTB-XL."""
-
-TO_TWELVE = np.array(
-    [[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]],
-    np.float32,
-)
-"""Limb leads I, II, III, aVR, aVL, aVF from I and II (Einthoven, Goldberger)."""
 
 
 def draw_torsos(female: Bools, rng: np.random.Generator) -> Floats:
@@ -65,8 +56,3 @@ def place_electrodes(torsos: Floats, rng: np.random.Generator) -> Floats:
     placed[:, 0] = lead_one + turn * lead_two
     placed[:, 1] = lead_two - turn * lead_one
     return placed
-
-
-def twelve_leads(recorded: Floats) -> Floats:
-    """Derive the twelve leads from the eight recorded ones: ``[..., 8, n]`` to ``[..., 12, n]``."""
-    return np.concatenate([TO_TWELVE @ recorded[..., :2, :], recorded[..., 2:, :]], axis=-2)
