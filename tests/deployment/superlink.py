@@ -44,7 +44,7 @@ class SuperLink:
         )
 
     def start(self, wait: float = 30) -> Process:
-        """Start it and wait until it answers the question for its health (``wait=0``: return at once)."""
+        """Start it and wait until it is healthy (``wait=0``: return at once)."""
         host = "127.0.0.1" if self.address == "127.0.0.1" else "0.0.0.0"  # its SuperExec comes by loopback
         database: Path = self._host.folder / "state.db"
         command = [
@@ -55,8 +55,12 @@ class SuperLink:
         ]  # fmt: skip
         self._process = self._host.start("superlink", command, prefix=self._host.prefix)
         if wait:
-            self._host.wait_for(self._answers, wait, "the SuperLink's health answer")
+            self.wait_healthy(wait)
         return self._process
+
+    def wait_healthy(self, seconds: float) -> None:
+        """Wait until `health` is true; DeploymentError if the SuperLink ends before, or after ``seconds``."""
+        self._host.wait_for(self._answers, seconds, "the SuperLink's health answer")
 
     def health(self) -> bool:
         """Whether it answers ``/health`` over TLS, asked from the coordinator's side of the network."""

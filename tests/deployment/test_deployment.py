@@ -25,9 +25,11 @@ def test_an_unregistered_key_is_refused(hospitals: Hospitals) -> None:
 def test_a_failed_start_shows_the_logs(tmp_path: Path) -> None:
     expired = make_certificates(tmp_path / "tls", valid=(timedelta(days=-2), timedelta(days=-1)))
     with Deployment(tmp_path / "deployment", certificates=expired) as deployment:
+        deployment.link.start(wait=0)
+        log = deployment.logs()["superlink"]
+        deployment.wait_for(lambda: "certificate has expired" in log.read_text(), 60, "the refusal in the log")
         with pytest.raises(DeploymentError, match=r"health answer\n--- superlink(.|\n)*certificate has expired"):
-            deployment.link.start(wait=4)
-        assert not deployment.link.health()
+            deployment.link.wait_healthy(0.1)
 
 
 def test_waiting_has_an_end(tmp_path: Path) -> None:
