@@ -1,4 +1,4 @@
-"""What a round costs between real processes beyond the training steps in it, and what shorter numbers save and lose."""
+"""What a round between real processes costs in addition to its training steps, and what 16-bit updates save."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.deployment.outcome import last_evaluation, rounds
 
 ROUNDS = 8
 STEADY = 2
-"""Rounds from here on count: the first ones write byte code."""
+"""The first round that counts; earlier ones also write byte code."""
 QUICK = ["federation.evaluate=false", "federation.measure_every=99", f"federation.rounds={ROUNDS}"]
 TRANSPORTS = ("float32", "float16", "bfloat16")
 COHORTS, PATIENTS = 4, 500
@@ -50,7 +50,7 @@ def measure(scratch: Path, archive: Path) -> Iterator[Row]:
 
 
 def _rounds(folder: Path, stores: Path, *, stock: bool) -> list[dict[str, Any]]:
-    """Steady rounds of a run whose sites are started by ``cape-fed site`` or by Flower's own command."""
+    """The rounds that count, of a run whose sites ``cape-fed site`` or (``stock``) Flower's own command starts."""
     with Deployment(folder) as deployment:
         deployment.link.start()
         hospitals = Hospitals(deployment, stores)
@@ -67,7 +67,7 @@ def _rounds(folder: Path, stores: Path, *, stock: bool) -> list[dict[str, Any]]:
 
 
 def _transports(scratch: Path) -> Iterator[Row]:
-    """Bytes that sites send, and the OOD AUROC of the encoders that come out, by how updates travel."""
+    """Bytes that the sites send and OOD AUROC of the resulting encoders, for each number format of the updates."""
     stores = _synthetic_stores(scratch / "transport")
     found = {}
     for transport in TRANSPORTS:
@@ -106,7 +106,7 @@ def _synthetic_stores(scratch: Path) -> list[Path]:
 
 
 def _mean_auroc(out: Path) -> float:
-    """Mean over tasks and OOD cohorts of the transfer probe's AUROC, as the sites gave it."""
+    """Mean AUROC of the transfer probe over tasks and OOD cohorts, as the sites reported it."""
     cells = [
         probes["transfer"]
         for roles in last_evaluation(out)["tasks"].values()

@@ -1,4 +1,4 @@
-"""An analyst's measurements: what can be read from the signal without knowing how it was made."""
+"""Measurements of an analyst: what can be read from a signal without knowing how it was made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BEFORE, AFTER = 200, 300
 @dataclass(frozen=True)
 class Measured:
     rate: float
-    """Beats a minute."""
+    """Beats per minute."""
     variation: float
     """Standard deviation of the RR interval over its mean."""
     beat: NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""What was drawn can be measured again in the recordings."""
+"""What was drawn for a patient can be measured in the recordings."""
 
 from __future__ import annotations
 

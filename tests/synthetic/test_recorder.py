@@ -21,7 +21,7 @@ def flat_line(device: Device, count: int = 8) -> NDArray[np.float32]:
 
 
 def microvolts(device: Device, leads: NDArray[np.float32], seed: int = 0) -> NDArray[Any]:
-    """What ``device`` makes of ``leads``, ``[n, 12, samples]``."""
+    """``leads`` as ``device`` records them, ``[n, 12, samples]`` in µV."""
     return record(device, leads, np.random.default_rng(seed)).counts.swapaxes(1, 2) * device.adc_step
 
 
@@ -43,7 +43,7 @@ def test_hum_is_at_the_mains_and_its_harmonics(mains: int) -> None:
 
 
 def test_no_hum_above_half_the_sampling_rate() -> None:
-    """At 250 Hz the third harmonic of 50 Hz would fold to 100 Hz, where the second one is smaller."""
+    """At 250 Hz the third harmonic of 50 Hz would be aliased to 100 Hz, where it would exceed the second harmonic."""
     device = replace(PLAIN, fs=250, hum=20.0, lowpass=1000, adc_step=0.1)
     hz, power = welch(microvolts(device, flat_line(device))[:, 6:], fs=250, nperseg=1250)
     power = power.mean(axis=(0, 1))

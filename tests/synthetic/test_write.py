@@ -1,4 +1,4 @@
-"""Archives on disk."""
+"""Archives on disk: what wfdb and our reader find in them, and what is never overwritten."""
 
 from __future__ import annotations
 
