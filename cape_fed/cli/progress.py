@@ -14,7 +14,7 @@ from rich.text import Text
 
 
 class ProgressBar:
-    """One bar, which counts in one unit such as records, steps or rounds."""
+    """A bar that counts in one unit, such as records, steps or rounds."""
 
     def __init__(self, display: Progress, unit: str, *, rate: bool) -> None:
         self._display = display
@@ -25,7 +25,7 @@ class ProgressBar:
     def update(self, done: int, total: int | None = None, facts: str = "") -> None:
         """Show that ``done`` of ``total`` units are done, with ``facts`` about the latest one.
 
-        Without a ``total`` the last one stays; as long as there was none, the bar shows that it is unknown.
+        Without a ``total``, the previous one stays. As long as there is none, the bar shows a question mark.
         """
         speed = self._display.tasks[0].speed if self._rate else None
         shown = [f"{speed:.0f} {self._unit}/s"] if speed else []
@@ -37,7 +37,7 @@ class ProgressBar:
 
 
 class _TimeColumn(TimeElapsedColumn):
-    """The time left where the total is known, otherwise the time elapsed."""
+    """The time left if the total is known, otherwise the time elapsed."""
 
     def __init__(self) -> None:
         super().__init__(table_column=Column(no_wrap=True))
@@ -67,7 +67,7 @@ def progress_bar(unit: str, *, rate: bool = False) -> Iterator[ProgressBar]:
 
 
 def training_report(bar: ProgressBar) -> Callable[[int, int, Mapping[str, Any]], None]:
-    """What training calls after a round or step, with a line of metrics: shows the loss."""
+    """A function for training to call after a round or step with a line of metrics; it shows the loss."""
 
     def report(done: int, total: int, line: Mapping[str, Any]) -> None:
         bar.update(done, total, loss_text(line["loss"]))
@@ -76,7 +76,7 @@ def training_report(bar: ProgressBar) -> Callable[[int, int, Mapping[str, Any]],
 
 
 def cell_report(bar: ProgressBar) -> Callable[[int, int, str], None]:
-    """What a study calls after a cell, with the reason if the cell failed: notes the failure."""
+    """A function for a study to call after a cell with the reason if it failed; it notes the failure."""
 
     def report(done: int, total: int, failure: str) -> None:
         if failure:

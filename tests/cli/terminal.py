@@ -31,7 +31,7 @@ class Terminal:
         self._reader.start()
 
     def frames(self) -> list[str]:
-        """Close the terminal; every line it showed, in order, a bar once for each time that it was drawn."""
+        """Close the terminal and return every line that it showed; a bar is one line each time that it was drawn."""
         self.close()
         text = CONTROL.sub("", self.received.decode())
         return [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
@@ -49,7 +49,7 @@ class Terminal:
 
 
 def run_on_terminal(arguments: Sequence[str], cwd: Path) -> tuple[int, list[str]]:
-    """Run ``cape-fed`` in ``cwd`` with output and errors on a terminal; its exit code and the lines shown."""
+    """Run ``cape-fed`` in ``cwd`` with output and errors on a terminal; return the exit code and the lines shown."""
     command = [sys.executable, "-c", "from cape_fed.cli.main import main; main()", *arguments]
     env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR", "CI")}
     terminal = Terminal()

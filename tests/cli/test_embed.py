@@ -39,8 +39,8 @@ def test_the_file_has_one_embedding_for_each_record(
         assert written["patient"].tolist() == list(store.patients)
     assert (embedding.dtype, embedding.shape) == (np.float32, (8, encoder.dim))
     distance = np.abs(embedding[:, None] - embedding).max(axis=-1)
-    alike = np.argwhere(np.triu(distance < 1e-5, 1)).tolist()
-    assert alike == [[2, 5]]
+    equal = np.argwhere(np.triu(distance < 1e-5, 1)).tolist()
+    assert equal == [[2, 5]]
 
 
 def test_a_store_of_another_profile_is_refused(

@@ -1,4 +1,4 @@
-"""The examples in ``--help`` run as they are printed, here with less work to do."""
+"""The examples in ``--help`` run as they are printed; settings that shorten the work are added here."""
 
 from __future__ import annotations
 

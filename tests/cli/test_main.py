@@ -68,7 +68,7 @@ def test_an_interrupted_process_exits_with_1(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_help_loads_neither_torch_nor_flower(tmp_path: Path) -> None:
-    """So that it appears at once."""
+    """Help appears at once because it does not import large packages."""
     code = (
         "import sys\nfrom cape_fed.cli.main import run\nassert run(['--help']) == 0\n"
         "print([name for name in ('torch', 'flwr', 'ray') if name in sys.modules], file=sys.stderr)"

@@ -43,7 +43,7 @@ def out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def led(out: Path) -> Iterator[Path]:
-    """The same directory while a process leads the run."""
+    """That directory, while a process leads the run."""
     with locked(out / LOCK_FILE):
         yield out
 

@@ -16,7 +16,7 @@ LINE = {"round": 1, "loss": 3.25, "bytes_down": 1_000_000, "bytes_up": 500_000}
 
 @dataclass
 class Bar:
-    """Keeps what it is told."""
+    """A bar that records what it is told."""
 
     shown: list[tuple[int, int | None, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

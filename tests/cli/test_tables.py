@@ -1,4 +1,4 @@
-"""Results on the terminal: what stands in which column, and what a missing number looks like."""
+"""Results on the terminal: the columns of the table, and how a missing number is shown."""
 
 from __future__ import annotations
 

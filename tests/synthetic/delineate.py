@@ -23,11 +23,11 @@ class Measured:
     """Median beat, ``[12, BEFORE + AFTER]``, around 0 in the PR segment."""
     qrs_onset: float
     qrs: float
-    """ms"""
+    """Duration in ms."""
     p_peak: float
-    """ms before the onset of QRS."""
+    """In ms before the onset of QRS."""
     t_end: float
-    """ms after the onset of QRS."""
+    """In ms after the onset of QRS."""
     axis: float
 
 

@@ -1,4 +1,4 @@
-"""Cohorts as streams: what the seed determines, a longer stream of one seed, flaws, devices."""
+"""Cohorts as streams: what the seed determines, how a longer cohort begins, flaws, devices."""
 
 from __future__ import annotations
 

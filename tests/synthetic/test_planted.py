@@ -22,7 +22,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store]:
 
 
 def body(store: Store) -> np.ndarray:
-    """Signals ``[N, 12, 750]`` that no cohort pads."""
+    """The samples ``[N, 12, 750]`` that are not padding in any cohort."""
     return store.signals[:, :, :750].astype(float)
 
 
@@ -35,7 +35,7 @@ def sign_of_lead_one(store: Store) -> float:
 
 
 def measured(store: Store) -> np.ndarray:
-    """Size, mains, samples, coarseness and polarity."""
+    """Amplitude, mains hum, valid samples, number of distinct values, polarity of lead I."""
     distinct = np.median([len(np.unique(x[LEAD_I])) for x in body(store)])
     return np.array([body(store).std(), at_the_mains(store), store.valid.mean(), distinct, sign_of_lead_one(store)])
 

@@ -102,7 +102,7 @@ def test_padding_is_zero_and_the_rest_is_not() -> None:
 
 
 def test_signal_is_kept_in_time() -> None:
-    """What happens a second after the device starts is a second into the record."""
+    """An event one second after the device starts is one second after the start of the record."""
     device = replace(PLAIN, lowpass=200, pad_before=0.5)
     leads = flat_line(device, 1)
     leads[:, :, round((SETTLING + 1) * 500)] = 5.0

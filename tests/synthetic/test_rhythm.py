@@ -1,4 +1,4 @@
-"""When the heart beats, before any lead sees it."""
+"""The times of the beats, and the waves of fibrillating atria."""
 
 from __future__ import annotations
 

@@ -44,9 +44,9 @@ def test_every_record_has_a_row_in_the_order_of_the_visits(people: People) -> No
 
 
 def test_the_axis_is_the_angle_of_leads_one_and_avf(people: People) -> None:
-    """A dipole that lead I alone sees points to 0 degrees, one that only aVF sees to 90."""
+    """Here lead I sees x and aVF sees y, so that the axis is the angle of the area of QRS in that plane."""
     leads = np.zeros((len(people.visits.patient), 8, 3), np.float32)
-    leads[:, 0, 0] = leads[:, 1, 1] = 1  # I sees x; II sees y, and so does aVF = II - I / 2
+    leads[:, 0, 0] = leads[:, 1, 1] = 1  # so that aVF = II - I / 2 sees y alone
     leads[:, 1, 0] = 0.5
     area = np.einsum("nk,nkd->nd", people.kernels.rise[:, 2:6], people.kernels.dipole[:, 2:6])
     expected = np.rad2deg(np.arctan2(area[:, 1] * 2 / np.sqrt(3), area[:, 0]))
