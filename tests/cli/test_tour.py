@@ -17,6 +17,7 @@ SMALL = [
 ]  # fmt: skip
 
 
+@pytest.mark.timeout(900)  # six cohorts and three trainings, on machines that may be busy
 def test_every_step_ends_in_a_report_that_compares_the_three_methods(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
