@@ -1,1 +1,1 @@
-"""What speed claims rest on: each figure is a ratio measured in one run, with the floor beside it."""
+"""Measurements behind every claim about speed: each is a ratio from one run, with the least that the work needs."""

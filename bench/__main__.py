@@ -1,4 +1,4 @@
-"""``python -m bench``: measure everything, print the table and write bench/RESULTS.md; with names, print those only."""
+"""``python -m bench`` measures everything and writes bench/RESULTS.md; with names it measures and prints those only."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def _text(rows: list[Row]) -> str:
     machine = f"{os.cpu_count()} cores ({platform.machine()}), {device}, PyTorch {torch.__version__.split('+')[0]}"
     return (
         "# Measured speed\n\n"
-        f"`make bench` on {date.today():%Y-%m-%d}: {machine}. Every ratio compares two ways of doing the same within "
-        "one run; the floor is what the work itself would need.\n\n" + as_markdown(rows)
+        f"`make bench` on {date.today():%Y-%m-%d}: {machine}. Every ratio compares two ways of doing the same work "
+        "within one run. The floor is what the work cannot do without.\n\n" + as_markdown(rows)
     )
 
 

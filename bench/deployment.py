@@ -1,4 +1,4 @@
-"""What a round costs between real processes beyond the training steps in it, and what shorter numbers save and lose."""
+"""What a round between real processes costs in addition to its training steps, and what 16-bit updates save."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from cape_fed.simulation import simulate_federation
 from cape_fed.store.keys import site_salt
 from cape_fed.synthetic.catalogue import default_cohorts
 from cape_fed.synthetic.write import write_cohorts
-from tests.deployment.harness import Deployment
-from tests.deployment.hospitals import Hospitals, last_evaluation, rounds
+from tests.deployment.deployment import Deployment
+from tests.deployment.hospitals import Hospitals
 from tests.deployment.hospitals import write_cohorts as write_stores
+from tests.deployment.outcome import last_evaluation, rounds
 
 ROUNDS = 8
 STEADY = 2
-"""Rounds from here on count: the first ones write byte code."""
+"""The first round that counts; earlier ones also write byte code."""
 QUICK = ["federation.evaluate=false", "federation.measure_every=99", f"federation.rounds={ROUNDS}"]
 TRANSPORTS = ("float32", "float16", "bfloat16")
 COHORTS, PATIENTS = 4, 500
@@ -49,14 +50,14 @@ def measure(scratch: Path, archive: Path) -> Iterator[Row]:
 
 
 def _rounds(folder: Path, stores: Path, *, stock: bool) -> list[dict[str, Any]]:
-    """Steady rounds of a run whose sites are started by ``cape-fed site`` or by Flower's own command."""
+    """The rounds that count, of a run whose sites ``cape-fed site`` or (``stock``) Flower's own command starts."""
     with Deployment(folder) as deployment:
-        deployment.start_superlink()
+        deployment.link.start()
         hospitals = Hospitals(deployment, stores)
         for name in "ab":
-            deployment.register(name)
+            deployment.nodes.register(name)
             if stock:
-                deployment.start_node(name, hospitals.toml(name))
+                deployment.nodes.start(name, hospitals.toml(name))
             else:
                 hospitals.start_site(name)
         done = hospitals.run(folder / "run", *QUICK, timeout=400)
@@ -66,7 +67,7 @@ def _rounds(folder: Path, stores: Path, *, stock: bool) -> list[dict[str, Any]]:
 
 
 def _transports(scratch: Path) -> Iterator[Row]:
-    """Bytes that sites send, and the OOD AUROC of the encoders that come out, by how updates travel."""
+    """Bytes that the sites send and OOD AUROC of the resulting encoders, for each number format of the updates."""
     stores = _synthetic_stores(scratch / "transport")
     found = {}
     for transport in TRANSPORTS:
@@ -105,7 +106,7 @@ def _synthetic_stores(scratch: Path) -> list[Path]:
 
 
 def _mean_auroc(out: Path) -> float:
-    """Mean over tasks and OOD cohorts of the transfer probe's AUROC, as the sites gave it."""
+    """Mean AUROC of the transfer probe over tasks and OOD cohorts, as the sites reported it."""
     cells = [
         probes["transfer"]
         for roles in last_evaluation(out)["tasks"].values()

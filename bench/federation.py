@@ -1,4 +1,4 @@
-"""What a round of the in-process engine costs beyond the training steps in it."""
+"""What a round of the in-process engine costs in addition to its training steps."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def measure(scratch: Path, archive: Path) -> Iterator[Row]:
 
 
 def _sites(scratch: Path, archive: Path) -> list[Path]:
-    """The archive's store under several cohort names."""
+    """The records of the archive, divided among several stores."""
     store = open_store(store_of(scratch, archive))
     for index in range(SITES):
         rows = np.arange(index, len(store), SITES)
@@ -67,7 +67,7 @@ def _sites(scratch: Path, archive: Path) -> list[Path]:
 
 
 def _steps_alone(config: RunConfig, store: Path, scratch: Path) -> float:
-    """Median seconds of one round's steps on a bench that stays."""
+    """Median seconds that the steps of one round take without a federation."""
     torch.set_num_threads(2)
     cohorts = open_cohorts([store], config.split, scratch / "splits")
     bench = Workbench(config.pretraining, "alone", cohorts, config.federation.steps, torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""Ingest against the loop one would write first."""
+"""Ingest compared with the loop that one would write first."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from cape_fed.synthetic.write import write_cohorts
 COHORT = "synth-a"
 PATIENTS, WORKERS, REPEATS = 2500, 2, 2
 REFERENCE_RECORDS = 600
-"""The reference reads this many; both sides are compared by records a second."""
+"""Records that the reference reads; both are compared by records per second."""
 
 
 def make_archive(scratch: Path) -> Path:
-    """One synthetic cohort at 500 Hz."""
+    """Write one synthetic cohort at 500 Hz; return its archive."""
     write_cohorts(scratch / "archives", default_cohorts(1, 0), PATIENTS, 0)
     return scratch / "archives" / COHORT
 
 
 def store_of(scratch: Path, archive: Path) -> Path:
-    """The archive as a store, ingested anew."""
+    """Ingest the archive anew; return the store."""
     store = scratch / "store"
     shutil.rmtree(store, ignore_errors=True)
     recipe = Recipe(archive, get_reader("wfdb"), COHORT, COHORT, get_profile("compact100"), site_salt())
@@ -52,7 +52,10 @@ def measure(scratch: Path, archive: Path) -> Iterator[Row]:
             signal = resample_poly(record.p_signal, 100, record.fs, axis=0)
             np.save(out / f"{number}.npy", (signal.T[:, :1000] * 1000).astype(np.int16))
 
-    ours, reference = alternate(lambda: store_of(scratch, archive) and None, loop, REPEATS)
+    def ingest() -> None:
+        store_of(scratch, archive)
+
+    ours, reference = alternate(ingest, loop, REPEATS)
     read = sum(path.stat().st_size for path in archive.rglob("*") if path.is_file())
     written = 24_000 * len(headers)
     yield Row(

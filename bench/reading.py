@@ -1,4 +1,4 @@
-"""Batches from the store against a Dataset that opens WFDB files."""
+"""Batches from a store compared with a Dataset that opens WFDB files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PAIRS, STORE_BATCHES, FILE_BATCHES, WORKERS = 64, 200, 12, 2
 
 
 class WfdbPairs(Dataset[torch.Tensor]):
-    """Two records an item, read and resampled when asked for."""
+    """Each item is two records, read and resampled when it is asked for."""
 
     def __init__(self, headers: list[Path]) -> None:
         self.names = [str(header.with_suffix("")) for header in headers]

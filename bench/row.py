@@ -1,4 +1,4 @@
-"""One line of the results, and how to time fairly."""
+"""One row of the results, and a fair way to time two functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from time import perf_counter
 
 @dataclass(frozen=True)
 class Row:
-    """A measurement beside what it is compared with."""
+    """A measurement and what it is compared with."""
 
     what: str
     ours: str
@@ -31,7 +31,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
 
 
 def alternate(first: Callable[[], None], second: Callable[[], None], repeats: int) -> tuple[float, float]:
-    """Median seconds of two ways taken in turn, after one unmeasured turn, so that drift hits both alike."""
+    """Median seconds of two functions called in turn, so that drift affects both; the first turn does not count."""
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(repeats + 1):
         for kept, way in zip(times, (first, second), strict=True):

@@ -1,4 +1,4 @@
-"""The training step against a bare loop over a tensor in memory."""
+"""The training step compared with a bare loop over a tensor in memory."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def measure(scratch: Path, archive: Path) -> Iterator[Row]:
 
 
 def our_loop(config: PretrainConfig, cohort: Cohort, device: torch.device) -> Callable[[], None]:
-    """The next steps of a run, from the store to the update."""
+    """A function that takes the next steps of a run, from the store to the update."""
     bench = Workbench(config, "bench", [cohort], 10_000, device)
     starts = iter(range(0, 10_000, STEPS))
 
@@ -60,7 +60,7 @@ def our_loop(config: PretrainConfig, cohort: Cohort, device: torch.device) -> Ca
 def bare_loop(
     config: PretrainConfig, store: Store, device: torch.device, *, augmented: bool
 ) -> tuple[Callable[[], None], int]:
-    """The least one could do: slice, encode, contrast, update; with the FLOPs of one step."""
+    """A function that only slices, encodes, contrasts and updates, and the FLOPs of one of its steps."""
     learner = Learner(config, 100, "bare", device)
     length = round(config.augment.crop * store.profile.samples)
     rows = torch.from_numpy(store.gather(np.arange(len(store)))).to(device)

@@ -17,16 +17,16 @@ from cape_fed.signal.leads import LEAD_INDEX
 from cape_fed.store.store import Store
 
 PAPER_SPEED = 25.0
-"""mm a second."""
+"""mm per second."""
 GAIN = 10.0
-"""mm a millivolt."""
+"""mm per millivolt."""
 ROWS = (("I", "aVR", "V1", "V4"), ("II", "aVL", "V2", "V5"), ("III", "aVF", "V3", "V6"))
 RHYTHM_LEAD = "II"
 COLUMN_SECONDS = 2.5
 ROW_MM = 25.0
 MARGIN_MM = 5.0
 PULSE_MM = 5.0
-"""Width of the calibration pulse, 0.2 s; it is 1 mV high."""
+"""Width of the calibration pulse, which is 0.2 s long and 1 mV high."""
 TOP_MM = 17.0
 BOTTOM_MM = 8.0
 MINOR, MAJOR, TRACE = "#f6cfd0", "#e79b9e", "#15181c"
@@ -34,13 +34,13 @@ MM_PER_INCH = 25.4
 
 
 def draw_ecg(ecg_mv: NDArray[np.float32], fs: float, *, valid: int | None = None, title: str = "") -> Figure:
-    """Draw ``[12, n]`` mV in the usual layout: 3 rows of 4 leads, 2.5 s each, over lead II throughout.
+    """Draw an ECG of ``[12, n]`` mV in the usual layout: 3 rows of 4 leads of 2.5 s each, then 10 s of lead II.
 
-    25 mm/s and 10 mm/mV: at a figure's own size a small square is 1 mm, 0.04 s and 0.1 mV. ``valid`` is the number of
-    samples before the padding, which is left out. Raises ValueError for another shape.
+    The scale is 25 mm/s and 10 mm/mV: in a figure of original size, a small square is 1 mm, 0.04 s and 0.1 mV.
+    ``valid`` is the number of samples before the padding, which is not drawn. Raises ValueError for another shape.
     """
     if ecg_mv.ndim != 2 or len(ecg_mv) != len(LEAD_INDEX):
-        raise ValueError(f"an ECG is [12, n], got {ecg_mv.shape}")
+        raise ValueError(f"an ECG has the shape [12, n], this one has {ecg_mv.shape}")
     shown = ecg_mv[:, :valid][:, : round(4 * COLUMN_SECONDS * fs)]
     height = BOTTOM_MM + 4 * ROW_MM + TOP_MM
     axes = _paper(width=2 * MARGIN_MM + 2 * PULSE_MM + 4 * COLUMN_SECONDS * PAPER_SPEED, height=height)
@@ -58,14 +58,14 @@ def draw_ecg(ecg_mv: NDArray[np.float32], fs: float, *, valid: int | None = None
 
 
 def draw_record(store: Store, row: int) -> Figure:
-    """Draw one record of a store, headed by its cohort, age, sex and positive labels."""
+    """Draw a record of a store; the title says its cohort, row, age, sex and positive labels."""
     return draw_ecg(
         store.millivolts([row])[0], store.profile.fs, valid=int(store.valid[row]), title=caption(store, row)
     )
 
 
 def save_record(store: Store, row: int, out: Path) -> None:
-    """Draw one record into a file, by its suffix png, svg or pdf; raises InputError for another suffix."""
+    """Draw a record into a PNG, SVG or PDF file; raises InputError for another suffix of ``out``."""
     kind = out.suffix.lower().removeprefix(".")
     if kind not in ("png", "svg", "pdf"):
         raise InputError(f"cannot draw {out.name}: name it .png, .svg or .pdf")
@@ -74,7 +74,7 @@ def save_record(store: Store, row: int, out: Path) -> None:
 
 
 def svg(figure: Figure) -> str:
-    """A figure as an SVG element to put into HTML, without the XML prologue."""
+    """The SVG element of a figure, without the XML prologue, so that it can be put into HTML."""
     buffer = StringIO()
     figure.savefig(buffer, format="svg")
     text = buffer.getvalue()
@@ -82,7 +82,7 @@ def svg(figure: Figure) -> str:
 
 
 def caption(store: Store, row: int) -> str:
-    """One line about a record that names no patient: cohort, row, age, sex, positive labels, flags."""
+    """One line about a record without any identifier: cohort, row, age, sex, positive labels."""
     age, sex = store.label("age")[row], store.label("sex")[row]
     positive = [name for name in store.label_names if store.label(name)[row] == 1]
     parts = [
@@ -96,7 +96,7 @@ def caption(store: Store, row: int) -> str:
 
 
 def _paper(width: float, height: float) -> Axes:
-    """Axes in mm, covering the whole figure, with lines every 1 and 5 mm."""
+    """Axes in mm that cover the whole figure, with lines every 1 mm and 5 mm."""
     figure = Figure(figsize=(width / MM_PER_INCH, height / MM_PER_INCH), facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, width), ylim=(0, height), facecolor="#fffafa")
@@ -121,9 +121,9 @@ def _pulse(axes: Axes, baseline: float) -> None:
 def _trace(
     axes: Axes, lead_mv: NDArray[np.float32], fs: float, column: int, columns: int, baseline: float, name: str
 ) -> None:
-    """One lead in its column: 2.5 s at the column's own time where there are four, all of it where there is one.
+    """Draw one lead in its column: the 2.5 s of that column if there are four, the whole 10 s if there is one.
 
-    As on paper, the pen starts each strip on its own baseline: the strip's median.
+    As on paper, each strip starts on its baseline, here the median of the strip.
     """
     seconds = 4 * COLUMN_SECONDS / columns
     left = MARGIN_MM + 2 * PULSE_MM

@@ -1,4 +1,4 @@
-"""ECG paper: what is drawn where, in millimetres."""
+"""Where an ECG is drawn on its paper, in millimetres."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEFT = MARGIN_MM + 2 * PULSE_MM
 
 
 def strips(figure: Figure) -> list[np.ndarray]:
-    """The traces as ``[n, 2]`` in mm: everything that is longer than a pulse or a divider."""
+    """The traces as ``[n, 2]`` in mm: every line with more points than a pulse or a divider."""
     lines = [np.asarray(line.get_xydata()) for line in figure.axes[0].lines]
     return [line for line in lines if len(line) > 6]
 

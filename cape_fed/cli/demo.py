@@ -9,13 +9,13 @@ import typer
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Directory to write; must be new or empty.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Seed of cohorts and training.")] = 0,
+    out: Annotated[Path, typer.Option(help="Directory to write; it must be new or empty.")] = Path("demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the cohorts and of training.")] = 0,
 ) -> None:
-    """Do all of it on synthetic cohorts: archives, stores, three pretrainings, evaluation, comparison, report.
+    """Run all steps on synthetic cohorts, from archives to a report that compares three encoders.
 
-    Central training on random batches, central training on in-distribution batches and a federation of the same
-    four cohorts are compared on two cohorts that took no part. Takes minutes on two cores.
+    The encoders are pretrained on four cohorts: centrally with random batches, centrally with in-distribution
+    batches, and in a federation. They are compared on two cohorts that took no part. This takes minutes on two cores.
 
     Example: cape-fed demo --out demo
     """

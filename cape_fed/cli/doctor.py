@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from cape_fed.archive.doctor import diagnose
 from cape_fed.archive.doctor_text import render
 from cape_fed.archive.registry import get_reader
+from cape_fed.cli.progress import progress_bar
 
 
 def doctor(
@@ -28,21 +25,6 @@ def doctor(
     Example: cape-fed doctor ptb-xl --format ptbxl
     """
     reader = get_reader(format, verify=True)
-    with _bar() as progress:
-        report = diagnose(archive, reader, limit, progress)
+    with progress_bar("records", rate=True) as bar:
+        report = diagnose(archive, reader, limit, bar.update)
     typer.echo(json.dumps(report.as_dict()) if as_json else render(report))
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[int], None]]:
-    """A counter on a terminal; how many records there are is not known before the end."""
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.completed:.0f} records"), TextColumn("{task.fields[rate]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("records", total=None, rate="")
-
-        def progress(done: int) -> None:
-            speed = bar.tasks[task].speed
-            bar.update(task, completed=done, rate=f"{speed:.0f} records/s" if speed else "")
-
-        yield progress

@@ -9,14 +9,15 @@ import typer
 
 
 def embed(
-    bundle: Annotated[Path, typer.Argument(help="Bundle that a run wrote.")],
-    store: Annotated[Path, typer.Argument(help="Store with the bundle's profile.")],
-    out: Annotated[Path, typer.Argument(help="File to write, .npz.")],
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    bundle: Annotated[Path, typer.Argument(help="Directory of the bundle, for example runs/idb/bundle.")],
+    store: Annotated[Path, typer.Argument(help="Store that was ingested with the profile of the bundle.")],
+    out: Annotated[Path, typer.Argument(help="File to write; its name ends in .npz.")],
+    device: Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda or cuda:N.")] = "auto",
 ) -> None:
-    """Write the embeddings of a store: embedding [N, D] float32, record [N], patient [N].
+    """Write the embeddings of all records of a store to a file.
 
-    Embeddings and record names are the site's; they do not leave it.
+    The file has the arrays embedding [N, D] (float32), record [N] and patient [N]. It names the records of the site
+    and has to stay there, like the store.
 
     Example: cape-fed embed runs/idb/bundle stores/a a.npz
     """

@@ -23,12 +23,12 @@ def finetune(
     Example: cape-fed finetune runs/idb/bundle data.train=[stores/ptbxl] out=runs/idb-ptbxl
     """
     from cape_fed import jobs
-    from cape_fed.cli.progress import cells_bar
+    from cape_fed.cli.progress import cell_report, progress_bar
     from cape_fed.cli.tables import print_finetune
 
     config = compose_config(overrides)
-    with cells_bar() as report:
-        results = jobs.finetune(bundle, config, report)
+    with progress_bar("cells") as bar:
+        results = jobs.finetune(bundle, config, cell_report(bar))
     if as_json:
         print(results.model_dump_json(indent=1))
     else:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cape_fed.archive.ingest import Ingested, Report, ingest_archive
+from cape_fed.archive.ingest import Ingested, ingest_archive
 from cape_fed.archive.plan import Recipe
 from cape_fed.archive.registry import get_reader
+from cape_fed.cli.progress import progress_bar
 from cape_fed.signal.profile import get_profile
 from cape_fed.store.keys import site_salt
 
@@ -42,28 +39,14 @@ def ingest(
     """
     recipe = Recipe(archive, get_reader(format), cohort, patient_namespace or cohort, get_profile(profile), site_salt())
     try:
-        with _bar() as report:
+        with progress_bar("records", rate=True) as bar:
             done = ingest_archive(
-                recipe, store, workers=workers or os.cpu_count() or 1, overwrite=overwrite, report=report
+                recipe, store, workers=workers or os.cpu_count() or 1, overwrite=overwrite, report=bar.update
             )
     except KeyboardInterrupt:
         typer.echo(f"cape-fed: stopped before {store} was complete: run the same command again to resume", err=True)
         raise typer.Exit(1) from None
     typer.echo(json.dumps(_values(done)) if as_json else _summary(done))
-
-
-@contextmanager
-def _bar() -> Iterator[Report]:
-    console = Console(stderr=True)
-    columns = (TextColumn("records"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
-    with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("records", total=None, rate="")
-
-        def report(done: int, total: int) -> None:
-            speed = bar.tasks[task].speed
-            bar.update(task, completed=done, total=total, rate=f"{speed:.0f} records/s" if speed else "")
-
-        yield report
 
 
 def _values(done: Ingested) -> dict[str, object]:

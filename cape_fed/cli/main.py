@@ -21,12 +21,12 @@ COMMANDS = (
 )
 
 
-# Not rich markup, which takes a list of stores in an example, [a,b], for a style and leaves it out.
+# Rich markup would take the stores of an example, [a,b], for the name of a style and leave them out.
 _STYLE: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": "markdown"}
 
 
 class _Commands(TyperGroup):
-    """Imports a command's module when it is asked for, so that ``--help`` does not wait for PyTorch."""
+    """Imports the module of a command when the command is used, so that ``--help`` does not wait for PyTorch."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -45,21 +45,21 @@ app = typer.Typer(cls=_Commands, no_args_is_help=True, **_STYLE)
 
 @app.callback()
 def cape_fed() -> None:
-    """One ECG encoder from many hospitals, without a recording leaving any of them."""
+    """Train one ECG encoder together with other hospitals; no recording leaves its hospital."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 2 bad usage or input in one line, 1 anything else."""
+    """Run a command and exit: 0 if it is done, 2 after wrong usage or bad input, 1 after any other failure."""
     code = run(arguments)
     if code == INTERRUPTED:
-        # Sites of a simulation are threads in the middle of a round; what they write is whole or absent.
+        # The sites of a simulation are threads that would finish their round first. Their files are complete or absent.
         sys.stderr.flush()
         os._exit(1)
     sys.exit(code)
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit code, or INTERRUPTED."""
+    """Run a command and return its exit code, or INTERRUPTED after Ctrl-C."""
     try:
         code = app(args=arguments, prog_name="cape-fed", standalone_mode=False)
     except InputError as error:
@@ -83,6 +83,6 @@ def _fail(message: str, code: int) -> int:
 
 
 def _describe(error: OSError) -> str:
-    """A full disk, a missing permission and their kind in one line."""
+    """A full disk, a missing permission or another error of the operating system in one line."""
     where = f": {error.filename}" if error.filename else ""
     return f"{error.strerror or error}{where}"

@@ -1,4 +1,4 @@
-"""How a long command shows where it is: a bar on a terminal, nothing elsewhere."""
+"""How a long command shows its progress: a bar on a terminal, and nothing but notes elsewhere."""
 
 from __future__ import annotations
 
@@ -7,94 +7,85 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
+from rich.progress import TimeRemainingColumn as TimeRemaining
+from rich.table import Column
+from rich.text import Text
 
-Report = Callable[[int, int, dict[str, Any]], None]
-"""Called with what is done, what there is in all, and the latest line of metrics."""
+
+class ProgressBar:
+    """A bar that counts in one unit, such as records, steps or rounds."""
+
+    def __init__(self, display: Progress, unit: str, *, rate: bool) -> None:
+        self._display = display
+        self._unit = unit
+        self._rate = rate
+        self._task = display.add_task(unit, total=None, facts="")
+
+    def update(self, done: int, total: int | None = None, facts: str = "") -> None:
+        """Show that ``done`` of ``total`` units are done, with ``facts`` about the latest one.
+
+        Without a ``total``, the previous one stays. As long as there is none, the bar shows a question mark.
+        """
+        speed = self._display.tasks[0].speed if self._rate else None
+        shown = [f"{speed:.0f} {self._unit}/s"] if speed else []
+        self._display.update(self._task, completed=done, total=total, facts="  ".join([*shown, facts]).strip())
+
+    def note(self, text: str) -> None:
+        """Write a line above the bar; without a terminal, to standard error."""
+        self._display.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+class _TimeColumn(TimeElapsedColumn):
+    """The time left if the total is known, otherwise the time elapsed."""
+
+    def __init__(self) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+        self._remaining = TimeRemaining()
+
+    def render(self, task: Task) -> Text:
+        return super().render(task) if task.total is None else self._remaining.render(task)
 
 
 @contextmanager
-def training_bar(unit: str) -> Iterator[Report]:
-    """A bar over steps or rounds with the latest loss and the time left."""
+def progress_bar(unit: str, *, rate: bool = False) -> Iterator[ProgressBar]:
+    """Show a bar on standard error while the block runs, with units per second if ``rate`` is set.
+
+    The bar is drawn on a terminal only. In a pipe or a file, nothing but notes appears: the numbers of a run are in
+    its ``metrics.jsonl``, which has one line for every round or logged step.
+    """
     console = Console(stderr=True)
     columns = (
         TextColumn(unit),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[loss]}"),
-        TimeRemainingColumn(),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),  # so that a narrow terminal shortens the bar instead
+        TextColumn("{task.fields[facts]}", markup=False),
+        _TimeColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(unit, loss="", total=None)
-
-        def report(done: int, total: int, line: dict[str, Any]) -> None:
-            bar.update(task, completed=done, total=total, loss=f"loss {line['loss']:.3f}")
-
-        yield report
+    with Progress(*columns, console=console, disable=not console.is_terminal) as display:
+        yield ProgressBar(display, unit, rate=rate)
 
 
-class RoundsView:
-    """A federation as it goes: rounds, sites answered, loss, bytes of the last round, time left."""
+def training_report(bar: ProgressBar) -> Callable[[int, int, Mapping[str, Any]], None]:
+    """A function for training to call after a round or step with a line of metrics; it shows the loss."""
 
-    def __init__(self, bar: Progress) -> None:
-        self.bar = bar
-        self.task = bar.add_task("rounds", total=None, facts="joining")
-        self.line: dict[str, Any] = {}
+    def report(done: int, total: int, line: Mapping[str, Any]) -> None:
+        bar.update(done, total, loss_text(line["loss"]))
 
-    def add(self, line: dict[str, Any]) -> None:
-        """Take in a line of ``metrics.jsonl``."""
-        if "bytes_up" in line:
-            self.line = line
-
-    def note(self, text: str) -> None:
-        """Show a warning above the bar."""
-        self.bar.console.print(text, highlight=False, markup=False)
-
-    def show(self, status: Mapping[str, Any]) -> None:
-        """Draw where the run is by its ``status.json``."""
-        facts = []
-        if "asked" in status:
-            facts.append(f"{status['answered']}/{status['asked']} sites")
-        if silent := status.get("silent"):
-            facts.append(f"silent: {', '.join(silent)}")
-        if self.line:
-            moved = (self.line["bytes_down"] + self.line["bytes_up"]) / 1e6
-            loss = "–" if self.line["loss"] is None else f"{self.line['loss']:.3f}"
-            facts += [f"loss {loss}", f"{moved:.1f} MB a round"]
-        self.bar.update(
-            self.task,
-            completed=status.get("rounds_done", 0),
-            total=status.get("rounds"),
-            facts="  ".join(facts) or "joining",
-        )
+    return report
 
 
-@contextmanager
-def rounds_bar() -> Iterator[RoundsView]:
-    """A `RoundsView` on a terminal; elsewhere one that shows warnings only."""
-    console = Console(stderr=True, soft_wrap=True)
-    columns = (
-        TextColumn("rounds"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[facts]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        yield RoundsView(bar)
+def cell_report(bar: ProgressBar) -> Callable[[int, int, str], None]:
+    """A function for a study to call after a cell with the reason if it failed; it notes the failure."""
+
+    def report(done: int, total: int, failure: str) -> None:
+        if failure:
+            bar.note(f"a cell failed: {failure}")
+        bar.update(done, total)
+
+    return report
 
 
-@contextmanager
-def cells_bar() -> Iterator[Callable[[int, int, str], None]]:
-    """A bar over the cells of a study on a terminal, with the failures above it; elsewhere only those."""
-    console = Console(stderr=True, soft_wrap=True)
-    columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("cells", total=None)
-
-        def report(done: int, total: int, failure: str) -> None:
-            if failure:
-                bar.console.print(f"a cell failed: {failure}", highlight=False, markup=False)
-            bar.update(task, completed=done, total=total)
-
-        yield report
+def loss_text(loss: float | None) -> str:
+    """The loss as the bar shows it; a round in which no site reported one has a dash."""
+    return "loss –" if loss is None else f"loss {loss:.3f}"

@@ -12,7 +12,8 @@ from typing import Any
 
 import yaml
 
-from cape_fed.cli.progress import RoundsView, rounds_bar
+from cape_fed.cli.progress import progress_bar
+from cape_fed.cli.rounds import RoundsView
 from cape_fed.compose import compose_config, validate_config
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
@@ -84,7 +85,8 @@ def _note_place(out: Path, connection: str, run: int | None) -> None:
 def _follow(link: SuperLink, run: int, out: Path) -> None:
     """Show a run until it ends; InputError or RunError, in the run's own words, where it ends badly."""
     asked = monotonic()
-    with rounds_bar() as view:
+    with progress_bar("rounds") as bar:
+        view = RoundsView(bar)
         try:
             lines, notes = _new_lines(out / "metrics.jsonl"), _new_lines(out / "log.txt")
             while True:

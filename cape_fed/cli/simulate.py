@@ -6,23 +6,27 @@ from typing import Annotated
 
 import typer
 
-from cape_fed.cli.progress import training_bar
+from cape_fed.cli.progress import progress_bar, training_report
 from cape_fed.compose import compose_config
 
 
 def simulate(
-    overrides: Annotated[list[str], typer.Argument(help="key=value, e.g. experiment=small data.train=[A,B] out=DIR")],
+    overrides: Annotated[
+        list[str], typer.Argument(help="Settings, such as experiment=small data.train=[A,B] out=DIR.")
+    ],
 ) -> None:
-    """Run a federation on this machine: one site a store, or a list of stores within the list for a site with several.
+    """Simulate a federation on this machine, with one site for each store.
 
-    engine=local keeps it in this process, engine=flower uses Flower's simulation engine on Ray; the weights are the
-    same. Sites of data.evaluate never train; they measure the aggregated encoder.
+    Stores in inner brackets form one site with several cohorts. engine=local runs the sites in this process,
+    engine=flower runs them in Flower's simulation engine on Ray; both give the same weights. Sites of data.evaluate
+    never train: they only measure the encoder.
 
-    Example: cape-fed simulate experiment=small data.train=[a,[b,c]] data.evaluate=[d] out=runs/fed
+    Example: cape-fed simulate experiment=small data.train=[stores/a,[stores/b,stores/c]] data.evaluate=[stores/d]
+    out=runs/fed
     """
     from cape_fed.simulation import simulate_federation
 
     config = compose_config(overrides)
-    with training_bar("rounds") as report:
-        simulate_federation(config, report)
+    with progress_bar("rounds") as bar:
+        simulate_federation(config, training_report(bar))
     print(config.out / "bundle")

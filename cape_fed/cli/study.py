@@ -30,13 +30,14 @@ def study(
 
     Example: cape-fed study batching data.train=[stores/a,stores/b] data.evaluate=[stores/c] out=studies/batching
     """
-    from cape_fed.cli.progress import cells_bar
+    from cape_fed.cli.progress import cell_report, progress_bar
     from cape_fed.study.config import read_study
     from cape_fed.study.run import run_study
 
     out, others = _take_out(overrides)
     chosen = read_study(name).only(question or [])
-    with cells_bar() as report:
+    with progress_bar("cells") as bar:
+        report = cell_report(bar)
         results = run_study(chosen, others, out, workers=workers, ray=ray, resume=resume, progress=report)
     if as_json:
         print(results.model_dump_json(indent=1))

@@ -1,4 +1,4 @@
-"""The demo: the commands a user would type, one after another, on synthetic cohorts."""
+"""The demo: the commands that a user would type, one after the other, on synthetic cohorts."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ import typer
 from cape_fed.errors import InputError
 
 PATIENTS = 1000
+"""Patients in each cohort."""
 METHODS = {
     "random": ["pretrain", "batching=random"],
     "idb": ["pretrain", "batching=idb"],
     "federated": ["simulate"],
 }
+"""The three ways of training, by the name of their directory, with command and batching."""
 
 
 def take_tour(out: Path, seed: int, patients: int = PATIENTS, overrides: Sequence[str] = ()) -> None:
-    """Run every step into ``out``; the first that fails ends it with its own message and exit code.
+    """Run every step into the directory ``out``; a step that fails ends the demo with its message and exit code.
 
-    ``patients`` a cohort; ``overrides`` change the configuration of training and evaluation.
+    Each cohort has ``patients`` patients; ``overrides`` change the configuration of training and evaluation. Raises
+    InputError if ``out`` is a file or a directory that is not empty.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not empty: choose another directory with --out")
@@ -40,7 +43,7 @@ def take_tour(out: Path, seed: int, patients: int = PATIENTS, overrides: Sequenc
 
 
 def _commands(out: Path, train: list[str], evaluate: list[str], changes: Sequence[str]) -> Iterator[list[str]]:
-    """Every command after ``synth``, as its arguments."""
+    """The arguments of every command that follows ``synth``."""
     yield ["doctor", f"{out}/archives/{train[1]}", "--format", "wfdb"]
     for name in (*train, *evaluate):
         yield ["ingest", f"{out}/archives/{name}", f"{out}/stores/{name}", "--format", "wfdb", "--cohort", name]
@@ -55,7 +58,7 @@ def _commands(out: Path, train: list[str], evaluate: list[str], changes: Sequenc
 
 
 def _step(arguments: list[str]) -> None:
-    """Show a command, run it, and say how long it took."""
+    """Print a command, run it and print how long it took."""
     from cape_fed.cli.main import run
 
     typer.echo(f"\n$ cape-fed {shlex.join(arguments)}")

@@ -1,4 +1,4 @@
-"""The cohorts that ``cape-fed synth`` writes: six by hand, more by drawing their specification."""
+"""The cohorts that ``cape-fed synth`` writes: six are specified by hand, further ones are drawn at random."""
 
 from __future__ import annotations
 
@@ -47,13 +47,14 @@ SPECS = (
     CohortSpec("synth-e", "evaluate", Population(59, 16, 0.55, {"AVB1": 1.4}), (_E,)),
     CohortSpec("synth-f", "evaluate", Population(65, 13, 0.45, {"AF": 1.2, "LVH": 0.7}), (_F,)),
 )
-"""Four hospitals to train on and two, with people and machines of their own, to evaluate on."""
+"""Four hospitals to train on, and two with other patients and other machines to evaluate on."""
 
 
 def default_cohorts(count: int, seed: int) -> list[CohortSpec]:
-    """``count`` cohorts: up to six by hand, of which half at most and two at most are for evaluation, more by drawing.
+    """Return ``count`` cohorts: up to six are specified by hand, further ones are drawn from ``seed``.
 
-    A cohort of one name is the same however many are asked for. Raises InputError where ``count`` is not in 1 to 500.
+    Of the first six, at most two and at most half are for evaluation. A cohort of a given name does not depend on
+    ``count``. Raises InputError if ``count`` is not between 1 and 500.
     """
     if not 1 <= count <= MOST_COHORTS:
         raise InputError(f"cannot write {count} cohorts: ask for 1 to {MOST_COHORTS}")
@@ -77,7 +78,7 @@ def _draw_cohort(number: int, seed: int) -> CohortSpec:
 
 
 def _draw_device(name: str, rng: np.random.Generator) -> Device:
-    """Draw a machine within the range of the ones written by hand."""
+    """Draw a machine whose properties lie in the range of those specified by hand."""
 
     def between(low: float, high: float) -> float:
         return float(np.exp(rng.uniform(np.log(low), np.log(high))))
@@ -107,7 +108,7 @@ def _draw_device(name: str, rng: np.random.Generator) -> Device:
 
 
 def _letters(number: int) -> str:
-    """Name cohorts a to z, then aa, ab and so on."""
+    """The letters of a cohort: a to z, then aa, ab and so on."""
     if number < len(ascii_lowercase):
         return ascii_lowercase[number]
     return _letters(number // len(ascii_lowercase) - 1) + ascii_lowercase[number % len(ascii_lowercase)]

@@ -1,4 +1,4 @@
-"""A cohort as a stream of batches: people from one population, recorded by the machines of one hospital."""
+"""A cohort as a stream of batches: patients of one population, recorded by the machines of one hospital."""
 
 from __future__ import annotations
 
@@ -25,44 +25,45 @@ from cape_fed.synthetic.vcg import render
 from cape_fed.synthetic.waves import Kernels, draw_kernels
 
 BLOCK = 64
-"""Patients drawn from one seed. Cohorts are cut from whole blocks, so more patients leave the first as they are."""
+"""Patients drawn from one seed. Cohorts consist of whole blocks, the last one cut off, so that a longer cohort begins
+with the patients of a shorter one."""
 
 Signal = NDArray[np.int16]
 
 
 @dataclass(frozen=True)
 class CohortSpec:
-    """All that tells one cohort from another."""
+    """Everything that distinguishes one cohort from another."""
 
     name: str
     role: Literal["train", "evaluate"]
     population: Population
     devices: tuple[Device, ...]
     shares: tuple[float, ...] = (1.0,)
-    """Share of the records made by each device."""
+    """The share of the records that each device makes."""
     flaws: FlawRates = field(default_factory=FlawRates)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some of a cohort's records, in the order of the archive."""
+    """Consecutive records of a cohort."""
 
     truth: pd.DataFrame
-    """One row a record: see ``cape_fed.synthetic.truth``."""
+    """One row for each record, see ``cape_fed.synthetic.truth``."""
     signals: list[Signal]
-    """``[samples, 12]`` counts of each record, in the order of ``LEADS``."""
+    """The counts of each record, ``[samples, 12]``, with leads in the order of ``LEADS``."""
     devices: list[Device]
-    """The machine of each record."""
+    """The machine that made each record."""
 
 
 def make_cohort(spec: CohortSpec, patients: int, seed: int) -> Iterator[Batch]:
-    """Stream a cohort of ``patients`` patients; memory does not grow with their number.
+    """Stream a cohort of ``patients`` patients, with a memory that does not grow with their number.
 
-    The bytes depend on ``seed``, the cohort's name and its specification alone. Raises InputError where
-    ``patients`` is below 1 or ``seed`` below 0.
+    The records depend on nothing but ``seed`` and the specification, which includes the name. Raises InputError if
+    ``patients`` is below 1 or ``seed`` is negative.
     """
     if patients < 1:
-        raise InputError(f"cannot make a cohort of {patients} patients: ask for 1 at least")
+        raise InputError(f"cannot make a cohort of {patients} patients: ask for at least 1")
     if seed < 0:
         raise InputError(f"seed {seed} is negative: take 0 or more")
     return _stream(spec, patients, seed)
@@ -80,7 +81,7 @@ def _stream(spec: CohortSpec, patients: int, seed: int) -> Iterator[Batch]:
 
 
 def _cut(batch: Batch, patients: int) -> Batch:
-    """Keep a block's first patients."""
+    """The first ``patients`` patients of a block."""
     keep = np.flatnonzero(batch.truth["patient"].to_numpy() < patients)
     truth = batch.truth.iloc[keep].reset_index(drop=True)
     return Batch(truth, [batch.signals[i] for i in keep], [batch.devices[i] for i in keep])
@@ -98,7 +99,7 @@ def _make_block(spec: CohortSpec, rng: np.random.Generator) -> Batch:
     devices = [spec.devices[number] for number in machine]
     truth = describe(patients, visits, kernels, leads, measured)
     truth["device"] = [device.name for device in devices]
-    return _soil(Batch(truth, signals, devices), spec.flaws, rng)
+    return _add_flaws(Batch(truth, signals, devices), spec.flaws, rng)
 
 
 def _record_all(
@@ -109,7 +110,7 @@ def _record_all(
     leads: Floats,
     rng: np.random.Generator,
 ) -> tuple[list[Signal], Floats]:
-    """Record each visit on the device that ``machine`` names; also what was measured, ``[n, len(MEASURED)]``."""
+    """Record each visit with the device at index ``machine``; return signals and facts ``[n, len(MEASURED)]``."""
     signals: dict[int, Signal] = {}
     measured = np.zeros((len(leads), len(MEASURED)), np.float32)
     for number, device in enumerate(devices):
@@ -129,15 +130,15 @@ def _record(
     leads: Floats,
     rng: np.random.Generator,
 ) -> tuple[Recording, Floats]:
-    """Render and record the visits ``rows`` on one device; also the mean ventricular rate of each."""
+    """Render the visits ``rows`` and record them with one device; also returns the mean ventricular rate of each."""
     visits = visits.take(rows)
     ecg, beats = render(visits, kernels.take(rows), leads[rows], device.fs, span(device), rng)
     rate = mean_rate(beats, visits, SETTLING, SETTLING + device.recorded_samples / device.fs)
     return record(device, ecg, rng), rate
 
 
-def _soil(batch: Batch, rates: FlawRates, rng: np.random.Generator) -> Batch:
-    """Add the archive's flaws: to the truth as columns, to the signals as flat leads, to the list as duplicates."""
+def _add_flaws(batch: Batch, rates: FlawRates, rng: np.random.Generator) -> Batch:
+    """Add flaws: columns that mark them in the truth, leads that are flat, records that are there a second time."""
     truth, signals = batch.truth, batch.signals
     flaws = draw_flaws(rates, len(signals), rng)
     truth["age_known"], truth["patient_known"] = ~flaws.no_age, ~flaws.no_patient

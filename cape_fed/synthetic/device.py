@@ -1,4 +1,4 @@
-"""Recording machines: how each model changes what the electrodes pick up."""
+"""ECG machines: how each model changes what the electrodes pick up."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Device:
     name: str
     fs: float
     seconds: float = 10.0
-    """Length of what is stored, padding included."""
+    """Length of the stored record, padding included."""
     pad_before: float = 0.0
     pad_after: float = 0.0
-    """Zeros in place of signal at either end."""
+    """Seconds of zeros at the start and at the end that replace the signal."""
     highpass: float = 0.05
     highpass_order: int = 1
     lowpass: float = 150.0
@@ -29,32 +29,32 @@ class Device:
     hum: float = 6.0
     wander: float = 60.0
     wander_hz: float = 0.25
-    """Corner of the wander's spectrum."""
+    """Corner frequency of the baseline wander."""
     muscle: float = 6.0
     floor: float = 2.0
     floor_colour: float = 0.0
-    """Exponent of the electronic noise's amplitude spectrum: 0 white, 0.5 pink."""
+    """Exponent of the amplitude spectrum of the electronic noise: 0 is white noise, 0.5 is pink noise."""
     spread: float = 0.35
-    """Standard deviation, between records, of the logarithm of each noise amplitude."""
+    """Standard deviation between records of the logarithm of each noise amplitude."""
     gain: float = 1.0
-    """What the machine makes of 1 mV, unknown to its header."""
+    """Amplification that the header does not mention: what is recorded in place of 1 mV."""
     gain_spread: float = 0.02
-    """Relative standard deviation between the amplifiers of one machine's leads."""
+    """Relative standard deviation between the amplifiers of the leads."""
     adc_step: float = 5.0
-    """µV a count, as the header says."""
+    """µV per count, as the header states."""
     swapped: bool = False
-    """Whether the electrodes of the arms are exchanged in every record."""
+    """Whether the arm electrodes are exchanged in every record."""
     augmented: Literal["aVR", "AVR", "avr"] = "aVR"
     """How the header spells the augmented leads."""
 
     @property
     def samples(self) -> int:
-        """Samples a record."""
+        """Samples per record."""
         return round(self.seconds * self.fs)
 
     @property
     def recorded_samples(self) -> int:
-        """Samples a record without its padding."""
+        """Samples per record without padding."""
         return self.samples - sum(self.padding)
 
     @property
@@ -64,11 +64,11 @@ class Device:
 
     @property
     def levels(self) -> NDArray[np.float32]:
-        """Typical amplitudes of wander, muscle, electronics, mains."""
+        """Typical amplitudes of wander, muscle noise, electronic noise and mains hum, in this order."""
         return np.array([self.wander, self.muscle, self.floor, self.hum], np.float32)
 
     def response(self, hz: NDArray[np.float32]) -> NDArray[np.complex64]:
-        """Analogue frequency response of the amplifier, with its phase: Butterworth at both ends, gain 1 between."""
+        """Complex frequency response of the analogue amplifier: Butterworth filters at both ends, gain 1 between."""
         total = np.full(len(hz), 1, np.complex128)
         for kind, corner, order in (
             ("highpass", self.highpass, self.highpass_order),

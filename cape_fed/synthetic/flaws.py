@@ -1,4 +1,4 @@
-"""Dirt as archives have it: missing fields, flat leads, exact duplicates."""
+"""Flaws that archives have: missing fields, flat leads, exact duplicates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class FlawRates:
-    """Shares of a cohort's records with each flaw."""
+    """The share of the records of a cohort that have each flaw."""
 
     no_age: float = 0.02
     no_patient: float = 0.02
@@ -20,14 +20,14 @@ class FlawRates:
 
 @dataclass(frozen=True)
 class Flaws:
-    """Which of ``n`` records have which flaw."""
+    """The flaws of ``n`` records."""
 
     no_age: NDArray[np.bool_]
     no_patient: NDArray[np.bool_]
     flat_lead: NDArray[np.int64]
-    """Index into ``LEADS`` of a lead that was off, -1 where none."""
+    """Index into ``LEADS`` of the lead whose electrode was off, or -1."""
     duplicate: NDArray[np.bool_]
-    """Exported a second time under another name."""
+    """Whether the record was exported twice, under two names."""
 
 
 def draw_flaws(rates: FlawRates, count: int, rng: np.random.Generator) -> Flaws:

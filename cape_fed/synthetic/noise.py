@@ -1,4 +1,4 @@
-"""What the electrodes pick up besides the heart: wander, muscle, electronics, mains."""
+"""What the electrodes pick up in addition to the heart: baseline wander, muscles, electronics, mains."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from cape_fed.synthetic.population import Floats
 Spectra = NDArray[np.complex64]
 
 ELECTRODES_TO_LEADS = np.zeros((8, 9), np.float32)
-"""I, II, V1 to V6 from the electrodes RA, LA, LL, V1 to V6; chest leads against Wilson's terminal."""
+"""Leads I, II, V1 to V6 from electrodes RA, LA, LL, V1 to V6; chest leads refer to Wilson's central terminal."""
 ELECTRODES_TO_LEADS[0, :2] = -1, 1
 ELECTRODES_TO_LEADS[1, [0, 2]] = -1, 1
 ELECTRODES_TO_LEADS[2:, :3] = -1 / 3
 ELECTRODES_TO_LEADS[2:, 3:] = np.eye(6)
 
 _DRIFT_HZ = 0.25
-"""Half the width of a mains line: its amplitude and phase drift within seconds."""
+"""Half the width of a mains line, whose amplitude and phase drift within seconds."""
 
 
 def draw_noise(device: Device, levels: Floats, samples: int, rng: np.random.Generator) -> Spectra:
     """Spectra of the noise in the eight recorded leads, ``[n, 8, samples // 2 + 1]`` in mV (``rfft`` scaling).
 
-    ``levels`` ``[n, 4]`` are the RMS amplitudes at one electrode of wander, muscle, electronics and mains in µV. All
-    but mains is independent at each electrode, so the leads are correlated as they are on a patient.
+    ``levels`` ``[n, 4]`` are the RMS amplitudes of wander, muscle noise, electronic noise and mains hum at one
+    electrode, in µV. All but the hum is independent between electrodes, so that leads are correlated as on a patient.
     """
     count = len(levels)
     hz = np.fft.rfftfreq(samples, 1 / device.fs).astype(np.float32)
     power = sum(levels[:, i, None] ** 2 * shape**2 for i, shape in enumerate(_shapes(device, hz)))
     contact = np.exp(0.3 * rng.standard_normal((count, 9, 1), dtype=np.float32))
-    # Uniform coefficients: the transform sums thousands of them, and the sum is Gaussian.
+    # Uniform coefficients suffice: the transform sums thousands of them, so that the signal is Gaussian.
     parts = rng.random((count, 9, 2 * len(hz)), dtype=np.float32) - np.float32(0.5)
     parts *= contact
     leads = (ELECTRODES_TO_LEADS @ parts).view(np.complex64)
@@ -41,7 +41,7 @@ def draw_noise(device: Device, levels: Floats, samples: int, rng: np.random.Gene
 
 
 def _shapes(device: Device, hz: Floats) -> list[Floats]:
-    """Amplitude spectra of wander, muscle and electronics, each of unit power."""
+    """Amplitude spectra of wander, muscle noise and electronic noise, each of unit power."""
     safe = np.maximum(hz, 0.02)
     wander = (hz > 0.03) / (1 + (safe / device.wander_hz) ** 2)
     muscle = (safe / 25) / (1 + (safe / 45) ** 2)
@@ -52,7 +52,7 @@ def _shapes(device: Device, hz: Floats) -> list[Floats]:
 def _add_mains(
     leads: Spectra, device: Device, level: Floats, hz: Floats, samples: int, rng: np.random.Generator
 ) -> None:
-    """Add the mains line and its harmonics below half the sampling rate: one source, coupled to each lead by itself."""
+    """Add the mains hum, up to half the sampling rate: one source, which couples into each electrode differently."""
     count = len(leads)
     coupling = ELECTRODES_TO_LEADS @ rng.standard_normal((count, 9, 1), dtype=np.float32)
     grid = device.mains + rng.normal(0, 0.03)

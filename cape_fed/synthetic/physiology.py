@@ -1,4 +1,4 @@
-"""The heart's parameters: a baseline for each patient and what each visit makes of it."""
+"""The parameters of the heart: a baseline for each patient, and how it differs at each visit."""
 
 from __future__ import annotations
 
@@ -10,59 +10,59 @@ from numpy.typing import NDArray
 from cape_fed.synthetic.population import Bools, Floats, Patients
 
 KERNELS = ("P right", "P left", "septal", "apical", "lateral", "basal", "ST", "T")
-"""The Gaussian kernels that a beat is made of, in the order in which the heart is activated."""
+"""The Gaussian kernels that make up a beat, in the order in which the heart is activated."""
 
 
 @dataclass(frozen=True)
 class Physiology:
-    """Electrical parameters, one entry a patient or a visit. Times in s, angles in degrees."""
+    """Electrical parameters, one entry for each patient or visit. Times in s, angles in degrees."""
 
     rate: Floats
-    """Mean ventricular rate, beats a minute."""
+    """Mean ventricular rate in beats per minute."""
     sinus_arrhythmia: Floats
-    """Amplitude of the RR interval's swing with breathing."""
+    """Amplitude of the variation of the RR interval with breathing."""
     irregularity: Floats
-    """Standard deviation of the RR interval's remaining variation."""
+    """Standard deviation of the remaining variation of the RR interval."""
     breathing: Floats
-    """Breaths a second."""
+    """Breaths per second."""
     p_duration: Floats
     pr: Floats
     """From the onset of P to the onset of QRS."""
     qrs: Floats
     qtc: Floats
-    """QT at 60 beats a minute; QT follows the cube root of RR (Fridericia)."""
+    """QT interval at 60 beats per minute; QT grows with the cube root of RR (Fridericia)."""
     t_width: Floats
-    """Standard deviation of the T wave's descending limb at 60 beats a minute."""
+    """Standard deviation of the descending limb of the T wave at 60 beats per minute."""
     t_skew: Floats
-    """Ascending over descending width of the T wave."""
+    """Width of the ascending limb of the T wave over that of the descending limb."""
     axis: Floats
-    """Frontal QRS axis as lead I and aVF show it, before illness."""
+    """Frontal QRS axis as leads I and aVF show it, without the effects of illness."""
     rotation: Floats
-    """Turn of the heart about the body's long axis; positive brings the R wave later along V1 to V6."""
+    """Rotation of the heart about the long axis of the body; if positive, R grows later along V1 to V6."""
     t_angle: Floats
     """Frontal angle from the QRS axis to the T axis."""
     amplitude: Floats
     p_amplitude: Floats
     t_amplitude: Floats
     t_anterior: Floats
-    """Forward part of the T vector: high T in V2 and V3, more so in men."""
+    """Anterior part of the T vector, which makes T high in V2 and V3; larger in men."""
     j_point: Floats
-    """Elevation of the ST segment, in mV along the T vector."""
+    """Elevation of the ST segment along the T vector, in mV."""
     swing: Floats
-    """Turn of the heart's axis with breathing, amplitude."""
+    """Amplitude of the rotation of the axis with breathing."""
     shape: Floats
-    """Own deviation of each kernel's dipole, ``[n, len(KERNELS), 3]`` in mV."""
+    """Individual deviation of the dipole of each kernel, ``[n, len(KERNELS), 3]`` in mV."""
     weight: Floats
-    """Own factor of each kernel, ``[n, len(KERNELS)]``."""
+    """Individual factor of each kernel, ``[n, len(KERNELS)]``."""
 
     def take(self, index: NDArray[np.int64]) -> Physiology:
-        """Entries ``index``, with repetition."""
+        """The entries at ``index``, which may repeat."""
         return Physiology(**{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
 
 @dataclass(frozen=True)
 class Visits:
-    """One entry a record: who came, when, in which rhythm, with which parameters."""
+    """Visits of patients, each of which gives one record: who came, at which age, in which rhythm, with which heart."""
 
     patient: NDArray[np.int64]
     number: NDArray[np.int64]
@@ -71,13 +71,13 @@ class Visits:
     physiology: Physiology
 
     def take(self, index: NDArray[np.int64]) -> Visits:
-        """Entries ``index``."""
+        """The entries at ``index``, which may repeat."""
         chosen = (self.patient[index], self.number[index], self.age[index], self.af[index])
         return Visits(*chosen, self.physiology.take(index))
 
 
 def draw_physiology(patients: Patients, rng: np.random.Generator) -> Physiology:
-    """Baseline of each patient: what age, sex and illness make likely, and the patient's own deviation from it."""
+    """Draw the baseline of each patient around what is typical of the age, sex and illnesses."""
     count = len(patients.age)
     old = patients.age - 50
     woman = patients.female.astype(np.float32)
@@ -118,11 +118,11 @@ def draw_physiology(patients: Patients, rng: np.random.Generator) -> Physiology:
 
 
 _SHAPE_SD = np.array([0.012, 0.012, 0.05, 0.09, 0.09, 0.07, 0.006, 0.03])
-"""Spread of each kernel's dipole between patients in mV."""
+"""Standard deviation of the dipole of each kernel between patients, in mV."""
 
 
 def draw_visits(patients: Patients, baseline: Physiology, rng: np.random.Generator) -> Visits:
-    """Draw each patient's visits, over years: the same heart, a little changed, at another rate."""
+    """Draw the visits of each patient over years: the heart changes a little, its rate more."""
     patient = np.repeat(np.arange(len(patients.age)), patients.visits)
     count = len(patient)
     first = np.concatenate([[0], np.cumsum(patients.visits)[:-1]])
@@ -130,7 +130,7 @@ def draw_visits(patients: Patients, baseline: Physiology, rng: np.random.Generat
     years = np.cumsum(rng.exponential(1.3, count))
     elapsed = years - years[first[patient]]
     af = rng.random(count) < patients.af_burden[patient]
-    # A paroxysmal patient is known by one record in AF at least: the first, where chance gives none.
+    # Paroxysmal AF is diagnosed from a record: if chance puts no visit of a patient in AF, the first one is.
     never = np.bincount(patient, af, len(patients.age)) == 0
     af |= (number == 0) & (never & (patients.af_burden > 0))[patient]
     age = np.minimum(patients.age[patient] + elapsed, 100)
@@ -138,7 +138,7 @@ def draw_visits(patients: Patients, baseline: Physiology, rng: np.random.Generat
 
 
 def _drift(at: Physiology, af: Bools, rng: np.random.Generator) -> Physiology:
-    """What differs between two visits of one patient."""
+    """The parameters at each visit, given the baseline of its patient."""
     count = len(af)
 
     def normal(sd: float) -> Floats:

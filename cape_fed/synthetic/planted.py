@@ -1,4 +1,4 @@
-"""Cohorts with the same kind of people and the same machine but for one artefact, or for all of them at once."""
+"""Cohorts of one population and one machine that differ in one artefact only, or in all artefacts at once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MACHINE = Device("planted", fs=500, hum=4)
 _NO_FLAWS = FlawRates(0.0, 0.0, 0.0, 0.0)
 
 _RATE = [{"fs": fs, "lowpass": min(150.0, 0.4 * fs), "lowpass_order": 4} for fs in (500, 250, 100, 125, 400)]
-"""Native rates in Hz with the anti-alias filter that each brings: what is left of a rate once all are resampled."""
+"""Sampling rates in Hz with their anti-alias filters, which are what remains of a rate after resampling."""
 _HUM = [{"hum": hum} for hum in (1, 15, 60, 30, 90)]
-"""µV at 50 Hz: a quarter of the power of it passes the resampling to 100 Hz, nothing at 60 Hz does."""
+"""Mains hum in µV at 50 Hz. A quarter of its power survives resampling to 100 Hz; at 60 Hz, nothing would."""
 _PADDING = [{"pad_before": a, "pad_after": b} for a, b in ((0.0, 0.0), (1.5, 0.0), (0.0, 2.0), (1.0, 1.0), (2.5, 0.0))]
 _GAIN = [{"gain": gain} for gain in (0.7, 1.0, 1.4, 0.5, 1.8)]
 _STEP = [{"adc_step": step} for step in (2.5, 20.0, 60.0, 10.0, 40.0)]
@@ -34,7 +34,7 @@ _PLANTED: dict[str, list[dict[str, Any]]] = {
     "rate": _RATE,
     "adc-step": _STEP,
     "lead-swap": _SWAP,
-    # In another order for each artefact, so that no two of them rise together.
+    # The order differs between artefacts, so that no two of them increase together.
     ALL: [
         {**_GAIN[a], **_HUM[b], **_PADDING[c], **_RATE[d], **_STEP[e], **_SWAP[f]}
         for a, b, c, d, e, f in (
@@ -46,14 +46,14 @@ _PLANTED: dict[str, list[dict[str, Any]]] = {
         )
     ],
 }
-"""How the machine of each of five cohorts differs: three to train on, two to evaluate on with values of their own."""
+"""How the machines of the five cohorts differ. The last two, for evaluation, have values that training never sees."""
 
 CONDITIONS = tuple(_PLANTED)
-"""No artefact, each of them alone, all at once."""
+"""No artefact, one artefact at a time, all at once."""
 
 
 def planted_cohorts(condition: str) -> list[CohortSpec]:
-    """The five cohorts of a condition, three with the role of training; InputError for one that there is not."""
+    """The five cohorts of a condition, of which three are to train on; InputError for an unknown condition."""
     if condition not in _PLANTED:
         raise InputError(f"no planted artefact '{condition}': choose one of {', '.join(CONDITIONS)}")
     return [

@@ -1,4 +1,4 @@
-"""Who the patients of a cohort are: age, sex, illness, number of visits."""
+"""The patients of a cohort: age, sex, illnesses, number of visits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TERRITORIES = ("inferior", "anterior", "lateral")
 
 
 class Risk(NamedTuple):
-    """How common an illness is: its prevalence at 65 for a man, its growth with age, its odds in women."""
+    """How common an illness is: prevalence in men aged 65, years in which it grows by e, ratio of women to men."""
 
     at_65: float
     years_per_e_fold: float
@@ -31,12 +31,12 @@ RISKS = {
     "MI": Risk(0.17, 22.0, 0.6),
     "AVB1": Risk(0.09, 18.0, 0.8),
 }
-"""Prevalences of patients who are sent for an ECG in a hospital, far above those of people at large."""
+"""Risks of patients whose ECG is taken in a hospital, which are far above those of the general population."""
 
 
 @dataclass(frozen=True)
 class Population:
-    """The people that a hospital records. ``illness`` multiplies the reference risks; ``visits[i]`` is P(i + 1)."""
+    """The patients of a hospital. ``illness`` multiplies ``RISKS``; ``visits[i]`` is the chance of i + 1 visits."""
 
     age_mean: float
     age_sd: float
@@ -47,18 +47,18 @@ class Population:
 
 @dataclass(frozen=True)
 class Patients:
-    """Demographics and illness, one entry a patient; severities are 0 where the patient is well, else in (0, 1]."""
+    """Demographics and illnesses, one entry for each patient; a severity is 0 if absent, otherwise in (0, 1]."""
 
     age: Floats
     female: Bools
     visits: NDArray[np.int64]
     af_burden: Floats
-    """Share of the patient's records that are in AF: 0, below 1 where paroxysmal, 1 where permanent."""
+    """Probability that a record shows AF: 0 without AF, below 1 if it is paroxysmal, 1 if it is permanent."""
     lbbb: Floats
     lvh: Floats
     mi: Floats
     mi_territory: NDArray[np.int64]
-    """Index into ``TERRITORIES``; without meaning where ``mi`` is 0."""
+    """Index into ``TERRITORIES``; has no meaning if ``mi`` is 0."""
     avb1: Floats
 
 
@@ -68,7 +68,7 @@ def draw_patients(population: Population, count: int, rng: np.random.Generator) 
     female = rng.random(count) < population.women
     ill = {name: _ill(name, population, age, female, rng) for name in RISKS}
     severity = {name: np.where(ill[name], rng.uniform(0.2, 1.0, count), 0.0).astype(np.float32) for name in RISKS}
-    # Hypertrophy and scars cannot be read, so are not coded, behind a left bundle branch block.
+    # A left bundle branch block hides hypertrophy and scars, so that nobody would have coded them.
     conducting = ~ill["LBBB"]
     paroxysmal = rng.random(count) < 0.45
     return Patients(
@@ -85,7 +85,7 @@ def draw_patients(population: Population, count: int, rng: np.random.Generator) 
 
 
 def _ill(name: str, population: Population, age: Floats, female: Bools, rng: np.random.Generator) -> Bools:
-    """Draw who has an illness; the risk grows exponentially with age up to a ceiling."""
+    """Draw who has an illness; the risk grows exponentially with age up to a maximum."""
     risk = RISKS[name]
     chance = risk.at_65 * np.exp((age - 65) / risk.years_per_e_fold) * np.where(female, risk.women, 1.0)
     chance *= population.illness.get(name, 1.0)

@@ -1,4 +1,4 @@
-"""A machine's way from the leads on the patient to counts in a file."""
+"""What an ECG machine makes of the leads: from voltages on the patient to counts in a file."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from cape_fed.synthetic.noise import draw_noise
 from cape_fed.synthetic.population import Floats
 
 SETTLING = 1.0
-"""Seconds rendered before and after what is kept, where the filters meet the ends of the signal."""
+"""Seconds rendered before and after the record, where the filters are disturbed by the ends of the signal."""
 
 COUNT_LIMIT = 16383
-"""Largest count of a recorded lead: the leads derived from two of them still fit into 16 bits."""
+"""Largest count of a recorded lead, chosen so that leads derived from two of them fit into 16 bits."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """What a machine stored of ``n`` patients, and what it did to them."""
+    """What a machine stored of ``n`` visits, with the gain and the noise that it added."""
 
     counts: NDArray[np.int16]
-    """``[n, samples, 12]``, in the order of ``LEADS``."""
+    """``[n, samples, 12]``, with leads in the order of ``LEADS``."""
     gain: Floats
-    """``[n]``, what 1 mV became."""
+    """``[n]``, what was recorded in place of 1 mV."""
     levels: Floats
-    """``[n, 4]``, wander, muscle, electronics and mains at one electrode, µV RMS."""
+    """``[n, 4]``, wander, muscle noise, electronic noise and mains hum at one electrode, µV RMS."""
 
 
 def span(device: Device) -> int:
-    """Samples to render for one record of ``device``."""
+    """Number of samples to render for one record of ``device``."""
     return int(next_fast_len(device.recorded_samples + 2 * round(SETTLING * device.fs), real=True))
 
 
 def record(device: Device, leads: Floats, rng: np.random.Generator) -> Recording:
-    """Record ``leads`` (``[n, 8, span(device)]`` in mV): noise, band limits, gain, converter, padding."""
+    """Record ``leads`` (``[n, 8, span(device)]`` in mV) with noise, filters, gain, AD conversion and padding."""
     count, _, length = leads.shape
     levels = device.levels * np.exp(device.spread * rng.standard_normal((count, 4), dtype=np.float32))
     spectrum = rfft(leads, axis=-1)
@@ -53,7 +53,7 @@ def record(device: Device, leads: Floats, rng: np.random.Generator) -> Recording
 
 
 def _convert(device: Device, analogue: Floats) -> NDArray[np.int16]:
-    """Counts of the eight leads rounded to integers, the other four derived from them, with padding in place."""
+    """Round the eight leads to counts, derive the other four from them and add the padding."""
     before = device.padding[0]
     start = round(SETTLING * device.fs)
     kept = analogue[:, :, start : start + device.recorded_samples]
@@ -61,7 +61,7 @@ def _convert(device: Device, analogue: Floats) -> NDArray[np.int16]:
     counts = np.zeros((len(kept), device.samples, 12), np.int16)
     body = counts[:, before : before + device.recorded_samples].transpose(0, 2, 1)
     one, two = digital[:, 0], digital[:, 1]
-    if device.swapped:  # I turns upside down and II and III change places; the chest leads' terminal is symmetric
+    if device.swapped:  # I is inverted, II and III are exchanged, and the chest leads' reference stays
         one, two = -one, np.clip(two - one, -COUNT_LIMIT, COUNT_LIMIT)
     body[:, 0], body[:, 1], body[:, 2] = one, two, two - one
     body[:, 3] = -((one + two) >> 1)

@@ -1,4 +1,4 @@
-"""When the ventricles beat, and what the atria do in between."""
+"""The times of the beats, and the waves of fibrillating atria."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from cape_fed.synthetic.physiology import Visits
 from cape_fed.synthetic.population import Floats
 
 SHORTEST_RR = 0.36
+"""Seconds."""
 
 
 class Beats(NamedTuple):
-    """All beats of a batch of records as one flat list, by record and time."""
+    """All beats of a batch of records in one list, sorted by record and time."""
 
     record: NDArray[np.int64]
     number: NDArray[np.int64]
     time: Floats
-    """Onset of QRS, s from the start of the rendered span."""
+    """Onset of QRS in seconds from the start of the rendered signal."""
     rr: Floats
-    """RR interval before the beat, smoothed: what the QT interval has adapted to."""
+    """Smoothed RR interval before the beat, to which the QT interval has adapted, in seconds."""
 
 
 def draw_beats(visits: Visits, span: float, rng: np.random.Generator) -> Beats:
-    """Draw the beats that touch ``span`` seconds of each record."""
+    """Draw the beats whose waves reach into the ``span`` seconds of each record."""
     at = visits.physiology
     count = len(at.rate)
     mean = 60 / at.rate[:, None]
@@ -45,9 +46,9 @@ def draw_beats(visits: Visits, span: float, rng: np.random.Generator) -> Beats:
 
 
 def mean_rate(beats: Beats, visits: Visits, start: float, stop: float) -> Floats:
-    """Mean rate of each record in beats a minute from the beats between ``start`` and ``stop`` seconds.
+    """Mean rate of each record in beats per minute, from the beats between ``start`` and ``stop`` seconds.
 
-    Where there are not two of them, the rate that they were drawn around.
+    If there are fewer than two, it is the rate around which the beats were drawn.
     """
     inside = (beats.time >= start) & (beats.time < stop)
     time = beats.time[inside]
@@ -61,7 +62,7 @@ def mean_rate(beats: Beats, visits: Visits, start: float, stop: float) -> Floats
 
 
 def fibrillatory_waves(count: int, samples: int, fs: float, rng: np.random.Generator) -> Floats:
-    """Fibrillatory waves of ``count`` records in mV, ``[count, samples]``: 4.5 to 8 Hz, never quite regular."""
+    """Draw fibrillatory waves of ``count`` records, ``[count, samples]`` in mV: irregular, at 4.5 to 8 Hz."""
     t = np.arange(samples, dtype=np.float32) / fs
     phase = 2 * np.pi * (4.5 + 3.5 * rng.random((count, 1))) * t + 1.3 * _meander(count, t, 0.3, 2.0, rng)
     swell = np.exp(0.45 * _meander(count, t, 0.2, 1.5, rng))
@@ -71,7 +72,7 @@ def fibrillatory_waves(count: int, samples: int, fs: float, rng: np.random.Gener
 
 
 def _meander(count: int, t: Floats, low: float, high: float, rng: np.random.Generator) -> Floats:
-    """``count`` slow random functions of time, about ±1: three sines each, from ``low`` to ``high`` Hz."""
+    """Draw ``count`` slow functions of time of about ±1, each a sum of three sines from ``low`` to ``high`` Hz."""
     hz = rng.uniform(low, high, (3, count, 1)).astype(np.float32)
     start = rng.uniform(0, 2 * np.pi, (3, count, 1)).astype(np.float32)
     return np.asarray(np.sin(2 * np.pi * hz * t + start).sum(axis=0) / np.float32(np.sqrt(1.5)), np.float32)

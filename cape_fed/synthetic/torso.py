@@ -1,13 +1,10 @@
-"""From the heart's dipole to the eight leads that a machine records."""
+"""From the dipole of the heart to the eight leads that a machine records: I, II, V1 to V6."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from cape_fed.synthetic.population import Bools, Floats
-
-RECORDED = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
-"""Leads that are measured; III and the augmented leads follow from I and II."""
 
 DOWER = np.array(
     [
@@ -22,33 +19,27 @@ DOWER = np.array(
     ],
     np.float32,
 )
-"""Lead vectors over Frank's x (left), y (down), z (back). Dower, Machado, Osborne 1980."""
+"""Lead vectors over Frank's x (left), y (down), z (back). Source: Dower, Machado, Osborne 1980."""
 
 _NEARNESS = np.array([1.1, 1.05, 0.92, 1.22, 1.15, 1.1, 1.1, 1.1], np.float32)
-"""Chest electrodes are nearer to the heart than a dipole in the distance; brings amplitudes to those of PTB-XL."""
-
-TO_TWELVE = np.array(
-    [[1, 0], [0, 1], [-1, 1], [-0.5, -0.5], [1, -0.5], [-0.5, 1]],
-    np.float32,
-)
-"""Limb leads I, II, III, aVR, aVL, aVF from I and II (Einthoven, Goldberger)."""
+"""Chest electrodes are close to the heart and see more than a distant dipole; fitted to amplitudes in PTB-XL."""
 
 
 def draw_torsos(female: Bools, rng: np.random.Generator) -> Floats:
-    """Lead vectors of each patient's own chest, ``[len(female), 8, 3]``."""
+    """Draw the lead vectors of each patient, ``[len(female), 8, 3]``."""
     count = len(female)
-    own = 1 + 0.07 * rng.standard_normal((count, 8, 1)) + 0.04 * rng.standard_normal((count, 8, 3))
-    torso = (DOWER * _NEARNESS[:, None] * own + 0.03 * rng.standard_normal((count, 8, 3))).astype(np.float32)
+    factor = 1 + 0.07 * rng.standard_normal((count, 8, 1)) + 0.04 * rng.standard_normal((count, 8, 3))
+    torso = (DOWER * _NEARNESS[:, None] * factor + 0.03 * rng.standard_normal((count, 8, 3))).astype(np.float32)
     # Breast tissue lies between the heart and V3 to V5.
     torso[:, 4:7] *= (1 - 0.1 * female)[:, None, None]
     return torso
 
 
 def place_electrodes(torsos: Floats, rng: np.random.Generator) -> Floats:
-    """Put the electrodes on once more, ``[n, 8, 3]`` to ``[n, 8, 3]``: never exactly where they were last time.
+    """Place the electrodes anew, ``[n, 8, 3]`` to ``[n, 8, 3]``: near where they were last time, but not exactly there.
 
-    Chest electrodes slip along the row (all together and each by itself, in units of their distance) and up or down
-    (which changes how much of the vertical dipole they see); limb leads turn by a few degrees.
+    Chest electrodes move along their row, together and individually, in units of the distance between two of them.
+    They also move up or down, which changes how much of the vertical dipole they see. Limb leads turn by a few degrees.
     """
     count = len(torsos)
     placed = torsos.copy()
@@ -65,8 +56,3 @@ def place_electrodes(torsos: Floats, rng: np.random.Generator) -> Floats:
     placed[:, 0] = lead_one + turn * lead_two
     placed[:, 1] = lead_two - turn * lead_one
     return placed
-
-
-def twelve_leads(recorded: Floats) -> Floats:
-    """Derive the twelve leads from the eight recorded ones: ``[..., 8, n]`` to ``[..., 12, n]``."""
-    return np.concatenate([TO_TWELVE @ recorded[..., :2, :], recorded[..., 2:, :]], axis=-2)

@@ -1,4 +1,4 @@
-"""What is known of each record because it was made: labels, intervals, axis, artefacts."""
+"""What is known about each record because it was synthesised: labels, intervals, axis, artefacts."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ SNOMED = {
     "LVH": "164873001",
     "NORM": "164854000",
 }
-"""Codes by which the header of a record tells its labels."""
+"""SNOMED CT codes that stand for the labels in the header of a record."""
 
 MEASURED = ("rate", "gain", "wander_uv", "muscle_uv", "floor_uv", "hum_uv")
 
 
 def describe(patients: Patients, visits: Visits, kernels: Kernels, leads: Floats, measured: Floats) -> pd.DataFrame:
-    """One row a record. ``patient`` is the patient's number, intervals are in ms, axis in degrees.
+    """Describe each record in a row: ``patient`` is a number, intervals are in ms, the axis is in degrees.
 
-    ``measured`` is ``[n, len(MEASURED)]``. Labels are bool columns; PR is NaN in AF.
+    ``measured`` is ``[n, len(MEASURED)]``. Labels are bool columns; the PR interval is NaN in AF.
     """
     who, at = visits.patient, visits.physiology
     table = pd.DataFrame(measured, columns=list(MEASURED))
@@ -64,7 +64,7 @@ def describe(patients: Patients, visits: Visits, kernels: Kernels, leads: Floats
 
 
 def frontal_axis(kernels: Kernels, leads: Floats) -> Floats:
-    """QRS axis of each record in degrees, from the net areas of QRS in leads I and aVF."""
+    """QRS axis of each record in degrees, from the net area of QRS in leads I and aVF."""
     area = np.einsum("nk,nkd->nd", kernels.rise[:, QRS], kernels.dipole[:, QRS])
     one, two = np.einsum("nld,nd->ln", leads[:, :2], area)
     return np.asarray(np.rad2deg(np.arctan2((two - one / 2) * 2 / np.sqrt(3), one)), np.float32)

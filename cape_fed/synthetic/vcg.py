@@ -1,4 +1,4 @@
-"""Beats and kernels rendered as the eight recorded leads in millivolts."""
+"""From beats and kernels to the eight recorded leads in millivolts, by way of the vectorcardiogram."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from cape_fed.synthetic.rhythm import Beats, draw_beats, fibrillatory_waves
 from cape_fed.synthetic.waves import ST, Kernels, T
 
 REACH = 4.0
-"""Kernels are evaluated up to so many standard deviations from their centre, where they are below 1 µV."""
+"""Standard deviations from its centre up to which a kernel is evaluated; it is below 1 µV there."""
 
 _FIBRILLATION = np.array([0.12, 0.5, 1.0, 0.6, 0.3, 0.15, 0.12, 0.12], np.float32)
-"""Fibrillatory waves in the recorded leads: V1 lies over the right atrium, nearer than a dipole would have it."""
+"""Share of the fibrillatory waves in each recorded lead; it is largest in V1, which lies over the right atrium."""
 
 
 def render(
     visits: Visits, kernels: Kernels, leads: Floats, fs: float, samples: int, rng: np.random.Generator
 ) -> tuple[Floats, Beats]:
-    """Electrocardiograms ``[n, 8, samples]`` in mV over ``leads`` ``[n, 8, 3]``, and the beats in them."""
+    """Render ECGs ``[n, 8, samples]`` in mV from the lead vectors ``leads`` ``[n, 8, 3]``; also returns their beats."""
     beats = draw_beats(visits, samples / fs, rng)
     activity = _activity(beats, kernels, len(leads), fs, samples)
     dipole = kernels.dipole.transpose(0, 2, 1) @ activity
@@ -32,7 +32,7 @@ def render(
 
 
 def _activity(beats: Beats, kernels: Kernels, count: int, fs: float, samples: int) -> Floats:
-    """Train of each kernel over time, ``[count, 8, samples]``, peak 1."""
+    """Each kernel over time, summed over the beats, with peaks of 1: ``[count, 8, samples]``."""
     margin = round(1.5 * fs)
     length = samples + 2 * margin
     out = np.zeros((count, len(KERNELS), length), np.float32)
@@ -50,14 +50,14 @@ def _activity(beats: Beats, kernels: Kernels, count: int, fs: float, samples: in
         value = np.exp(-0.5 * away * away)
         start = (beats.record * len(KERNELS) + kernel) * length + nearest.astype(np.int64)
         where = start[:, None] + window.astype(np.int64)
-        for parity in (0, 1):  # windows of neighbouring beats may overlap, those of every other beat never do
+        for parity in (0, 1):  # windows of neighbouring beats may overlap, but not those of every second beat
             mine = beats.number % 2 == parity
             flat[where[mine]] += value[mine]
     return out[:, :, margin : margin + samples]
 
 
 def _breathe(dipole: Floats, visits: Visits, fs: float, rng: np.random.Generator) -> None:
-    """Turn and swell the dipole ``[n, 3, samples]`` with breathing, to first order in the angle."""
+    """Rotate and scale the dipole ``[n, 3, samples]`` in place with breathing, to first order in the angle."""
     at = visits.physiology
     t = np.arange(dipole.shape[-1], dtype=np.float32) / fs
     phase = (6.28 * rng.random((len(dipole), 1))).astype(np.float32)

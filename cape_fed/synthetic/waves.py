@@ -1,4 +1,4 @@
-"""A beat as Gaussian kernels of the heart's dipole, and what illness does to them."""
+"""A beat as Gaussian kernels of the heart's dipole, and how illnesses change them."""
 
 from __future__ import annotations
 
@@ -16,42 +16,42 @@ QRS = slice(SEPTAL, ST)
 _P_CENTRE, _P_WIDTH = np.array([0.36, 0.64]), np.array([0.165, 0.165])
 _QRS_CENTRE, _QRS_WIDTH = np.array([0.20, 0.39, 0.52, 0.69]), np.array([0.070, 0.070, 0.076, 0.086])
 _LBBB_CENTRE, _LBBB_WIDTH = np.array([0.13, 0.34, 0.61, 0.79]), np.array([0.05, 0.110, 0.120, 0.085])
-"""Kernel centres and widths within the P wave and the QRS complex, as shares of their duration."""
+"""Centres and widths of the kernels within the P wave and the QRS complex, as shares of their durations."""
 
 _P_DIPOLES = [[0.060, 0.085, -0.050], [0.075, 0.060, 0.055]]
 _QRS_DIPOLES = [[-0.11, -0.02, -0.34], [0.92, 0.60, -0.12], [0.90, 0.54, 0.58], [-0.10, -0.06, 0.62]]
 _LBBB_DIPOLES = [[0.08, 0.04, -0.20], [0.60, 0.30, 0.85], [0.78, 0.18, 1.55], [0.25, -0.05, 0.65]]
 _QRS_ANGLE = 36.0
-"""Frontal angle of the QRS dipoles' sum before they are turned to a patient's axis."""
+"""Frontal angle of the sum of the QRS dipoles before they are rotated to the axis of a patient."""
 _T_DIPOLE = [0.30, 0.30, -0.24]
 
 
 @dataclass(frozen=True)
 class Kernels:
-    """The kernels of each record's beat; the kernel axis is ``KERNELS``."""
+    """The kernels of the beats of each record; the second axis is ``KERNELS``."""
 
     centre: Floats
-    """``[n, 8]``, s from the onset of QRS at an RR interval of 1 s for ST and T, at any for the others."""
+    """``[n, 8]``, seconds from the onset of QRS; for ST and T, at an RR interval of 1 s."""
     rise: Floats
-    """``[n, 8]``, standard deviation before the centre, s."""
+    """``[n, 8]``, standard deviation before the centre in seconds."""
     fall: Floats
-    """``[n, 8]``, standard deviation after the centre, s."""
+    """``[n, 8]``, standard deviation after the centre in seconds."""
     dipole: Floats
     """``[n, 8, 3]`` in mV over x (left), y (down), z (back)."""
 
     def take(self, index: NDArray[np.int64]) -> Kernels:
-        """Entries ``index``."""
+        """The entries at ``index``, which may repeat."""
         return Kernels(self.centre[index], self.rise[index], self.fall[index], self.dipole[index])
 
 
 def draw_kernels(patients: Patients, visits: Visits) -> Kernels:
-    """Turn parameters into kernels."""
+    """Make the kernels of each visit from its parameters and the illnesses of its patient."""
     centre, rise, fall = _timing(patients, visits)
     return Kernels(centre, rise, fall, _dipoles(patients, visits))
 
 
 def _timing(patients: Patients, visits: Visits) -> tuple[Floats, Floats, Floats]:
-    """Centres and the two widths, each ``[n, 8]`` in s."""
+    """Centres, rises and falls, each ``[n, 8]`` in s."""
     at = visits.physiology
     count = len(at.rate)
     blocked = (patients.lbbb[visits.patient] > 0)[:, None]
@@ -71,7 +71,7 @@ def _timing(patients: Patients, visits: Visits) -> tuple[Floats, Floats, Floats]
 
 
 def _dipoles(patients: Patients, visits: Visits) -> Floats:
-    """Dipole of each kernel, ``[n, 8, 3]``."""
+    """The dipole of each kernel, ``[n, 8, 3]`` in mV."""
     at = visits.physiology
     severity = {name: getattr(patients, name)[visits.patient] for name in ("lbbb", "lvh", "mi")}
     blocked = (severity["lbbb"] > 0)[:, None, None]
@@ -95,7 +95,7 @@ def _dipoles(patients: Patients, visits: Visits) -> Floats:
 
 
 def _hypertrophy(dipole: Floats, severity: Floats) -> None:
-    """LVH: more voltage to the left and back, and strain in the worse half."""
+    """Left ventricular hypertrophy: more voltage to the left and back, and strain in the more severe half."""
     growth = np.where(severity > 0, 0.25 + 0.55 * severity, 0)[:, None]
     dipole[:, LATERAL] += growth * np.array([0.8, 0.15, 0.9], np.float32)
     dipole[:, APICAL] *= 1 + 0.4 * growth
@@ -103,9 +103,9 @@ def _hypertrophy(dipole: Floats, severity: Floats) -> None:
 
 
 def _scar(dipole: Floats, severity: Floats, territory: NDArray[np.int64]) -> None:
-    """Old infarction: forces point away from the scar early in QRS, R is lost over it, T turns away from it.
+    """Old infarction: early in QRS the forces point away from the scar, R is lost over it, T points away from it.
 
-    Inferior scars take from y (down), anterior ones from -z (forward), lateral ones from x (left).
+    Inferior scars remove forces along y (down), anterior ones along -z (forward), lateral ones along x (left).
     """
     rows = np.arange(len(dipole))
     axis = np.array([1, 2, 0])[territory]
@@ -117,7 +117,7 @@ def _scar(dipole: Floats, severity: Floats, territory: NDArray[np.int64]) -> Non
 
 
 def _discordant(dipole: Floats, degree: Floats | Bools, t_share: float, st_share: float) -> None:
-    """Turn repolarisation against QRS: by ``degree`` (0 to 1), T and ST become ``-share`` of the main QRS forces."""
+    """Turn repolarisation against QRS: by ``degree`` (0 to 1), T and ST go to ``-share`` times the main QRS forces."""
     main = dipole[:, APICAL] + dipole[:, LATERAL]
     part = np.asarray(degree, np.float32)[:, None]
     for kernel, share in ((T, t_share), (ST, st_share)):
@@ -125,7 +125,7 @@ def _discordant(dipole: Floats, degree: Floats | Bools, t_share: float, st_share
 
 
 def _turn(dipole: Floats, frontal: Floats, horizontal: Floats) -> Floats:
-    """Turn vectors ``[n, ..., 3]`` by angles in degrees: clockwise in front, then towards the back."""
+    """Rotate vectors ``[n, ..., 3]`` by angles in degrees: clockwise in the frontal plane, then towards the back."""
     shape = (-1,) + (1,) * (dipole.ndim - 2)
     a, b = (np.deg2rad(angle).reshape(shape) for angle in (frontal, horizontal))
     x, y, z = dipole[..., 0], dipole[..., 1], dipole[..., 2]
@@ -135,7 +135,7 @@ def _turn(dipole: Floats, frontal: Floats, horizontal: Floats) -> Floats:
 
 
 def vector_angle(axis: Floats) -> Floats:
-    """Angle in Frank's frontal plane that leads I and aVF show as ``axis`` (both in degrees)."""
+    """The angle in Frank's frontal plane of a vector that leads I and aVF show at ``axis``, both in degrees."""
     to_leads = np.array([[0.632, -0.235], [-0.081, 1.184]])
     shown = np.stack([np.cos(np.deg2rad(axis)), np.sin(np.deg2rad(axis)) * np.sqrt(3) / 2])
     x, y = np.linalg.solve(to_leads, shown)

@@ -1,4 +1,4 @@
-"""Records as WFDB files: format 16 signal, header with Challenge-style comments."""
+"""Records as WFDB files: a signal in format 16, and a header with comments as in the PhysioNet Challenges."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from cape_fed.synthetic.device import Device
 
 
 def write_record(folder: Path, name: str, counts: NDArray[np.int16], device: Device, comments: dict[str, str]) -> None:
-    """Write ``folder/name.hea`` and ``.dat`` from ``counts`` ``[samples, 12]`` (rows in time, columns ``LEADS``)."""
+    """Write ``folder/name.hea`` and ``folder/name.dat`` from ``counts`` ``[samples, 12]`` in the order of ``LEADS``."""
     (folder / f"{name}.dat").write_bytes(np.ascontiguousarray(counts, "<i2").data)
     (folder / f"{name}.hea").write_text(header(name, counts, device, comments), encoding="ascii")
 
 
 def header(name: str, counts: NDArray[np.int16], device: Device, comments: dict[str, str]) -> str:
-    """Header text; see https://physionet.org/physiotools/wag/header-5.htm."""
+    """The text of a header, as specified in https://physionet.org/physiotools/wag/header-5.htm."""
     gain = f"{1000 / device.adc_step:.6g}(0)/mV"
-    checksums = counts.sum(axis=0, dtype=np.int64).astype(np.int16)  # the low 16 bits, as the format wants
+    checksums = counts.sum(axis=0, dtype=np.int64).astype(np.int16)  # the low 16 bits, as the format demands
     lines = [f"{name} {len(LEADS)} {device.fs:g} {len(counts)}"]
     lines += [
         f"{name}.dat 16 {gain} 16 0 {first} {checksum} 0 {lead}"
@@ -31,7 +31,7 @@ def header(name: str, counts: NDArray[np.int16], device: Device, comments: dict[
 
 
 def lead_names(device: Device) -> list[str]:
-    """The twelve leads as ``device`` spells them."""
+    """The names of the twelve leads in the spelling of ``device``."""
     spelling = {lead: lead for lead in LEADS}
     for lead in ("aVR", "aVL", "aVF"):
         spelling[lead] = (

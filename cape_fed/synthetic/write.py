@@ -1,4 +1,4 @@
-"""Synthetic cohorts on disk: WFDB archives, the list of cohorts, the truth beside them."""
+"""Synthetic cohorts on disk: WFDB archives, the list of the cohorts, and the truth about every record."""
 
 from __future__ import annotations
 
@@ -18,55 +18,75 @@ from cape_fed.synthetic.truth import SNOMED
 from cape_fed.synthetic.wfdb_format import write_record
 
 FOLDER_SIZE = 1000
-"""Records a folder."""
+"""Records per folder."""
 
-Progress = Callable[[int], None]
+Progress = Callable[[int, int], None]
+"""Called after each batch with the number of patients written and the number to write in all."""
 
 
 def write_cohorts(
-    out: Path, cohorts: Sequence[CohortSpec], patients: int, seed: int, progress: Progress | None = None
+    out: Path,
+    cohorts: Sequence[CohortSpec],
+    patients: int,
+    seed: int,
+    progress: Progress = lambda done, total: None,
 ) -> list[dict[str, Any]]:
     """Write ``out/<cohort>/`` (WFDB), ``out/truth/<cohort>.csv`` and ``out/cohorts.json``; return that list.
 
-    Everything is written beside ``out`` and renamed, so ``out`` is whole or absent. ``progress`` is told how many
-    patients are done after each batch. Raises InputError where ``out`` is a file or a folder that is not empty.
+    Every cohort has ``patients`` patients. Everything is written to a temporary folder that is renamed to ``out`` at
+    the end, so ``out`` is complete or absent. Raises InputError if ``out`` is a file or a folder that is not empty.
     """
     out = out.absolute()
     _check_free(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        (beside / "truth").mkdir()
-        listing = [_write_cohort(beside, spec, patients, seed, progress) for spec in cohorts]
-        (beside / "cohorts.json").write_text(json.dumps(listing, indent=2) + "\n", encoding="utf-8")
-        beside.chmod(0o755)
-        beside.replace(out)
+        listing = _write_all(partial, cohorts, patients, seed, progress)
+        (partial / "cohorts.json").write_text(json.dumps(listing, indent=2) + "\n", encoding="utf-8")
+        partial.chmod(0o755)
+        partial.replace(out)
     except BaseException:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
         raise
     return listing
 
 
+def _write_all(
+    out: Path, cohorts: Sequence[CohortSpec], patients: int, seed: int, progress: Progress
+) -> list[dict[str, Any]]:
+    """Write the cohorts and their truth; return one entry of ``cohorts.json`` for each."""
+    (out / "truth").mkdir()
+    listing: list[dict[str, Any]] = []
+    for spec in cohorts:
+        before = sum(entry["patients"] for entry in listing)
+
+        def report(done: int, before: int = before) -> None:
+            progress(before + done, patients * len(cohorts))
+
+        listing.append(_write_cohort(out, spec, patients, seed, report))
+    return listing
+
+
 def _check_free(out: Path) -> None:
-    """Refuse to write over anything."""
+    """Refuse to overwrite anything."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file: name a folder that does not exist yet")
     if out.is_dir() and any(out.iterdir()):
         raise InputError(f"{out} is not empty: name another folder or empty it first")
 
 
-def _write_cohort(out: Path, spec: CohortSpec, patients: int, seed: int, progress: Progress | None) -> dict[str, Any]:
-    """Write one cohort; return its entry in ``cohorts.json``."""
+def _write_cohort(
+    out: Path, spec: CohortSpec, patients: int, seed: int, report: Callable[[int], None]
+) -> dict[str, Any]:
+    """Write one cohort and return its entry of ``cohorts.json``; ``report`` gets the number of patients written."""
     tables: list[pd.DataFrame] = []
     paths: list[str] = []
     done = 0
     for batch in make_cohort(spec, patients, seed):
         paths += _write_batch(out / spec.name, batch, len(paths))
         tables.append(batch.truth)
-        people = batch.truth["patient"].nunique()
-        done += people
-        if progress:
-            progress(people)
+        done += batch.truth["patient"].nunique()
+        report(done)
     (out / spec.name / "RECORDS").write_text("".join(f"{path}\n" for path in paths), encoding="ascii")
     pd.concat(tables).to_csv(out / "truth" / f"{spec.name}.csv", index=False, float_format="%.4g")
     return {
@@ -82,22 +102,23 @@ def _write_cohort(out: Path, spec: CohortSpec, patients: int, seed: int, progres
 
 
 def _write_batch(folder: Path, batch: Batch, written: int) -> list[str]:
-    """Write a batch's records after the ``written`` ones before it; return their paths below ``folder``."""
+    """Write the records of a batch, ``written`` records being in ``folder`` already; return their paths within it."""
     paths = []
     for offset, row in enumerate(batch.truth.to_dict("records")):
-        place = f"{(written + offset) // FOLDER_SIZE:03d}"
+        subfolder = f"{(written + offset) // FOLDER_SIZE:03d}"
         if offset == 0 or (written + offset) % FOLDER_SIZE == 0:
-            (folder / place).mkdir(parents=True, exist_ok=True)
+            (folder / subfolder).mkdir(parents=True, exist_ok=True)
         name = str(row["record"])
-        write_record(folder / place, name, batch.signals[offset], batch.devices[offset], _comments(row))
-        paths.append(f"{place}/{name}")
+        write_record(folder / subfolder, name, batch.signals[offset], batch.devices[offset], _comments(row))
+        paths.append(f"{subfolder}/{name}")
     return paths
 
 
 def _comments(row: dict[Any, Any]) -> dict[str, str]:
-    """Header comments of one record, with the gaps that its flaws leave.
+    """Comments in the header of one record; fields that the archive has lost say so.
 
-    Sinus rhythm at a usual rate is stated where there is nothing else to state, as in the Challenge's headers.
+    Sinus rhythm at a normal rate is stated only if there is no other finding, as in the headers of the PhysioNet
+    Challenges.
     """
     codes = [code for label, code in SNOMED.items() if row[label] and (label != "SINUS" or row["NORM"])]
     return {

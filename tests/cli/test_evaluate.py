@@ -1,4 +1,4 @@
-"""What ``cape-fed evaluate`` takes for ID and OOD, and which split it uses."""
+"""Which cohorts ``cape-fed evaluate`` accepts as ID and OOD, and which split it uses."""
 
 from __future__ import annotations
 

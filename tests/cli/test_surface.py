@@ -52,7 +52,7 @@ def test_the_arguments(name: str) -> None:
 
 @pytest.mark.parametrize("name", SURFACE)
 def test_help_shows_the_whole_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Lists of stores in brackets included, which look like markup."""
+    """This includes lists of stores in brackets, which look like markup."""
     example = "".join(str(command(name).help).split()).split("Example:")[1]
     assert run([name, "--help"]) == 0
     assert example.startswith(f"cape-fed{name}")

@@ -1,4 +1,4 @@
-"""Fixtures of real deployments: stores once a session, a SuperLink a test."""
+"""Fixtures of real deployments: the stores are written once, a SuperLink is started for every test."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment.harness import Deployment, unavailable
+from tests.deployment.deployment import Deployment, unavailable
 from tests.deployment.hospitals import Hospitals, stage_faulty_app, write_cohorts
 
 
@@ -21,13 +21,13 @@ def hospitals(tmp_path: Path, cohorts: Path) -> Iterator[Hospitals]:
     if reason := unavailable():
         pytest.skip(reason)
     with Deployment(tmp_path / "deployment") as deployment:
-        deployment.start_superlink()
+        deployment.link.start()
         yield Hospitals(deployment, cohorts)
 
 
 @pytest.fixture
 def faulty(hospitals: Hospitals, tmp_path: Path) -> Hospitals:
-    """Hospitals whose ClientApp goes wrong where a site's environment says so."""
+    """Hospitals whose ClientApps fail as the environment of a site asks."""
     app = stage_faulty_app(tmp_path / "faulty-app")
     hospitals.env = {"PYTHONPATH": str(app)}
     return hospitals

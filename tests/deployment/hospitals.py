@@ -1,31 +1,29 @@
-"""Hospitals with small stores on a real SuperLink, and what the same federation gives in simulation."""
+"""Hospitals with small stores on a real SuperLink, and the simulation that they are compared with."""
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from cape_fed.appfiles import stage_app
-from cape_fed.rundir import read_metrics
-from cape_fed.status import read_status
 from cape_fed.store.store import write_store
 from tests import faults
-from tests.deployment.harness import BIN, CONNECTION, Deployment, Process
+from tests.deployment.deployment import Deployment
+from tests.deployment.host import BIN
 from tests.deployment.network import Network
+from tests.deployment.outcome import encoder_of, rounds_done
+from tests.deployment.processes import Process
+from tests.deployment.superlink import CONNECTION
 from tests.pretrain.patients import patient_signals
 
 ROLES = {"a": "train", "b": "train", "d": "evaluate"}
 PATIENTS = {"a": 24, "b": 16, "d": 12}
-"""With a alone a round has its quorum of patients, so that b can go wrong."""
+"""Site a alone has enough patients for a quorum, so that b may fail."""
 SETTINGS = [
     "model=tiny",
     "train.pairs=8",
@@ -37,7 +35,7 @@ SETTINGS = [
 
 
 def write_cohorts(root: Path) -> Path:
-    """One store a hospital, with patients that can be told apart."""
+    """Write one store for each hospital, with patients whose signals differ; returns ``root``."""
     for index, (name, count) in enumerate(PATIENTS.items()):
         signals, owner = patient_signals(patients=count, seed=index)
         records = {
@@ -51,7 +49,7 @@ def write_cohorts(root: Path) -> Path:
 
 
 def simulate(cohorts: Path, out: Path, *overrides: str) -> dict[str, Tensor]:
-    """The encoder of the same federation in simulation, one thread a site."""
+    """Simulate the federation of these hospitals, with one thread for each site; return the encoder."""
     train = ",".join(str(cohorts / name) for name, role in ROLES.items() if role == "train")
     others = ",".join(str(cohorts / name) for name, role in ROLES.items() if role == "evaluate")
     data = [f"data.train=[{train}]", f"data.evaluate=[{others}]", f"out={out}", "device=cpu"]
@@ -60,16 +58,8 @@ def simulate(cohorts: Path, out: Path, *overrides: str) -> dict[str, Tensor]:
     return encoder_of(out)
 
 
-def encoder_of(out: Path) -> dict[str, Tensor]:
-    return load_file(out / "bundle" / "model.safetensors")
-
-
-def same(one: Mapping[str, Tensor], two: Mapping[str, Tensor]) -> bool:
-    return one.keys() == two.keys() and all(torch.equal(value, two[name]) for name, value in one.items())
-
-
 def stage_faulty_app(target: Path) -> Path:
-    """This project with a ClientApp that goes wrong as its environment says; to be put first on the CLI's path."""
+    """Copy the app with a ClientApp that fails as its environment asks; the copy goes first on the path of the CLI."""
     stage_app(target)
     shutil.copy(str(faults.__file__), target / "client" / "faults.py")
     (target / "client" / "faulty.py").write_text(
@@ -87,19 +77,19 @@ class Hospitals:
     deployment: Deployment
     cohorts: Path
     env: dict[str, str] = field(default_factory=dict)
-    """Of the coordinator's command line."""
+    """Additional environment of the coordinator's commands."""
     network: Network | None = None
-    """Where coordinator and sites are hosts of their own, their network."""
+    """The network of coordinator and sites if each has a network namespace."""
 
     @property
     def folder(self) -> Path:
         return self.deployment.folder
 
     def start(self, names: str = "abd", *, fault: Mapping[str, str] | None = None, wait: float = 60) -> None:
-        """Register hospitals and start their sites; ``fault`` by name, see `tests.faults`."""
+        """Register hospitals and start their sites; ``fault`` maps names to faults, see `tests.faults`."""
         for name in names:
-            if name not in self.deployment.keys:
-                self.deployment.register(name)
+            if name not in self.deployment.nodes.keys:
+                self.deployment.nodes.register(name)
             self.start_site(name, (fault or {}).get(name, ""), wait=wait)
 
     def start_site(
@@ -108,24 +98,25 @@ class Hospitals:
         file = self.folder / f"{name}.toml"
         file.write_text(self.toml(name))
         prefix = self.network.prefix(name) if self.network else ()
-        own = {faults.VARIABLE: fault, **(env or {})}
-        return self.deployment.start_site(name, file, env=own, prefix=prefix, wait=wait)
+        return self.deployment.nodes.start_site(
+            name, file, env={faults.VARIABLE: fault, **(env or {})}, prefix=prefix, wait=wait
+        )
 
     def toml(self, name: str) -> str:
-        deployment = self.deployment
+        link = self.deployment.link
         return (
             f'name = "{name}"\nrole = "{ROLES[name]}"\nstate = "{self.state(name)}"\ndevice = "cpu"\nthreads = 1\n'
             f'[stores]\nonly = "{self.cohorts / name}"\n[limits]\nmin_patients = 3\n'
-            f'[superlink]\naddress = "{deployment.address}:{deployment.port}"\n'
-            f'certificate = "{deployment.certificates.ca}"\nkey = "{deployment.make_key(name)}"\n'
+            f'[superlink]\naddress = "{link.address}:{link.port}"\n'
+            f'certificate = "{link.certificates.ca}"\nkey = "{self.deployment.nodes.make_key(name)}"\n'
         )
 
     def state(self, name: str) -> Path:
         return self.folder / "state" / name
 
     def arguments(self, out: Path, *overrides: str) -> list[str]:
-        """The roster is of the hospitals that were registered, or of all before any was."""
-        names = self.deployment.keys or ROLES
+        """The command that starts a run; its roster has the hospitals registered so far, or all if none is."""
+        names = self.deployment.nodes.keys or ROLES
         roster = "roster={" + ",".join(f"{name}: {ROLES[name]}" for name in names) + "}"
         return ["cape-fed", "run", CONNECTION, *SETTINGS, roster, f"out={out}", *overrides]
 
@@ -145,30 +136,3 @@ class Hospitals:
         self.deployment.wait_for(lambda: process.returncode is not None, seconds, f"the end of {process.name}")
         assert process.returncode is not None
         return process.returncode
-
-
-def rounds_done(out: Path) -> int:
-    return int(read_status(out).get("rounds_done", 0))
-
-
-def rounds(out: Path) -> list[dict[str, Any]]:
-    return [line for line in read_metrics(out / "metrics.jsonl") if "loss" in line]
-
-
-def missing(out: Path) -> list[list[str]]:
-    return [line["missing"] for line in rounds(out)]
-
-
-def log_of(out: Path) -> str:
-    return (out / "log.txt").read_text()
-
-
-def named(out: Path, site: str) -> bool:
-    """Whether the log says that a site is not there."""
-    return any(f"site {site} {words}" in log_of(out) for words in ("is silent", "is gone"))
-
-
-def last_evaluation(out: Path) -> dict[str, Any]:
-    lines = (out / "evaluations.jsonl").read_text().splitlines()
-    found: dict[str, Any] = json.loads(lines[-1])
-    return found

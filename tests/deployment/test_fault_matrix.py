@@ -1,4 +1,4 @@
-"""Every fault of a site on real SuperNodes: named, with a reason, and the run goes on."""
+"""Every fault of a site on real SuperNodes: the log names the site and the reason, and the run goes on."""
 
 from __future__ import annotations
 
@@ -14,18 +14,9 @@ import pytest
 from cape_fed.lock import is_locked
 from cape_fed.rundir import LOCK_FILE
 from cape_fed.status import read_status
-from tests.deployment.harness import Process
-from tests.deployment.hospitals import (
-    Hospitals,
-    encoder_of,
-    log_of,
-    missing,
-    named,
-    rounds,
-    rounds_done,
-    same,
-    simulate,
-)
+from tests.deployment.hospitals import Hospitals, simulate
+from tests.deployment.outcome import encoder_of, log_of, missing, named, rounds, rounds_done, same
+from tests.deployment.processes import Process
 from tests.faults import CORRUPTIONS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
@@ -76,7 +67,7 @@ def test_a_step_that_hangs_does_not_keep_the_supernode(
     assert monotonic() - begin < free_within + 15
     assert back
     assert missing(out)[1] == ["b"]
-    # Who is first, the site's watchdog or the message's end, is a matter of a second.
+    # The site's watchdog and the end of the message are a second apart: either may come first.
     said = log_of(out).partition("round 1: site b ")[2]
     assert said.startswith(("was not done before the deadline", "did not answer"))
     follower.kill(signal.SIGINT, group=False)
@@ -107,7 +98,7 @@ def test_a_killed_site_is_named_within_a_minute_and_joins_again(hospitals: Hospi
     follower = hospitals.start_run(out, *QUICK, "federation.rounds=60")
     hospitals.wait_for_rounds(out, 2)
     begin = monotonic()
-    hospitals.deployment.kill_node("b")
+    hospitals.deployment.nodes.kill("b")
     hospitals.deployment.wait_for(lambda: named(out, "b"), 70, "b named")
     took = monotonic() - begin
     print(f"a killed site was named after {took:.0f} s")
@@ -135,7 +126,7 @@ def test_a_restarted_supernode_loses_nothing(hospitals: Hospitals, tmp_path: Pat
     follower = hospitals.start_run(out, *QUICK, *settings)
     for number in (1, 2):
         hospitals.wait_for_rounds(out, number)
-        hospitals.deployment.kill_node("b", signal.SIGTERM)
+        hospitals.deployment.nodes.kill("b", signal.SIGTERM)
         hospitals.deployment.wait_for(lambda: starts(hospitals, "b"), 120, "b back", every=5)
     assert hospitals.wait_for_end(follower, 300) == 0
     expected = simulate(hospitals.cohorts, tmp_path / "simulated", *QUICK, "federation.rounds=4")
@@ -157,9 +148,9 @@ def test_killed_at_twenty_random_moments_a_run_ends_with_the_same_weights(hospit
             break
         kind = draw.choice(["serverapp", "serverapp", "superlink", "both"])
         if kind != "superlink":
-            hospitals.deployment.wait_for(hospitals.deployment.kill_serverapp, 60, "a ServerApp to kill")
+            hospitals.deployment.wait_for(hospitals.deployment.link.kill_serverapp, 60, "a ServerApp to kill")
         if kind != "serverapp":
-            hospitals.deployment.restart_superlink()
+            hospitals.deployment.link.restart()
         kills += 1
         hospitals.wait_for_end(follower, 120)
         assert rounds_done(out) >= before
@@ -173,7 +164,7 @@ def test_killed_at_twenty_random_moments_a_run_ends_with_the_same_weights(hospit
 
 
 def wait_a_while(hospitals: Hospitals, follower: Process, out: Path, seconds: float) -> None:
-    """Wait until the run that is followed has its sites, and ``seconds`` more, unless it ends before."""
+    """Wait until the run has its sites, then for another ``seconds``; return earlier if the run ends."""
     wait_for = hospitals.deployment.wait_for
     wait_for(lambda: is_running(out) or follower.returncode is not None, 120, "the sites")
     end = monotonic() + seconds
@@ -181,8 +172,8 @@ def wait_a_while(hospitals: Hospitals, follower: Process, out: Path, seconds: fl
 
 
 def is_running(out: Path) -> bool:
-    """Whether the run that was started last is past joining."""
-    place, status = out / "superlink.json", read_status(out)
-    if not place.exists() or status.get("state") != "running" or not is_locked(out / LOCK_FILE):
+    """Whether the sites of the latest run have joined."""
+    started, status = out / "superlink.json", read_status(out)
+    if not started.exists() or status.get("state") != "running" or not is_locked(out / LOCK_FILE):
         return False
-    return bool(json.loads(place.read_text())["run"] == status["flower_run"])
+    return bool(json.loads(started.read_text())["run"] == status["flower_run"])

@@ -1,4 +1,4 @@
-"""Coordinator and three sites as hosts of their own: a cut cable, a bad line, wrong clocks, an expired certificate."""
+"""Coordinator and three sites, each as a host: a cut cable, a bad line, wrong clocks, an expired certificate."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.deployment.harness import Deployment, make_certificates, unavailable
-from tests.deployment.hospitals import ROLES, Hospitals, encoder_of, missing, named, same, simulate
-from tests.deployment.network import COORDINATOR, Network, available, clock, clock_available
+from tests.deployment.certificates import make_certificates
+from tests.deployment.clock import clock, clock_available
+from tests.deployment.deployment import Deployment, unavailable
+from tests.deployment.hospitals import ROLES, Hospitals, simulate
+from tests.deployment.network import COORDINATOR, Network, available
+from tests.deployment.outcome import encoder_of, missing, named, same
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -25,7 +28,7 @@ def spread(tmp_path: Path, cohorts: Path) -> Iterator[Hospitals]:
     with Network(list(ROLES)) as network:
         address, prefix = network.address(COORDINATOR), network.prefix(COORDINATOR)
         with Deployment(tmp_path / "deployment", address=address, prefix=prefix) as deployment:
-            deployment.start_superlink()
+            deployment.link.start()
             yield Hospitals(deployment, cohorts, network=network)
 
 
@@ -58,7 +61,7 @@ def test_a_slow_and_lossy_line_slows_the_run_and_changes_nothing(spread: Hospita
 def test_a_site_whose_clock_is_wrong_says_so(hospitals: Hospitals, tmp_path: Path, seconds: int, words: str) -> None:
     if reason := clock_available():
         pytest.skip(reason)
-    hospitals.deployment.register("a")
+    hospitals.deployment.nodes.register("a")
     site = hospitals.start_site("a", env=clock(tmp_path, seconds), wait=0)
     hospitals.deployment.wait_for(lambda: site.returncode is not None, 60, "the refusal")
     assert site.returncode == 2
@@ -69,8 +72,8 @@ def test_a_site_whose_clock_is_wrong_says_so(hospitals: Hospitals, tmp_path: Pat
 def test_a_site_whose_clock_is_wrong_is_refused_by_flower_as_well(hospitals: Hospitals, tmp_path: Path) -> None:
     if reason := clock_available():
         pytest.skip(reason)
-    hospitals.deployment.register("a")
-    node = hospitals.deployment.start_node("a", env=clock(tmp_path, 600), wait=0)
+    hospitals.deployment.nodes.register("a")
+    node = hospitals.deployment.nodes.start("a", env=clock(tmp_path, 600), wait=0)
     hospitals.deployment.wait_for(lambda: node.returncode is not None, 60, "the refusal")
     assert 'activate-node HTTP/1.1" 401' in hospitals.deployment.logs()["superlink"].read_text()
 
@@ -80,7 +83,7 @@ def test_an_expired_certificate_is_named(tmp_path: Path, cohorts: Path) -> None:
         pytest.skip(reason)
     expired = make_certificates(tmp_path / "tls", valid=(timedelta(days=-2), timedelta(days=-1)))
     with Deployment(tmp_path / "deployment", certificates=expired) as deployment:
-        deployment.start_superlink(wait=0)
+        deployment.link.start(wait=0)
         hospitals = Hospitals(deployment, cohorts)
         file = hospitals.folder / "a.toml"
         file.write_text(hospitals.toml("a"))

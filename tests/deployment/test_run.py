@@ -1,4 +1,4 @@
-"""A whole run on real SuperLink and SuperNodes, and a run whose coordinator is killed on the way."""
+"""Whole runs on a real SuperLink with real SuperNodes, also when the coordinator is killed in the middle."""
 
 from __future__ import annotations
 
@@ -10,17 +10,9 @@ import pytest
 
 from cape_fed.appfiles import ROOT
 from cape_fed.status import read_status
-from tests.deployment.harness import CONNECTION
-from tests.deployment.hospitals import (
-    Hospitals,
-    encoder_of,
-    last_evaluation,
-    log_of,
-    missing,
-    rounds,
-    same,
-    simulate,
-)
+from tests.deployment.hospitals import Hospitals, simulate
+from tests.deployment.outcome import encoder_of, last_evaluation, log_of, missing, rounds, same
+from tests.deployment.superlink import CONNECTION
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -64,13 +56,13 @@ def test_after_a_kill_of_serverapp_and_superlink_a_run_resumes_to_the_same_weigh
     out = tmp_path / "run"
     follower = hospitals.start_run(out, "federation.rounds=3")
     hospitals.wait_for_rounds(out, 1)
-    hospitals.deployment.kill_serverapp()
+    hospitals.deployment.link.kill_serverapp()
     assert hospitals.wait_for_end(follower, 60) == 1
     assert f"cape-fed run --resume {out}" in follower.output()
 
     follower = hospitals.deployment.start_cli(["cape-fed", "run", "--resume", str(out)])
     hospitals.wait_for_rounds(out, 2)
-    hospitals.deployment.restart_superlink()
+    hospitals.deployment.link.restart()
     assert hospitals.wait_for_end(follower, 60) == 1
     resumed = hospitals.resume(out)
     assert resumed.returncode == 0, resumed.stderr
@@ -103,7 +95,7 @@ def test_bad_input_is_one_line_and_exit_code_2(hospitals: Hospitals, tmp_path: P
 
 def test_a_site_says_what_is_wrong_with_its_toml(hospitals: Hospitals) -> None:
     deployment = hospitals.deployment
-    deployment.register("a")
+    deployment.nodes.register("a")
     file = hospitals.folder / "a.toml"
     right = hospitals.toml("a")
     for text, words in (
@@ -120,7 +112,7 @@ def test_a_site_says_what_is_wrong_with_its_toml(hospitals: Hospitals) -> None:
     done = deployment.run_cli(["cape-fed", "site", str(file), "--check"], 60)
     assert done.returncode == 0
     assert "a: train, on cpu" in done.stdout
-    deployment.make_key("a").chmod(0o644)
+    deployment.nodes.make_key("a").chmod(0o644)
     done = deployment.run_cli(["cape-fed", "site", str(file), "--check"], 60)
     assert "others can read the key" in done.stderr
 
@@ -136,5 +128,5 @@ def test_a_follower_that_is_interrupted_leaves_the_run_alone(hospitals: Hospital
     followed = hospitals.resume(out)
     assert followed.returncode == 0, followed.stderr
     assert missing(out) == [[], []]
-    place = json.loads((out / "superlink.json").read_text())
-    assert hospitals.deployment.wait_finished(place["run"], 30) == "finished:completed"
+    started = json.loads((out / "superlink.json").read_text())
+    assert hospitals.deployment.wait_finished(started["run"], 30) == "finished:completed"

@@ -1,4 +1,4 @@
-"""An analyst's measurements: what can be read from the signal without knowing how it was made."""
+"""Measurements of an analyst: what can be read from a signal without knowing how it was made."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ BEFORE, AFTER = 200, 300
 @dataclass(frozen=True)
 class Measured:
     rate: float
-    """Beats a minute."""
+    """Beats per minute."""
     variation: float
     """Standard deviation of the RR interval over its mean."""
     beat: NDArray[np.float32]
     """Median beat, ``[12, BEFORE + AFTER]``, around 0 in the PR segment."""
     qrs_onset: float
     qrs: float
-    """ms"""
+    """Duration in ms."""
     p_peak: float
-    """ms before the onset of QRS."""
+    """In ms before the onset of QRS."""
     t_end: float
-    """ms after the onset of QRS."""
+    """In ms after the onset of QRS."""
     axis: float
 
 

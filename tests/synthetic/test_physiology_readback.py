@@ -1,4 +1,4 @@
-"""What was drawn can be measured again in the recordings."""
+"""What was drawn for a patient can be measured in the recordings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def column(measured: list[Measured], name: str) -> pd.Series:
 
 
 def calm(truth: pd.DataFrame) -> pd.Series:
-    """Records on which a simple delineator can be trusted."""
+    """Records in which a simple delineator is reliable."""
     return ~truth.AF & ~truth.LBBB & (truth.rate < 95)
 
 
@@ -85,7 +85,7 @@ def test_hypertrophy_raises_voltage(quiet: Sample, measured: list[Measured]) -> 
 
 @pytest.mark.parametrize(("territory", "lead"), [("inferior", 5), ("anterior", 7), ("lateral", 0)])
 def test_scars_turn_early_forces_away(quiet: Sample, measured: list[Measured], territory: str, lead: int) -> None:
-    """In the leads over the scar the first half of QRS is less positive: Q for R."""
+    """In the leads over the scar, the first half of QRS is less positive: there is Q in place of R."""
     early = np.array([m.beat[lead, m.qrs_onset : int(m.qrs_onset + m.qrs / 5)].mean() for m in measured])
     scar = quiet.truth.mi_territory == territory
     assert scar.sum() > 10
@@ -93,7 +93,7 @@ def test_scars_turn_early_forces_away(quiet: Sample, measured: list[Measured], t
 
 
 def test_normal_records_look_normal(quiet: Sample, measured: list[Measured]) -> None:
-    """R progression, rS in V1, upright P and T in II, all negative in aVR."""
+    """R grows along the chest leads, V1 has rS, P and T are upright in II, and all waves are negative in aVR."""
     normal = quiet.truth.NORM & (quiet.truth.rate < 95)
     waves = {lead: leads(measured, normal, lead) for lead in (3, 6, 7, 9, 10)}
     assert (-waves[6][:, 1] > waves[6][:, 0]).mean() > 0.85
@@ -135,7 +135,7 @@ def test_age_and_sex_are_learnable_but_not_given_away(quiet: Sample, measured: l
 
 
 def test_a_patients_records_resemble_each_other(quiet: Sample, measured: list[Measured]) -> None:
-    """The same heart at two visits is closer than two hearts, but not the same."""
+    """One heart at two visits differs less than two hearts do, but it does differ."""
     beats = np.stack([m.beat[:, m.qrs_onset - 10 : m.qrs_onset + 50].ravel() for m in measured])
     patient = quiet.truth.patient.to_numpy()
     again = np.flatnonzero(patient[1:] == patient[:-1])

@@ -1,4 +1,4 @@
-"""Planted artefacts change what they should in the stored signals, and nothing else."""
+"""A planted artefact changes what it should in the stored signals, and nothing else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store]:
 
 
 def body(store: Store) -> np.ndarray:
-    """Signals ``[N, 12, 750]`` that no cohort pads."""
+    """The samples ``[N, 12, 750]`` that are not padding in any cohort."""
     return store.signals[:, :, :750].astype(float)
 
 
@@ -35,7 +35,7 @@ def sign_of_lead_one(store: Store) -> float:
 
 
 def measured(store: Store) -> np.ndarray:
-    """Size, mains, samples, coarseness and polarity."""
+    """Amplitude, mains hum, valid samples, number of distinct values, polarity of lead I."""
     distinct = np.median([len(np.unique(x[LEAD_I])) for x in body(store)])
     return np.array([body(store).std(), at_the_mains(store), store.valid.mean(), distinct, sign_of_lead_one(store)])
 
@@ -49,7 +49,7 @@ def test_five_cohorts_a_condition_three_to_train_on() -> None:
         planted_cohorts("hum")
 
 
-def test_evaluation_cohorts_have_values_of_their_own() -> None:
+def test_evaluation_cohorts_differ_from_training_cohorts() -> None:
     for condition in ("gain", "mains", "padding", "rate", "adc-step"):
         devices = [spec.devices[0] for spec in planted_cohorts(condition)]
         assert len(set(devices)) == 5, condition
@@ -83,7 +83,7 @@ def test_adc_step(stores: dict[str, Store]) -> None:
 def test_lead_swap(stores: dict[str, Store]) -> None:
     signs = [sign_of_lead_one(stores[f"lead-swap-{letter}"]) for letter in "abcde"]
     assert [sign > 0 for sign in signs] == [True, True, False, True, False]
-    slopes = np.diff(body(stores["lead-swap-c"]), axis=-1)  # the baseline of each lead is taken off at ingest
+    slopes = np.diff(body(stores["lead-swap-c"]), axis=-1)  # ingest removes the baseline of each lead
     assert np.abs(slopes[:, 0] + slopes[:, 2] - slopes[:, 1]).max() <= 5  # I + III = II holds after the swap
 
 
@@ -92,18 +92,18 @@ def test_nothing_differs_without_an_artefact(stores: dict[str, Store]) -> None:
     size, mains, samples, distinct, polarity = none.max(axis=0) / none.min(axis=0)
     assert samples == 1
     assert max(size, distinct, polarity) < 1.6
-    assert mains < 2  # against 3 and more between planted ones
+    assert mains < 2  # planted hum differs by a factor of 3 and more
     for store in stores.values():
         assert store.meta.patients == 24
         assert not store.meta.dropped
 
 
-def test_patients_are_nobodys_twice(stores: dict[str, Store]) -> None:
+def test_no_patient_is_in_two_stores(stores: dict[str, Store]) -> None:
     keys = [key for store in stores.values() for key in store.patient_keys]
     assert len(keys) == len(set(keys))
 
 
-def test_what_is_there_stays(tmp_path: Path) -> None:
+def test_cohorts_that_exist_are_kept(tmp_path: Path) -> None:
     (first,) = plant(tmp_path, ["none"], 4, 0, 1).values()
     before = {path: (path / "store.json").stat().st_mtime_ns for path in first.train}
     (again,) = plant(tmp_path, ["none"], 4, 0, 1).values()

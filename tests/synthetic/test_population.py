@@ -1,4 +1,4 @@
-"""Who comes to the hospital."""
+"""The patients of a population: demographics, and how often each illness occurs."""
 
 from __future__ import annotations
 

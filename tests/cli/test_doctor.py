@@ -1,3 +1,5 @@
+"""The command ``doctor`` as a user meets it."""
+
 from __future__ import annotations
 
 import json
