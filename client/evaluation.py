@@ -14,9 +14,9 @@ from torch import Tensor
 
 from cape_fed.evaluate.cohorts import Cohort, site_cohorts
 from cape_fed.evaluate.embed import embed_store
-from cape_fed.evaluate.federated import site_sums, transfer_cells, within_cells
+from cape_fed.evaluate.federated.federated import site_sums, transfer_cells, within_cells
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.representation import Representation
+from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.evaluate.tasks import task_names
 from cape_fed.federation.evaluation import Records, cells_records, has_probes, read_probes, sums_records
 from cape_fed.federation.messages import Task

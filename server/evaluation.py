@@ -12,9 +12,9 @@ from flwr.app import Message
 from torch import Tensor
 
 from cape_fed.config import RunConfig
-from cape_fed.evaluate.federated import fit_transfer, validation_score
+from cape_fed.evaluate.federated.federated import fit_transfer, validation_score
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.predict import Material
+from cape_fed.evaluate.probes.predict import Material
 from cape_fed.evaluate.tasks import AGE, SEX
 from cape_fed.federation.evaluation import SiteCells, probes_records, read_cells, read_sums
 from cape_fed.federation.roster import Member

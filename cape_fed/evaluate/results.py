@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate.bootstrap import Sampled
 from cape_fed.evaluate.cohorts import Probe, Role
 from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.statistics.bootstrap import Sampled
 from cape_fed.files import atomic_file
 
 RESULTS_FILE = "results.json"

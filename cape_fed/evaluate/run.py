@@ -13,19 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate.artefact import LINEAR, METRIC, NEAREST, probe_artefacts, probe_projections
-from cape_fed.evaluate.calibration import calibrate
+from cape_fed.evaluate.artefact.probe import LINEAR, METRIC, NEAREST, probe_artefacts, probe_projections
 from cape_fed.evaluate.cohorts import Cohort, make_cohorts
-from cape_fed.evaluate.delong import delong_interval
-from cape_fed.evaluate.differences import compare
+from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, write_predictions
+from cape_fed.evaluate.files.sample import SAMPLE_FILE, write_sample
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.pooled import score_with_pools
-from cape_fed.evaluate.predict import Features, Prediction, fit, predict_with
-from cape_fed.evaluate.predictions import PREDICTIONS_FILE, write_predictions
+from cape_fed.evaluate.probes.predict import Features, Prediction, fit, predict_with
+from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Embed, Representation
 from cape_fed.evaluate.report.document import CURVES_FILE, report_evaluation
 from cape_fed.evaluate.report.examples import draw_examples
 from cape_fed.evaluate.report.maps import draw_map
-from cape_fed.evaluate.representation import DEMOGRAPHICS, Embed, Representation
 from cape_fed.evaluate.results import (
     RESULTS_FILE,
     ArtefactProbe,
@@ -38,10 +35,13 @@ from cape_fed.evaluate.results import (
     Results,
     write_json,
 )
-from cape_fed.evaluate.sample import SAMPLE_FILE, write_sample
-from cape_fed.evaluate.scores import Key, Resamples, Scored, make_resamples
-from cape_fed.evaluate.subgroups import score_subgroups
-from cape_fed.evaluate.tables import method_results
+from cape_fed.evaluate.scoring.calibration import calibrate
+from cape_fed.evaluate.scoring.cells import Key, Resamples, Scored, make_resamples
+from cape_fed.evaluate.scoring.differences import compare
+from cape_fed.evaluate.scoring.pooled import score_with_pools
+from cape_fed.evaluate.scoring.subgroups import score_subgroups
+from cape_fed.evaluate.scoring.tables import method_results
+from cape_fed.evaluate.statistics.delong import delong_interval
 from cape_fed.evaluate.tasks import task_names
 from cape_fed.files import atomic_file
 from cape_fed.store import Store

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from cape_fed.evaluate.cohorts import Probe
-from cape_fed.evaluate.moments import Moments
-from cape_fed.evaluate.predict import Material
+from cape_fed.evaluate.probes.moments import Moments
+from cape_fed.evaluate.probes.predict import Material
 from cape_fed.evaluate.results import Cell, Estimate
 from cape_fed.evaluate.tasks import Support, is_regression, metrics_of
 

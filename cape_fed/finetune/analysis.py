@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from cape_fed.evaluate.aggregate import mean_over_cohorts, shared_tasks
-from cape_fed.evaluate.bootstrap import Sampled, bootstrap, mean
-from cape_fed.evaluate.calibration import calibration_metrics
 from cape_fed.evaluate.cohorts import Role
-from cape_fed.evaluate.differences import MEAN, sampled_values
-from cape_fed.evaluate.effects import effect
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.pooled import POOLS, score_with_pools
-from cape_fed.evaluate.predict import Prediction
-from cape_fed.evaluate.scores import Resamples, make_resamples
+from cape_fed.evaluate.probes.predict import Prediction
+from cape_fed.evaluate.scoring.aggregate import mean_over_cohorts, shared_tasks
+from cape_fed.evaluate.scoring.calibration import calibration_metrics
+from cape_fed.evaluate.scoring.cells import Resamples, make_resamples
+from cape_fed.evaluate.scoring.differences import MEAN, sampled_values
+from cape_fed.evaluate.scoring.pooled import POOLS, score_with_pools
+from cape_fed.evaluate.statistics.bootstrap import Sampled, bootstrap, mean
+from cape_fed.evaluate.statistics.effects import effect
 from cape_fed.evaluate.tasks import is_regression, support_of
 from cape_fed.finetune.cell import Cell
 from cape_fed.finetune.config import Mode

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
 from cape_fed.evaluate.cohorts import Cohort
-from cape_fed.evaluate.predict import Prediction
+from cape_fed.evaluate.probes.predict import Prediction
 from cape_fed.evaluate.tasks import is_regression
 from cape_fed.files import atomic_directory
 from cape_fed.finetune.classifier import Classifier

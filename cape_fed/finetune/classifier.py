@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cape_fed.evaluate.probe import LEAST_SPREAD
+from cape_fed.evaluate.probes.ridge import LEAST_SPREAD
 from cape_fed.finetune.config import Mode
 from cape_fed.pretrain.encoder import Encoder
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from cape_fed.evaluate.metrics import HIGHER_IS_BETTER, ranking_metrics
+from cape_fed.evaluate.statistics.metrics import HIGHER_IS_BETTER, ranking_metrics
 from cape_fed.evaluate.tasks import is_regression
 
 Targets = NDArray[Any]

@@ -10,7 +10,7 @@ import numpy as np
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import Cohort, Role
-from cape_fed.evaluate.predictions import PREDICTIONS_FILE, write_predictions
+from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, write_predictions
 from cape_fed.evaluate.results import RESULTS_FILE, BundleInfo, write_json
 from cape_fed.evaluate.tasks import is_regression, support_of
 from cape_fed.finetune.analysis import analyse

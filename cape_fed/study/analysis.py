@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from cape_fed.evaluate.bootstrap import Sampled
-from cape_fed.evaluate.effects import effect
-from cape_fed.evaluate.similarity import linear_cka
+from cape_fed.evaluate.statistics.bootstrap import Sampled
+from cape_fed.evaluate.statistics.effects import effect
+from cape_fed.evaluate.statistics.similarity import linear_cka
 from cape_fed.study.artefacts import carried
 from cape_fed.study.cell import Outcome
 from cape_fed.study.config import Claim, Question, StudyConfig

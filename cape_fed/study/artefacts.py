@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from cape_fed.evaluate.artefact import LINEAR
-from cape_fed.evaluate.bootstrap import Sampled
+from cape_fed.evaluate.artefact.probe import LINEAR
+from cape_fed.evaluate.statistics.bootstrap import Sampled
 from cape_fed.study.cell import Outcome
 from cape_fed.study.config import Question
 from cape_fed.study.contrasts import contrast, correct

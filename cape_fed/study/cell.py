@@ -18,9 +18,9 @@ from pydantic import ValidationError
 
 from cape_fed.compose import describe
 from cape_fed.errors import InputError
-from cape_fed.evaluate.bootstrap import Sampled
 from cape_fed.evaluate.embed import embed_store
-from cape_fed.evaluate.representation import DEMOGRAPHICS, Representation
+from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Representation
+from cape_fed.evaluate.statistics.bootstrap import Sampled
 from cape_fed.files import atomic_directory, atomic_file
 from cape_fed.pretrain.cohorts import open_stores, split_stores
 from cape_fed.pretrain.encoder import build_encoder, encoder_config

@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.aggregate import probe_values
-from cape_fed.evaluate.artefact import LINEAR, probe_projections, tell_apart
-from cape_fed.evaluate.bootstrap import Sampled, mean
+from cape_fed.evaluate.artefact.probe import LINEAR, probe_projections, tell_apart
 from cape_fed.evaluate.cohorts import Probe, make_cohorts
-from cape_fed.evaluate.differences import MEAN, sampled_values
+from cape_fed.evaluate.files.sample import draw_sample
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.pooled import POOLS, score_with_pools
-from cape_fed.evaluate.predict import predict
-from cape_fed.evaluate.representation import Representation
-from cape_fed.evaluate.sample import draw_sample
-from cape_fed.evaluate.scores import make_resamples
+from cape_fed.evaluate.probes.predict import predict
+from cape_fed.evaluate.probes.representation import Representation
+from cape_fed.evaluate.scoring.aggregate import probe_values
+from cape_fed.evaluate.scoring.cells import make_resamples
+from cape_fed.evaluate.scoring.differences import MEAN, sampled_values
+from cape_fed.evaluate.scoring.pooled import POOLS, score_with_pools
+from cape_fed.evaluate.statistics.bootstrap import Sampled, mean
 from cape_fed.evaluate.tasks import task_names
 from cape_fed.pretrain.cohorts import split_stores
 from cape_fed.pretrain.config import SplitConfig

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from cape_fed.evaluate.effects import Effect
+from cape_fed.evaluate.statistics.effects import Effect
 from cape_fed.study.config import Claim, StudyConfig
 
 SIGNIFICANT = 0.05

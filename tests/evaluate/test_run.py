@@ -9,8 +9,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cape_fed.errors import InputError
+from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, read_predictions
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.predictions import PREDICTIONS_FILE, read_predictions
 from cape_fed.evaluate.results import RESULTS_FILE, Results, read_results
 from cape_fed.evaluate.run import evaluate_bundle
 from cape_fed.store import Store

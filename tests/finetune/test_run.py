@@ -12,7 +12,7 @@ from cape_fed.cli.main import run
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 from cape_fed.evaluate.embed import embed_store
-from cape_fed.evaluate.predictions import read_predictions
+from cape_fed.evaluate.files.predictions import read_predictions
 from cape_fed.finetune import run as finetuning
 from cape_fed.finetune.results import FinetuneResults
 from cape_fed.pretrain.cohorts import count_store

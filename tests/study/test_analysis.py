@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cape_fed.evaluate.bootstrap import Sampled
-from cape_fed.evaluate.effects import effect, holm
+from cape_fed.evaluate.statistics.bootstrap import Sampled
+from cape_fed.evaluate.statistics.effects import effect, holm
 from cape_fed.study.analysis import answer, judge
 from cape_fed.study.cell import Outcome
 from cape_fed.study.config import Claim, StudyConfig

@@ -8,10 +8,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from cape_fed.evaluate.pooled import POOLS
 from cape_fed.evaluate.report.view import View
 from cape_fed.evaluate.report.words import METRIC_NAMES, SCOPE_NAMES, number
 from cape_fed.evaluate.results import Difference, Estimate
+from cape_fed.evaluate.scoring.pooled import POOLS
 from cape_fed.report.style import INK, MARKERS, QUIET, RC, method_colours, new_figure, plain_axes, to_svg
 
 SCOPES = ("id", "ood", "worst")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cape_fed.evaluate.metrics import HIGHER_IS_BETTER
 from cape_fed.evaluate.report.words import METRIC_NAMES, interval, number
+from cape_fed.evaluate.statistics.metrics import HIGHER_IS_BETTER
 from cape_fed.finetune.results import FinetuneResults, Gain
 from cape_fed.report.numbers import p_text
 
