@@ -12,7 +12,7 @@ from flwr.app import Message
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cape_fed.evaluate.cohorts import Cohort, site_cohorts
+from cape_fed.evaluate.cohorts import EvaluatedCohort, site_cohorts
 from cape_fed.evaluate.embed import embed_store
 from cape_fed.evaluate.federated.federated import site_sums, transfer_cells, within_cells
 from cape_fed.evaluate.options import EvaluateOptions
@@ -59,7 +59,7 @@ def score_probes(message: Message, task: Task, tensors: Mapping[str, Tensor], si
     )
 
 
-def _cohorts(task: Task, site: SiteConfig) -> list[Cohort]:
+def _cohorts(task: Task, site: SiteConfig) -> list[EvaluatedCohort]:
     opened = open_cohorts(site.stores, task.config.split, site.splits(task.run))
     stores = [cohort.store for cohort in opened]
     splits = {cohort.name: cohort.split for cohort in opened}

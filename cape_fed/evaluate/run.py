@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate.artefact.probe import LINEAR, METRIC, NEAREST, probe_artefacts, probe_projections
-from cape_fed.evaluate.cohorts import Cohort, make_cohorts
+from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, write_predictions
 from cape_fed.evaluate.files.sample import SAMPLE_FILE, write_sample
 from cape_fed.evaluate.options import EvaluateOptions
@@ -117,7 +117,7 @@ def identify(bundle: Path) -> BundleInfo:
 
 
 def _probe_heads(
-    cohorts: Sequence[Cohort], features: Features, heads: Mapping[str, Project], options: EvaluateOptions
+    cohorts: Sequence[EvaluatedCohort], features: Features, heads: Mapping[str, Project], options: EvaluateOptions
 ) -> tuple[Estimate | None, Estimate | None]:
     """The cohort probe on projections, linear and by neighbours; None where there is no head."""
     projections = {place: {name: head(own) for name, own in features.items()} for place, head in heads.items()}
@@ -129,7 +129,7 @@ def _probe_heads(
 
 
 def _evaluate(
-    method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions
+    method: Representation, cohorts: Sequence[EvaluatedCohort], features: Features, options: EvaluateOptions
 ) -> _Outcome:
     probes = fit(method, cohorts, features, options)
     return _Outcome(
@@ -141,7 +141,7 @@ def _evaluate(
 
 def _results(
     outcomes: Mapping[str, _Outcome],
-    cohorts: Sequence[Cohort],
+    cohorts: Sequence[EvaluatedCohort],
     method: str,
     bundle: BundleInfo,
     options: EvaluateOptions,
@@ -168,7 +168,7 @@ def _results(
 
 def _table(
     scored: Mapping[Key, Scored],
-    cohorts: Sequence[Cohort],
+    cohorts: Sequence[EvaluatedCohort],
     outcome: _Outcome,
     demographics: ArtefactProbe,
     resamples: Resamples,
@@ -194,7 +194,7 @@ def _delong(scored: Mapping[Key, Scored], predictions: Sequence[Prediction], lev
     return found
 
 
-def _describe(cohort: Cohort) -> CohortInfo:
+def _describe(cohort: EvaluatedCohort) -> CohortInfo:
     return CohortInfo(
         role=cohort.role,
         records=len(cohort.store),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
-from cape_fed.evaluate.cohorts import Cohort
+from cape_fed.evaluate.cohorts import EvaluatedCohort
 from cape_fed.evaluate.probes.predict import Prediction
 from cape_fed.evaluate.tasks import is_regression
 from cape_fed.files import atomic_directory
@@ -57,7 +57,7 @@ class Material:
     """What all cells have in common."""
 
     encoder: PretrainedEncoder
-    cohorts: Sequence[Cohort]
+    cohorts: Sequence[EvaluatedCohort]
     """Those whose labels are learnt (ID) and those that are only tested (OOD)."""
     tasks: Sequence[str]
     config: RunConfig
@@ -74,7 +74,7 @@ class Material:
         return self._part("valid")
 
     @property
-    def learnt(self) -> list[Cohort]:
+    def learnt(self) -> list[EvaluatedCohort]:
         """The ID cohorts."""
         return [cohort for cohort in self.cohorts if cohort.role == "id"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cape_fed.evaluate.cohorts import Cohort
+from cape_fed.evaluate.cohorts import EvaluatedCohort
 from cape_fed.finetune.classifier import Classifier
 from cape_fed.pretrain.cohorts import count_store
 from cape_fed.release.bundle import write_bundle
@@ -27,7 +27,7 @@ def keep(
     tasks: Sequence[str],
     profile: Profile,
     provenance: Mapping[str, Any],
-    cohorts: Sequence[Cohort],
+    cohorts: Sequence[EvaluatedCohort],
 ) -> None:
     """Write ``bundle/``, `HEAD` and ``splits/`` into ``path``.
 

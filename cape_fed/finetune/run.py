@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate.cohorts import Cohort, Role
+from cape_fed.evaluate.cohorts import EvaluatedCohort, Role
 from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, write_predictions
 from cape_fed.evaluate.results import RESULTS_FILE, BundleInfo, write_json
 from cape_fed.evaluate.tasks import is_regression, support_of
@@ -54,7 +54,7 @@ def finetune_cohorts(
     return results
 
 
-def usable_tasks(cohorts: Sequence[Cohort], target: Target, minimum: int) -> list[str]:
+def usable_tasks(cohorts: Sequence[EvaluatedCohort], target: Target, minimum: int) -> list[str]:
     """Yes-or-no tasks, or age, with ``minimum`` patients to learn from and as many to be tested on.
 
     For a yes or no they are so many of either kind. Raises InputError where there is no such task.
@@ -80,7 +80,7 @@ def _run(material: Material, cell: Cell, folder: Path) -> None:
         log.info("%s: step %d, %.0f s", cell.name, facts.step, facts.seconds)
 
 
-def _strength(cohorts: Sequence[Cohort], task: str, part: str) -> int:
+def _strength(cohorts: Sequence[EvaluatedCohort], task: str, part: str) -> int:
     rows = [cohort.train if part == "train" else cohort.tested["transfer"] for cohort in cohorts]
     return sum(
         support_of(cohort.targets[task][own], cohort.store.patients[own]).strength(task)
@@ -110,7 +110,7 @@ def _results(
     )
 
 
-def _describe(cohort: Cohort, split: str) -> TunedCohort:
+def _describe(cohort: EvaluatedCohort, split: str) -> TunedCohort:
     def count(rows: np.ndarray) -> int:
         return len(np.unique(cohort.store.patients[rows]))
 

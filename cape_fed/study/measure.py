@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.evaluate.artefact.probe import LINEAR, probe_projections, tell_apart
-from cape_fed.evaluate.cohorts import Probe, make_cohorts
+from cape_fed.evaluate.cohorts import ProbeKind, make_cohorts
 from cape_fed.evaluate.files.sample import draw_sample
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.predict import predict
@@ -31,7 +31,7 @@ Measures = dict[str, Sampled]
 """By name: ``metric/scope`` of the mean over tasks, ``task/scope`` of single tasks, ``probe/...``, ``artefact/...``."""
 
 PROBE, ARTEFACT = "probe/", "artefact/"
-WITHIN: Probe = "within"
+WITHIN: ProbeKind = "within"
 
 
 def measure(

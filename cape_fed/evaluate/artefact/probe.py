@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cape_fed.evaluate.artefact.discriminant import fit_discriminants
 from cape_fed.evaluate.artefact.matching import match
-from cape_fed.evaluate.cohorts import Cohort, Rows
+from cape_fed.evaluate.cohorts import EvaluatedCohort, Rows
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.moments import Moments
 from cape_fed.evaluate.probes.predict import Features
@@ -32,7 +32,7 @@ Classes = NDArray[np.intp]
 class _Side:
     """One of the cohorts to be told apart, with the rows that serve each purpose."""
 
-    cohort: Cohort
+    cohort: EvaluatedCohort
     train: Rows
     valid: Rows
     test: Rows
@@ -61,7 +61,7 @@ Fit = Callable[[Sequence[_Side], Features, EvaluateOptions], Callable[[NDArray[n
 """From training and validation records to what names the cohort ``[n]`` of features ``[n, D]``."""
 
 
-def probe_artefacts(cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions) -> ArtefactProbe:
+def probe_artefacts(cohorts: Sequence[EvaluatedCohort], features: Features, options: EvaluateOptions) -> ArtefactProbe:
     """Name the cohort of test patients by a linear discriminant and by nearest neighbours, of all and of matched ones.
 
     Between the ID cohorts with enough test patients, or between all such cohorts where fewer than two are ID.
@@ -90,7 +90,7 @@ def probe_artefacts(cohorts: Sequence[Cohort], features: Features, options: Eval
     )
 
 
-def tell_apart(cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions) -> dict[str, Sampled]:
+def tell_apart(cohorts: Sequence[EvaluatedCohort], features: Features, options: EvaluateOptions) -> dict[str, Sampled]:
     """Balanced accuracies of naming the cohort, by probe: `LINEAR`, `NEAREST`, and both on matched records.
 
     Every cohort has the same weight in a fit whatever its size, and the same in the balanced accuracy (mean recall),
@@ -102,7 +102,7 @@ def tell_apart(cohorts: Sequence[Cohort], features: Features, options: EvaluateO
 
 
 def probe_projections(
-    cohorts: Sequence[Cohort], projections: Mapping[str, Features], options: EvaluateOptions
+    cohorts: Sequence[EvaluatedCohort], projections: Mapping[str, Features], options: EvaluateOptions
 ) -> dict[str, Sampled]:
     """The same on what heads make of the embeddings, as the mean over the heads; empty without a head.
 
@@ -130,7 +130,7 @@ def _probes(sides: _Sides) -> dict[str, tuple[Sequence[_Side], Fit]]:
     return probes
 
 
-def _sides(cohorts: Sequence[Cohort], options: EvaluateOptions) -> _Sides:
+def _sides(cohorts: Sequence[EvaluatedCohort], options: EvaluateOptions) -> _Sides:
     """Both empty where fewer than two cohorts have enough test patients."""
     enough = [
         side
@@ -230,5 +230,5 @@ def _choose(probes: Sequence[LinearProbe], valid: Sequence[NDArray[np.float32]])
     return max(probes, key=quality)
 
 
-def _patients(cohort: Cohort, rows: Rows) -> int:
+def _patients(cohort: EvaluatedCohort, rows: Rows) -> int:
     return len(np.unique(cohort.store.patients[rows]))

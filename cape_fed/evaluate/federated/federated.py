@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from cape_fed.evaluate.cohorts import Cohort, Probe, Rows
+from cape_fed.evaluate.cohorts import EvaluatedCohort, ProbeKind, Rows
 from cape_fed.evaluate.federated.disclosure import choose_records
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Features, Material, Prediction, apply_probes, fit_probes, materials, pool
+from cape_fed.evaluate.probes.predict import Features, Prediction, ProbeSums, apply_probes, fit_probes, materials, pool
 from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.evaluate.probes.ridge import LinearProbe
 from cape_fed.evaluate.results import Cell
@@ -25,8 +25,8 @@ _CONSTANT = 1e-12
 
 
 def site_sums(
-    cohorts: Sequence[Cohort], features: Features, method: Representation, minimum: int
-) -> dict[str, Material]:
+    cohorts: Sequence[EvaluatedCohort], features: Features, method: Representation, minimum: int
+) -> dict[str, ProbeSums]:
     """What one site gives towards the transfer probe of each task: sums over all its ID cohorts together.
 
     The sums are over records so chosen that neither a sum nor the difference of two is of fewer than ``minimum``
@@ -45,12 +45,12 @@ def site_sums(
     )
 
 
-def fit_transfer(sums: Sequence[Mapping[str, Material]], options: EvaluateOptions) -> dict[str, LinearProbe]:
+def fit_transfer(sums: Sequence[Mapping[str, ProbeSums]], options: EvaluateOptions) -> dict[str, LinearProbe]:
     """The transfer probe of each task that has enough patients in the sums of all sites together."""
     return fit_probes(pool(sums), options)
 
 
-def validation_score(sums: Sequence[Mapping[str, Material]], probes: Mapping[str, LinearProbe]) -> dict[str, float]:
+def validation_score(sums: Sequence[Mapping[str, ProbeSums]], probes: Mapping[str, LinearProbe]) -> dict[str, float]:
     """R² of each task's probe over the validation records of all sites, a yes counting 1 and a no 0.
 
     Spread is that around the mean over all sites. A task without validation records, or whose target does not vary
@@ -67,7 +67,7 @@ def validation_score(sums: Sequence[Mapping[str, Material]], probes: Mapping[str
 
 
 def within_cells(
-    cohorts: Sequence[Cohort], features: Features, method: Representation, options: EvaluateOptions
+    cohorts: Sequence[EvaluatedCohort], features: Features, method: Representation, options: EvaluateOptions
 ) -> Cells:
     """Fit each cohort's own probes and score its held-out records with them: a cell for every task of a cohort.
 
@@ -81,7 +81,7 @@ def within_cells(
 
 
 def transfer_cells(
-    cohorts: Sequence[Cohort],
+    cohorts: Sequence[EvaluatedCohort],
     features: Features,
     method: Representation,
     probes: Mapping[str, LinearProbe],
@@ -99,14 +99,14 @@ def transfer_cells(
 
 
 def _cells(
-    cohorts: Sequence[Cohort], predictions: Sequence[Prediction], kind: Probe, options: EvaluateOptions
+    cohorts: Sequence[EvaluatedCohort], predictions: Sequence[Prediction], kind: ProbeKind, options: EvaluateOptions
 ) -> Cells:
     scored = score(predictions, make_resamples(predictions, options), options)
     return {cohort.name: {task: fill(scored, cohort, task, kind).cell for task in cohort.targets} for cohort in cohorts}
 
 
 def _choose(
-    cohorts: Sequence[Cohort], rows: Sequence[Rows], tasks: Sequence[str], minimum: int
+    cohorts: Sequence[EvaluatedCohort], rows: Sequence[Rows], tasks: Sequence[str], minimum: int
 ) -> dict[str, list[Rows]]:
     """Out of ``rows`` of each cohort, those that each task's sums may be over."""
     parts = list(zip(cohorts, rows, strict=True))
@@ -121,8 +121,8 @@ def _choose(
 
 
 def _restrict(
-    cohort: Cohort, train: Mapping[str, Sequence[Rows]], valid: Mapping[str, Sequence[Rows]], index: int
-) -> Cohort:
+    cohort: EvaluatedCohort, train: Mapping[str, Sequence[Rows]], valid: Mapping[str, Sequence[Rows]], index: int
+) -> EvaluatedCohort:
     """The cohort as if nothing but the chosen records of the ``index``-th cohort were annotated."""
     targets = {}
     for task, rows in train.items():

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate.cohorts import Cohort, Role
+from cape_fed.evaluate.cohorts import EvaluatedCohort, Role
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.predict import Features
 from cape_fed.files import atomic_file
@@ -38,7 +38,7 @@ class Sample:
         return len(self.digests) > 3 and np.array_equal(self.digests, other.digests)
 
 
-def draw_sample(cohorts: Sequence[Cohort], features: Features, rng: np.random.Generator) -> Sample:
+def draw_sample(cohorts: Sequence[EvaluatedCohort], features: Features, rng: np.random.Generator) -> Sample:
     """At most `MOST` of the records evaluated in some cohorts, the same ones for every encoder."""
     digests = np.concatenate([cohort.store.digests[cohort.tested["transfer"]] for cohort in cohorts])
     embedded = np.concatenate([features[cohort.name][cohort.tested["transfer"]] for cohort in cohorts])
@@ -46,7 +46,7 @@ def draw_sample(cohorts: Sequence[Cohort], features: Features, rng: np.random.Ge
     return Sample(embedded[chosen], digests[chosen])
 
 
-def write_sample(cohorts: Sequence[Cohort], features: Features, path: Path, options: EvaluateOptions) -> None:
+def write_sample(cohorts: Sequence[EvaluatedCohort], features: Features, path: Path, options: EvaluateOptions) -> None:
     """Write a sample of the records evaluated of each role."""
     arrays: dict[str, Any] = {}
     for role in _ROLES:

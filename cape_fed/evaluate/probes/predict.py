@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.cohorts import Cohort, Probe, Rows
+from cape_fed.evaluate.cohorts import EvaluatedCohort, ProbeKind, Rows
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.moments import Moments, moments_by_task
 from cape_fed.evaluate.probes.representation import Representation
@@ -29,7 +29,7 @@ class Prediction:
     method: str
     cohort: str
     task: str
-    probe: Probe
+    probe: ProbeKind
     rows: Rows
     patients: NDArray[np.int64]
     """Patient codes of the store."""
@@ -38,7 +38,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Material:
+class ProbeSums:
     """What one cohort gives towards the probe of one task: sums, and how many patients are in them."""
 
     train: Moments
@@ -46,8 +46,8 @@ class Material:
     support: Support
     """Of the train records."""
 
-    def __add__(self, other: Material) -> Material:
-        return Material(self.train + other.train, self.valid + other.valid, self.support + other.support)
+    def __add__(self, other: ProbeSums) -> ProbeSums:
+        return ProbeSums(self.train + other.train, self.valid + other.valid, self.support + other.support)
 
     def fit(self, task: str, options: EvaluateOptions) -> LinearProbe | None:
         """The probe, or None where too few patients stand behind it."""
@@ -56,7 +56,7 @@ class Material:
         return choose_ridge(self.train, self.valid, options.penalties)
 
 
-def materials(cohort: Cohort, features: NDArray[np.float32], method: Representation) -> dict[str, Material]:
+def materials(cohort: EvaluatedCohort, features: NDArray[np.float32], method: Representation) -> dict[str, ProbeSums]:
     """Sum up one cohort's train and validation records for every task. Only these sums enter a probe."""
     train, valid = (
         moments_by_task(features[rows], {task: target[rows] for task, target in cohort.targets.items()})
@@ -66,20 +66,20 @@ def materials(cohort: Cohort, features: NDArray[np.float32], method: Representat
     for task, target in cohort.targets.items():
         columns = method.columns(task, features.shape[1])
         support = support_of(target[cohort.train], cohort.store.patients[cohort.train])
-        given[task] = Material(train[task].columns(columns), valid[task].columns(columns), support)
+        given[task] = ProbeSums(train[task].columns(columns), valid[task].columns(columns), support)
     return given
 
 
-def pool(given: Iterable[Mapping[str, Material]]) -> dict[str, Material]:
+def pool(given: Iterable[Mapping[str, ProbeSums]]) -> dict[str, ProbeSums]:
     """Add up by task what cohorts or sites give; each need not give something towards every task."""
-    pooled: dict[str, Material] = {}
+    pooled: dict[str, ProbeSums] = {}
     for site in given:
         for task, material in site.items():
             pooled[task] = pooled[task] + material if task in pooled else material
     return pooled
 
 
-def fit_probes(given: Mapping[str, Material], options: EvaluateOptions) -> dict[str, LinearProbe]:
+def fit_probes(given: Mapping[str, ProbeSums], options: EvaluateOptions) -> dict[str, LinearProbe]:
     """The probe of each task that has enough patients behind it."""
     fitted = {task: material.fit(task, options) for task, material in given.items()}
     return {task: probe for task, probe in fitted.items() if probe is not None}
@@ -95,7 +95,9 @@ class Probes:
     """By cohort and task."""
 
 
-def fit(method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions) -> Probes:
+def fit(
+    method: Representation, cohorts: Sequence[EvaluatedCohort], features: Features, options: EvaluateOptions
+) -> Probes:
     """Fit within and transfer probes.
 
     A within probe is fitted on the cohort's own train patients; the transfer probe of a task on the train patients of
@@ -107,14 +109,14 @@ def fit(method: Representation, cohorts: Sequence[Cohort], features: Features, o
 
 
 def predict(
-    method: Representation, cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions
+    method: Representation, cohorts: Sequence[EvaluatedCohort], features: Features, options: EvaluateOptions
 ) -> list[Prediction]:
     """Fit all probes and score every cohort's annotated test records with them."""
     return predict_with(method, cohorts, features, fit(method, cohorts, features, options))
 
 
 def predict_with(
-    method: Representation, cohorts: Sequence[Cohort], features: Features, probes: Probes
+    method: Representation, cohorts: Sequence[EvaluatedCohort], features: Features, probes: Probes
 ) -> list[Prediction]:
     """Score every cohort's annotated test records with its within and the transfer probes."""
     blocks: list[Prediction] = []
@@ -127,9 +129,9 @@ def predict_with(
 
 def apply_probes(
     method: Representation,
-    cohort: Cohort,
+    cohort: EvaluatedCohort,
     features: NDArray[np.float32],
-    kind: Probe,
+    kind: ProbeKind,
     probes: Mapping[str, LinearProbe],
 ) -> Iterator[Prediction]:
     """Score a cohort's test records, ``features [N, D]`` being of all its records, with all probes of a kind at once.

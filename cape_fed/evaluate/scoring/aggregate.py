@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from cape_fed.evaluate.cohorts import Probe, Role
+from cape_fed.evaluate.cohorts import ProbeKind, Role
 from cape_fed.evaluate.scoring.cells import Key, Scored
 from cape_fed.evaluate.scoring.pooled import POOLS
 from cape_fed.evaluate.statistics.bootstrap import Sampled, mean
@@ -27,7 +27,7 @@ class Aggregate:
     tasks: int
 
 
-def probe_values(scored: Mapping[Key, Scored], metric: str, probe: Probe = "transfer") -> Values:
+def probe_values(scored: Mapping[Key, Scored], metric: str, probe: ProbeKind = "transfer") -> Values:
     """Pick one metric of the transfer cells, or of the within ones."""
     values: dict[str, dict[str, Sampled]] = {}
     for key, entry in scored.items():

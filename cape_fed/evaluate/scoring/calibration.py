@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.cohorts import Cohort, Rows
+from cape_fed.evaluate.cohorts import EvaluatedCohort, Rows
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.predict import Features, Prediction, apply_probes
 from cape_fed.evaluate.probes.representation import Representation
@@ -29,7 +29,7 @@ Map = Callable[[Vector], Vector]
 
 def calibrate(
     method: Representation,
-    cohorts: Sequence[Cohort],
+    cohorts: Sequence[EvaluatedCohort],
     features: Features,
     probes: Mapping[str, LinearProbe],
     options: EvaluateOptions,
@@ -100,7 +100,7 @@ def reliability(target: Vector, p: Vector, patients: NDArray[np.int64], minimum:
 
 
 def _scores(
-    method: Representation, cohort: Cohort, features: Features, probes: Mapping[str, LinearProbe], rows: Rows
+    method: Representation, cohort: EvaluatedCohort, features: Features, probes: Mapping[str, LinearProbe], rows: Rows
 ) -> dict[str, Prediction]:
     """Scores of the transfer probes on some rows, by task with a yes or no."""
     looking = replace(cohort, tested={"transfer": rows, "within": rows})

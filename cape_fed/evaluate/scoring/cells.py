@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.cohorts import Cohort, Probe
+from cape_fed.evaluate.cohorts import EvaluatedCohort, ProbeKind
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.predict import Prediction
 from cape_fed.evaluate.results import Cell, Estimate
@@ -24,7 +24,7 @@ class Key(NamedTuple):
 
     cohort: str
     task: str
-    probe: Probe
+    probe: ProbeKind
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Scored:
     sampled: Mapping[str, Sampled]
 
 
-Resamples = Mapping[tuple[str, Probe], tuple[NDArray[np.int64], Draws]]
+Resamples = Mapping[tuple[str, ProbeKind], tuple[NDArray[np.int64], Draws]]
 """For each cohort and probe the patients evaluated ``[P]``, ascending, and their resamples."""
 
 
@@ -45,7 +45,7 @@ def make_resamples(predictions: Iterable[Prediction], options: EvaluateOptions) 
     The patients are those with an annotated record for at least one task, so that a table of predictions holds all
     that is needed to draw the same again.
     """
-    patients: dict[tuple[str, Probe], NDArray[np.int64]] = {}
+    patients: dict[tuple[str, ProbeKind], NDArray[np.int64]] = {}
     for block in predictions:
         place = (block.cohort, block.probe)
         patients[place] = np.union1d(patients.get(place, block.patients[:0]), block.patients)
@@ -71,7 +71,7 @@ def score(predictions: Iterable[Prediction], resamples: Resamples, options: Eval
     }
 
 
-def fill(scored: Mapping[Key, Scored], cohort: Cohort, task: str, probe: Probe) -> Scored:
+def fill(scored: Mapping[Key, Scored], cohort: EvaluatedCohort, task: str, probe: ProbeKind) -> Scored:
     """The scored cell, or an empty one that says why nothing was predicted."""
     key = Key(cohort.name, task, probe)
     if key in scored:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.cohorts import Cohort
+from cape_fed.evaluate.cohorts import EvaluatedCohort
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.predict import Prediction
 from cape_fed.evaluate.results import Gap, Grouping, Subgroup
@@ -34,7 +34,10 @@ class _Place(NamedTuple):
 
 
 def score_subgroups(
-    predictions: Sequence[Prediction], cohorts: Sequence[Cohort], resamples: Resamples, options: EvaluateOptions
+    predictions: Sequence[Prediction],
+    cohorts: Sequence[EvaluatedCohort],
+    resamples: Resamples,
+    options: EvaluateOptions,
 ) -> tuple[list[Subgroup], list[Gap]]:
     """The first metric of every transfer prediction in each subgroup with enough patients, and the gaps between them.
 

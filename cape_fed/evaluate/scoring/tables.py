@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from cape_fed.evaluate.cohorts import Cohort, Role
+from cape_fed.evaluate.cohorts import EvaluatedCohort, Role
 from cape_fed.evaluate.results import (
     ArtefactProbe,
     Cell,
@@ -33,7 +33,7 @@ from cape_fed.evaluate.tasks import metrics_of
 
 
 def method_results(
-    scored: Mapping[Key, Scored], cohorts: Sequence[Cohort], artefact_probe: ArtefactProbe, level: float
+    scored: Mapping[Key, Scored], cohorts: Sequence[EvaluatedCohort], artefact_probe: ArtefactProbe, level: float
 ) -> MethodResults:
     """Lay one method's scores out by task and in summary; tasks without any number are left out."""
     roles = {cohort.name: cohort.role for cohort in cohorts} | POOLS
@@ -53,7 +53,7 @@ def method_results(
     return MethodResults(tasks=tasks, summary=summary, artefact_probe=artefact_probe)
 
 
-def _both(scored: Mapping[Key, Scored], cohort: Cohort, task: str) -> CohortCells:
+def _both(scored: Mapping[Key, Scored], cohort: EvaluatedCohort, task: str) -> CohortCells:
     return CohortCells(
         transfer=fill(scored, cohort, task, "transfer").cell, within=fill(scored, cohort, task, "within").cell
     )

@@ -10,7 +10,7 @@ import pytest
 
 from cape_fed.evaluate.artefact.matching import match
 from cape_fed.evaluate.artefact.probe import probe_projections, tell_apart
-from cape_fed.evaluate.cohorts import Cohort, make_cohorts
+from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.store import Store
@@ -21,7 +21,7 @@ OPTIONS = EvaluateOptions(resamples=40, min_patients=10)
 
 
 @pytest.fixture(scope="module")
-def cohorts(tmp_path_factory: pytest.TempPathFactory) -> list[Cohort]:
+def cohorts(tmp_path_factory: pytest.TempPathFactory) -> list[EvaluatedCohort]:
     """Two hospitals, of which one has older patients."""
     folder = tmp_path_factory.mktemp("stores")
     young = make_store(folder / "young", "young", seed=0, patients=900)
@@ -36,7 +36,7 @@ def strata(store: Store, rows: np.ndarray) -> Counter[tuple[float, ...]]:
     return Counter(zip(store.label("age")[rows] // 10, store.label("sex")[rows], ill, strict=True))
 
 
-def test_equal_counts_in_every_stratum_and_as_many_as_there_can_be(cohorts: list[Cohort]) -> None:
+def test_equal_counts_in_every_stratum_and_as_many_as_there_can_be(cohorts: list[EvaluatedCohort]) -> None:
     stores, rows = [c.store for c in cohorts], [c.train for c in cohorts]
     matched = match(stores, rows, 0, "x")
     one, two = (strata(store, own) for store, own in zip(stores, matched, strict=True))
@@ -47,7 +47,7 @@ def test_equal_counts_in_every_stratum_and_as_many_as_there_can_be(cohorts: list
     assert all(np.array_equal(a, b) for a, b in zip(matched, match(stores, rows, 0, "x"), strict=True))
 
 
-def test_older_patients_are_told_apart_until_they_are_matched(cohorts: list[Cohort]) -> None:
+def test_older_patients_are_told_apart_until_they_are_matched(cohorts: list[EvaluatedCohort]) -> None:
     method = Representation("m", embedding(knows=3.0, artefact=0.0))
     found = tell_apart(cohorts, {c.name: method.features(c.store) for c in cohorts}, OPTIONS)
     assert found["linear"].point > 0.62
@@ -56,7 +56,7 @@ def test_older_patients_are_told_apart_until_they_are_matched(cohorts: list[Coho
 
 
 @pytest.mark.parametrize("name", ["linear", "neighbours", "matched", "matched_neighbours"])
-def test_a_machine_is_told_apart_by_every_probe(cohorts: list[Cohort], name: str) -> None:
+def test_a_machine_is_told_apart_by_every_probe(cohorts: list[EvaluatedCohort], name: str) -> None:
     method = Representation("m", embedding(knows=0.5, artefact=6.0))
     assert tell_apart(cohorts, {c.name: method.features(c.store) for c in cohorts}, OPTIONS)[name].point > 0.95
 
@@ -70,7 +70,7 @@ def test_nearest_neighbours_are_at_chance_for_noise_whatever_the_sizes(tmp_path:
     assert probes["neighbours"].point == pytest.approx(0.5, abs=0.12)
 
 
-def test_projections_are_the_mean_over_heads(cohorts: list[Cohort]) -> None:
+def test_projections_are_the_mean_over_heads(cohorts: list[EvaluatedCohort]) -> None:
     heads = {}
     for head, artefact in (("one", 6.0), ("two", 0.0)):
         method = Representation("m", embedding(knows=0.0, artefact=artefact))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cape_fed.evaluate.artefact.probe import probe_artefacts
-from cape_fed.evaluate.cohorts import Cohort, make_cohorts
+from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.store.split import split_patients
 from tests.evaluate.fake import embedding, make_store
@@ -15,7 +15,7 @@ OPTIONS = EvaluateOptions(resamples=50, min_patients=5)
 
 
 @pytest.fixture(scope="module")
-def cohorts(tmp_path_factory) -> list[Cohort]:
+def cohorts(tmp_path_factory) -> list[EvaluatedCohort]:
     folder = tmp_path_factory.mktemp("stores")
     sizes = {"a": 250, "b": 60, "c": 60, "d": 60}
     stores = [make_store(folder / n, n, seed=s, patients=p) for s, (n, p) in enumerate(sizes.items())]
@@ -23,7 +23,7 @@ def cohorts(tmp_path_factory) -> list[Cohort]:
     return make_cohorts(stores[:3], stores[3:], splits, ["age"])
 
 
-def probe(cohorts: list[Cohort], artefact: float, options: EvaluateOptions = OPTIONS):
+def probe(cohorts: list[EvaluatedCohort], artefact: float, options: EvaluateOptions = OPTIONS):
     embed = embedding(knows=0.5, artefact=artefact)
     return probe_artefacts(cohorts, {cohort.name: embed(cohort.store) for cohort in cohorts}, options)
 

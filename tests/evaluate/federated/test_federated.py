@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import r2_score
 
-from cape_fed.evaluate.cohorts import Cohort, Role, site_cohorts
+from cape_fed.evaluate.cohorts import EvaluatedCohort, Role, site_cohorts
 from cape_fed.evaluate.federated.federated import (
     Cells,
     fit_transfer,
@@ -24,7 +24,7 @@ from cape_fed.evaluate.federated.federated import (
 )
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.moments import Moments
-from cape_fed.evaluate.probes.predict import Material, materials, pool
+from cape_fed.evaluate.probes.predict import ProbeSums, materials, pool
 from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.evaluate.results import Cell, Results
 from cape_fed.evaluate.run import evaluate_bundle
@@ -41,10 +41,10 @@ METHOD = Representation("fake", embedding(knows=1.0, artefact=0.5))
 class Site:
     """What one site sees of itself."""
 
-    cohorts: list[Cohort]
+    cohorts: list[EvaluatedCohort]
     features: dict[str, np.ndarray]
 
-    def sums(self, minimum: int = OPTIONS.min_patients) -> dict[str, Material]:
+    def sums(self, minimum: int = OPTIONS.min_patients) -> dict[str, ProbeSums]:
         return site_sums(self.cohorts, self.features, METHOD, minimum)
 
 
@@ -229,7 +229,7 @@ class Bare:
 
 
 @st.composite
-def bare_sites(draw: st.DrawFn) -> tuple[list[Cohort], int]:
+def bare_sites(draw: st.DrawFn) -> tuple[list[EvaluatedCohort], int]:
     """A site of one or two cohorts with any annotations; patients may be in both."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     cohorts = []
@@ -245,7 +245,7 @@ def bare_sites(draw: st.DrawFn) -> tuple[list[Cohort], int]:
             target[rng.random(records) < draw(st.sampled_from([0.0, 0.03, 0.5]))] = np.nan
         part = np.where(rng.random(people) < 0.6, 0, 1)[store.patients]
         rows = (np.flatnonzero(part == number) for number in (0, 1))
-        cohorts.append(Cohort(cast(Store, store), "id", targets, *rows, {}, 0))
+        cohorts.append(EvaluatedCohort(cast(Store, store), "id", targets, *rows, {}, 0))
     return cohorts, draw(st.integers(1, 6))
 
 

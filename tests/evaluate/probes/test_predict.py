@@ -7,7 +7,7 @@ import pytest
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate import predict as module
-from cape_fed.evaluate.cohorts import Cohort, make_cohorts
+from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.predict import Prediction, predict
 from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Representation
@@ -19,19 +19,19 @@ METHOD = Representation("fake", embedding(knows=1.0))
 
 
 @pytest.fixture(scope="module")
-def cohorts(tmp_path_factory) -> list[Cohort]:
+def cohorts(tmp_path_factory) -> list[EvaluatedCohort]:
     folder = tmp_path_factory.mktemp("stores")
     stores = [make_store(folder / name, name, seed=seed, patients=60) for seed, name in enumerate("abc")]
     splits = {store.cohort: split_patients(store, 0) for store in stores}
     return make_cohorts(stores[:2], stores[2:], splits, ["age", "sex", "AF", "LBBB"])
 
 
-def run(cohorts: list[Cohort], method: Representation = METHOD, options: EvaluateOptions = OPTIONS):
+def run(cohorts: list[EvaluatedCohort], method: Representation = METHOD, options: EvaluateOptions = OPTIONS):
     features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
     return {(b.cohort, b.task, b.probe): b for b in predict(method, cohorts, features, options)}
 
 
-def relabelled(cohort: Cohort, task: str, rows: np.ndarray) -> Cohort:
+def relabelled(cohort: EvaluatedCohort, task: str, rows: np.ndarray) -> EvaluatedCohort:
     """The cohort with other targets in some rows."""
     target = cohort.targets[task].copy()
     target[rows] = 1 - target[rows]
@@ -89,7 +89,7 @@ def test_no_probe_from_too_few_or_no_annotated_patients(cohorts) -> None:
     assert {(task, probe) for _, task, probe in many} == {("age", "transfer")}
 
 
-def demographic(cohorts: list[Cohort], **changed: np.ndarray) -> dict[tuple[str, str, str], Prediction]:
+def demographic(cohorts: list[EvaluatedCohort], **changed: np.ndarray) -> dict[tuple[str, str, str], Prediction]:
     """Predictions from demographics with a label of the first cohort's store replaced."""
 
     class Changed:

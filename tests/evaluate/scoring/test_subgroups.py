@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sklearn.metrics import mean_absolute_error, roc_auc_score
 
-from cape_fed.evaluate.cohorts import Cohort, make_cohorts
+from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.predict import Prediction, predict
 from cape_fed.evaluate.probes.representation import Representation
@@ -18,7 +18,7 @@ OPTIONS = EvaluateOptions(resamples=60, min_patients=10)
 
 
 @pytest.fixture(scope="module")
-def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Cohort], list[Prediction]]:
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[EvaluatedCohort], list[Prediction]]:
     folder = tmp_path_factory.mktemp("stores")
     stores = [make_store(folder / name, name, seed=seed, patients=300) for seed, name in enumerate("ab")]
     splits = {store.cohort: split_patients(store, 0) for store in stores}
@@ -27,7 +27,9 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Cohort], l
     return cohorts, predict(method, cohorts, {c.name: method.features(c.store) for c in cohorts}, OPTIONS)
 
 
-def test_points_are_those_of_the_records_in_the_subgroup(evaluated: tuple[list[Cohort], list[Prediction]]) -> None:
+def test_points_are_those_of_the_records_in_the_subgroup(
+    evaluated: tuple[list[EvaluatedCohort], list[Prediction]],
+) -> None:
     cohorts, predictions = evaluated
     subgroups, _ = score_subgroups(predictions, cohorts, make_resamples(predictions, OPTIONS), OPTIONS)
     assert {entry.by for entry in subgroups} == {"sex", "age", "sex and age"}
@@ -42,14 +44,14 @@ def test_points_are_those_of_the_records_in_the_subgroup(evaluated: tuple[list[C
         assert entry.low <= entry.point <= entry.high  # type: ignore[operator]
 
 
-def test_a_task_is_not_looked_at_by_itself(evaluated: tuple[list[Cohort], list[Prediction]]) -> None:
+def test_a_task_is_not_looked_at_by_itself(evaluated: tuple[list[EvaluatedCohort], list[Prediction]]) -> None:
     cohorts, predictions = evaluated
     subgroups, gaps = score_subgroups(predictions, cohorts, make_resamples(predictions, OPTIONS), OPTIONS)
     assert {entry.by for entry in subgroups if entry.task == "sex"} == {"age"}
     assert {entry.by for entry in gaps if entry.task == "age"} == {"sex"}
 
 
-def test_gaps(evaluated: tuple[list[Cohort], list[Prediction]]) -> None:
+def test_gaps(evaluated: tuple[list[EvaluatedCohort], list[Prediction]]) -> None:
     cohorts, predictions = evaluated
     subgroups, gaps = score_subgroups(predictions, cohorts, make_resamples(predictions, OPTIONS), OPTIONS)
     for gap in gaps:
@@ -59,7 +61,7 @@ def test_gaps(evaluated: tuple[list[Cohort], list[Prediction]]) -> None:
         assert gap.low >= 0  # type: ignore[operator]
 
 
-def test_nobody_is_in_two_bands_or_lost(evaluated: tuple[list[Cohort], list[Prediction]]) -> None:
+def test_nobody_is_in_two_bands_or_lost(evaluated: tuple[list[EvaluatedCohort], list[Prediction]]) -> None:
     store = evaluated[0][0].store
     names = groups_of(store)
     age = store.label("age")
