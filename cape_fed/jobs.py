@@ -13,7 +13,6 @@ import yaml
 from cape_fed.config import RunConfig, flat_paths
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import make_cohorts
-from cape_fed.evaluate.embed import check_profile, embed_store
 from cape_fed.evaluate.results import Results
 from cape_fed.evaluate.run import evaluate_bundle, identify
 from cape_fed.evaluate.tasks import task_names
@@ -30,6 +29,7 @@ from cape_fed.pretrain.encoder import build_encoder
 from cape_fed.pretrain.heads import load_heads, project
 from cape_fed.pretrain.workbench import check_batches, choose_device
 from cape_fed.release.bundle import load_encoder, write_bundle
+from cape_fed.release.embed import check_profile, embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.provenance import describe_run
 from cape_fed.release.seen import check_unseen, split_of_run

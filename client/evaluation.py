@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort, site_cohorts
-from cape_fed.evaluate.embed import embed_store
 from cape_fed.evaluate.federated.federated import site_sums, transfer_cells, within_cells
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import Representation
@@ -25,6 +24,7 @@ from cape_fed.files import atomic_file
 from cape_fed.pretrain.cohorts import open_cohorts
 from cape_fed.pretrain.encoder import SIZES, build_encoder, encoder_config
 from cape_fed.pretrain.workbench import choose_device
+from cape_fed.release.embed import embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.store.store import Store
 from client.site import SiteConfig

@@ -15,7 +15,6 @@ from torch import Tensor
 from cape_fed.config import RunConfig
 from cape_fed.errors import RunError
 from cape_fed.evaluate.cohorts import Rows
-from cape_fed.evaluate.embed import embed_store
 from cape_fed.finetune.classifier import Classifier, parameter_groups, prepare
 from cape_fed.finetune.config import Mode
 from cape_fed.finetune.labelled import Labelled, batches
@@ -23,6 +22,7 @@ from cape_fed.finetune.objective import Objective
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.config import TrainConfig
 from cape_fed.pretrain.learner import learning_rate
+from cape_fed.release.embed import embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.seeds import derive_seed
 from cape_fed.signal.profile import Profile

@@ -18,7 +18,6 @@ from pydantic import ValidationError
 
 from cape_fed.compose import describe
 from cape_fed.errors import InputError
-from cape_fed.evaluate.embed import embed_store
 from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Representation
 from cape_fed.evaluate.statistics.bootstrap import Sampled
 from cape_fed.files import atomic_directory, atomic_file
@@ -28,6 +27,7 @@ from cape_fed.pretrain.heads import load_heads
 from cape_fed.pretrain.objective import ProjectionHead
 from cape_fed.pretrain.workbench import choose_device
 from cape_fed.release.bundle import load_encoder
+from cape_fed.release.embed import embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.rundir import RunDirectory, read_metrics
 from cape_fed.seeds import derive_seed

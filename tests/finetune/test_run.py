@@ -11,13 +11,13 @@ from cape_fed import jobs
 from cape_fed.cli.main import run
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
-from cape_fed.evaluate.embed import embed_store
 from cape_fed.evaluate.files.predictions import read_predictions
 from cape_fed.finetune import run as finetuning
 from cape_fed.finetune.results import FinetuneResults
 from cape_fed.pretrain.cohorts import count_store
 from cape_fed.pretrain.encoder import build_encoder
 from cape_fed.release.bundle import load_encoder, write_bundle
+from cape_fed.release.embed import embed_store
 from cape_fed.release.seen import split_of_run
 from cape_fed.store.split import save_split, split_patients
 from cape_fed.store.store import Store

@@ -12,9 +12,9 @@ from safetensors.torch import load_file, save_file
 
 import cape_fed
 from cape_fed.errors import InputError
-from cape_fed.evaluate.embed import embed_store
 from cape_fed.pretrain.encoder import SIZES, build_encoder
 from cape_fed.release.bundle import load_encoder, write_bundle
+from cape_fed.release.embed import embed_store
 from cape_fed.signal.profile import get_profile
 from tests.conftest import TinyStore
 
