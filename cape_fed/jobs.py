@@ -15,7 +15,7 @@ from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import make_cohorts
 from cape_fed.evaluate.results import Results
 from cape_fed.evaluate.run import evaluate_bundle, identify
-from cape_fed.evaluate.tasks import task_names
+from cape_fed.evaluate.targets.registry import task_names
 from cape_fed.files import atomic_file
 from cape_fed.finetune.cell import Material
 from cape_fed.finetune.division import divide

@@ -16,7 +16,7 @@ from cape_fed.evaluate.cohorts import EvaluatedCohort, site_cohorts
 from cape_fed.evaluate.federated.federated import site_sums, transfer_cells, within_cells
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import Representation
-from cape_fed.evaluate.tasks import task_names
+from cape_fed.evaluate.targets.registry import task_names
 from cape_fed.federation.evaluation import Records, cells_records, has_probes, read_probes, sums_records
 from cape_fed.federation.messages import Task
 from cape_fed.federation.validation import RefusedError

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate.tasks import targets_of
+from cape_fed.evaluate.targets.registry import targets_of
 from cape_fed.store import Store
 from cape_fed.store.split import Split, check_disjoint
 

@@ -42,7 +42,7 @@ from cape_fed.evaluate.scoring.pooled import score_with_pools
 from cape_fed.evaluate.scoring.subgroups import score_subgroups
 from cape_fed.evaluate.scoring.tables import method_results
 from cape_fed.evaluate.statistics.delong import delong_interval
-from cape_fed.evaluate.tasks import task_names
+from cape_fed.evaluate.targets.registry import task_names
 from cape_fed.files import atomic_file
 from cape_fed.store import Store
 from cape_fed.store.split import Split, split_patients

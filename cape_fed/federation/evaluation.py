@@ -22,7 +22,7 @@ from cape_fed.evaluate.probes.moments import Moments
 from cape_fed.evaluate.probes.predict import ProbeSums
 from cape_fed.evaluate.probes.ridge import LinearProbe
 from cape_fed.evaluate.results import Cell
-from cape_fed.evaluate.tasks import Support
+from cape_fed.evaluate.targets.support import Support
 from cape_fed.federation.decoding import Part, json_record, read_arrays, read_json
 from cape_fed.federation.plausibility import Size, check_cell, check_material
 

@@ -10,7 +10,8 @@ from cape_fed.evaluate.cohorts import ProbeKind
 from cape_fed.evaluate.probes.moments import Moments
 from cape_fed.evaluate.probes.predict import ProbeSums
 from cape_fed.evaluate.results import Cell, Estimate
-from cape_fed.evaluate.tasks import Support, is_regression, metrics_of
+from cape_fed.evaluate.targets.registry import is_regression, metrics_of
+from cape_fed.evaluate.targets.support import Support
 
 _ROUNDING = 1e-9
 """By how much, relative to its size, a sum may be off."""

@@ -19,7 +19,8 @@ from cape_fed.evaluate.scoring.differences import MEAN, sampled_values
 from cape_fed.evaluate.scoring.pooled import POOLS, score_with_pools
 from cape_fed.evaluate.statistics.bootstrap import Sampled, bootstrap, mean
 from cape_fed.evaluate.statistics.effects import effect
-from cape_fed.evaluate.tasks import is_regression, support_of
+from cape_fed.evaluate.targets.registry import is_regression
+from cape_fed.evaluate.targets.support import support_of
 from cape_fed.finetune.cell import Cell
 from cape_fed.finetune.config import Mode
 from cape_fed.finetune.results import Gain, Scope, Score

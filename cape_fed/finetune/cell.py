@@ -20,7 +20,7 @@ from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
 from cape_fed.evaluate.cohorts import EvaluatedCohort
 from cape_fed.evaluate.probes.predict import Prediction
-from cape_fed.evaluate.tasks import is_regression
+from cape_fed.evaluate.targets.registry import is_regression
 from cape_fed.files import atomic_directory
 from cape_fed.finetune.classifier import Classifier
 from cape_fed.finetune.config import FinetuneConfig, Mode

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort, Rows
-from cape_fed.evaluate.tasks import Support, support_of
+from cape_fed.evaluate.targets.support import Support, support_of
 from cape_fed.seeds import derive_rng
 from cape_fed.store.store import Store
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from cape_fed.evaluate.statistics.metrics import HIGHER_IS_BETTER, ranking_metrics
-from cape_fed.evaluate.tasks import is_regression
+from cape_fed.evaluate.targets.registry import is_regression
 
 Targets = NDArray[Any]
 Outputs = NDArray[np.float64]

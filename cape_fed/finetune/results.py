@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.results import BundleInfo, Estimate, Number
-from cape_fed.evaluate.tasks import metrics_of
+from cape_fed.evaluate.targets.registry import metrics_of
 from cape_fed.finetune.config import FinetuneConfig, Mode
 
 Scope = Literal["id", "ood", "worst"]

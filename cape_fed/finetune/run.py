@@ -12,7 +12,8 @@ from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import EvaluatedCohort, Role
 from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, write_predictions
 from cape_fed.evaluate.results import RESULTS_FILE, BundleInfo, write_json
-from cape_fed.evaluate.tasks import is_regression, support_of
+from cape_fed.evaluate.targets.registry import is_regression
+from cape_fed.evaluate.targets.support import support_of
 from cape_fed.finetune.analysis import analyse
 from cape_fed.finetune.cell import Cell, Material, check_shares, plan_cells, predictions, read_cell, run_cell
 from cape_fed.finetune.config import Target

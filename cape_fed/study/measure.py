@@ -19,7 +19,7 @@ from cape_fed.evaluate.scoring.cells import make_resamples
 from cape_fed.evaluate.scoring.differences import MEAN, sampled_values
 from cape_fed.evaluate.scoring.pooled import POOLS, score_with_pools
 from cape_fed.evaluate.statistics.bootstrap import Sampled, mean
-from cape_fed.evaluate.tasks import task_names
+from cape_fed.evaluate.targets.registry import task_names
 from cape_fed.pretrain.cohorts import split_stores
 from cape_fed.pretrain.config import SplitConfig
 from cape_fed.pretrain.heads import project

@@ -105,7 +105,7 @@ def test_every_number_stands_in_a_table(evaluated: Evaluated) -> None:
 def test_id_ood_and_worst_are_in_the_headline(evaluated: Evaluated) -> None:
     text = Page((evaluated.folder / "good" / "report.html").read_text()).words
     summary = evaluated.good.summary["auroc"]
-    first = text[text.index("In cohorts that took no part") : text.index("Cohorts EvaluatedCohort")]
+    first = text[text.index("In cohorts that took no part") : text.index("Cohorts Cohort")]
     for value in (summary.id, summary.ood, summary.worst):
         assert words.number(value.point, "auroc") in first
     assert "above random-init" in first

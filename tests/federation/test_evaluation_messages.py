@@ -21,7 +21,7 @@ from cape_fed.evaluate.probes.moments import Moments, moments_by_task
 from cape_fed.evaluate.probes.predict import ProbeSums
 from cape_fed.evaluate.probes.ridge import LinearProbe
 from cape_fed.evaluate.results import Cell, Estimate
-from cape_fed.evaluate.tasks import support_of
+from cape_fed.evaluate.targets.support import support_of
 from cape_fed.federation.decoding import LARGEST
 from cape_fed.federation.evaluation import (
     CELLS,

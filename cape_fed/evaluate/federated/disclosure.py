@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.tasks import is_regression
+from cape_fed.evaluate.targets.registry import is_regression
 
 Mask = NDArray[np.bool_]
 """Which of a site's records ``[N]``."""

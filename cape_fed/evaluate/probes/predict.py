@@ -13,7 +13,7 @@ from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.moments import Moments, moments_by_task
 from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.evaluate.probes.ridge import LinearProbe, choose_ridge
-from cape_fed.evaluate.tasks import Support, support_of
+from cape_fed.evaluate.targets.support import Support, support_of
 
 _CHUNK = 65536
 """Records scored at a time."""

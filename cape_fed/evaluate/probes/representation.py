@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate.tasks import AGE, SEX
+from cape_fed.evaluate.targets.demographics import AGE, SEX
 from cape_fed.store import Store
 
 Embed = Callable[[Store], NDArray[np.float32]]

@@ -9,7 +9,6 @@ import numpy as np
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort, Rows
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.tasks import AGE, SEX
 from cape_fed.files import atomic_file
 from cape_fed.plotting import draw_ecg
 from cape_fed.seeds import derive_rng
@@ -48,9 +47,9 @@ def _pick(cohort: EvaluatedCohort, options: EvaluateOptions) -> Rows:
 
 def _describe(cohort: EvaluatedCohort, row: int) -> str:
     """Cohort, sex, age and positive labels."""
-    age, sex = cohort.targets[AGE][row], cohort.targets[SEX][row]
+    age, sex = (cohort.store.label(name)[row] for name in ("age", "sex"))
     years = f"{_OLDEST} years or older" if age >= _OLDEST else f"{age:.0f} years"
-    labels = [task for task, target in cohort.targets.items() if task not in (AGE, SEX) and target[row] > 0.5]
+    labels = [name for name in cohort.store.label_names if cohort.targets[name][row] > 0.5]
     known = [
         f"{cohort.name} ({cohort.role.upper()})",
         {0.0: "male", 1.0: "female"}.get(float(sex), "sex not known"),

@@ -12,6 +12,7 @@ from cape_fed.evaluate.scoring.cells import Key, Scored
 from cape_fed.evaluate.scoring.pooled import POOLS
 from cape_fed.evaluate.statistics.bootstrap import Sampled, mean
 from cape_fed.evaluate.statistics.metrics import HIGHER_IS_BETTER
+from cape_fed.evaluate.targets.registry import find_target
 
 Scope = Literal["id", "ood", "worst"]
 Values = Mapping[str, Mapping[str, Sampled]]
@@ -49,9 +50,14 @@ def mean_over_cohorts(values: Mapping[str, Sampled], roles: Mapping[str, Role], 
 
 
 def shared_tasks(values: Values, roles: Mapping[str, Role]) -> list[str]:
-    """Tasks with a number in every role that has any, so that ID and OOD means are over the same tasks."""
-    sides = {roles[cohort] for by_cohort in values.values() for cohort in by_cohort}
-    return [task for task, by_cohort in values.items() if {roles[cohort] for cohort in by_cohort} == sides]
+    """Tasks that means are over: with a number in every role that has any, so that ID and OOD have the same tasks.
+
+    All of them are in the unit of the first task, since errors in different units have no mean.
+    """
+    unit = find_target(next(iter(values))).unit if values else ""
+    comparable = {task: by_cohort for task, by_cohort in values.items() if find_target(task).unit == unit}
+    sides = {roles[cohort] for by_cohort in comparable.values() for cohort in by_cohort}
+    return [task for task, by_cohort in comparable.items() if {roles[cohort] for cohort in by_cohort} == sides]
 
 
 def aggregate(values: Values, roles: Mapping[str, Role], metric: str) -> dict[Scope, Aggregate]:

@@ -16,7 +16,8 @@ from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.evaluate.probes.ridge import LinearProbe
 from cape_fed.evaluate.results import Calibration, Estimate, ReliabilityBin
 from cape_fed.evaluate.statistics.bootstrap import Draws, bootstrap
-from cape_fed.evaluate.tasks import is_regression, support_of
+from cape_fed.evaluate.targets.registry import is_regression
+from cape_fed.evaluate.targets.support import support_of
 
 BINS = 10
 FEWEST = 5

@@ -15,8 +15,8 @@ from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.predict import Prediction
 from cape_fed.evaluate.results import Cell, Estimate
 from cape_fed.evaluate.statistics.bootstrap import Draws, Sampled, Statistics, bootstrap
-from cape_fed.evaluate.statistics.metrics import ranking_metrics, regression_metrics
-from cape_fed.evaluate.tasks import Support, is_regression, metrics_of, support_of
+from cape_fed.evaluate.targets.registry import find_target, is_regression, metrics_of
+from cape_fed.evaluate.targets.support import Support, support_of
 
 
 class Key(NamedTuple):
@@ -99,8 +99,8 @@ def show(key: Key, support: Support, sampled: Mapping[str, Sampled], level: floa
 
 def metrics_under(block: Prediction, codes: NDArray[np.int64]) -> Statistics:
     """A block's metrics as they follow from weights of the patients ``codes``."""
-    metrics = regression_metrics if is_regression(block.task) else ranking_metrics
-    return partial(metrics, block.target, block.score, np.searchsorted(codes, block.patients))
+    measure = find_target(block.task).kind.measure
+    return partial(measure, block.target, block.score, np.searchsorted(codes, block.patients))
 
 
 def _few(key: Key) -> Scored:

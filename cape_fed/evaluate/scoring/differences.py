@@ -11,7 +11,7 @@ from cape_fed.evaluate.scoring.cells import Key, Scored
 from cape_fed.evaluate.scoring.pooled import POOLS
 from cape_fed.evaluate.statistics.bootstrap import Sampled, worst
 from cape_fed.evaluate.statistics.metrics import HIGHER_IS_BETTER
-from cape_fed.evaluate.tasks import metrics_of
+from cape_fed.evaluate.targets.registry import metrics_of
 
 MEAN = "mean"
 """Stands for a task where a difference is one of summaries."""

@@ -13,8 +13,8 @@ from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.predict import Prediction
 from cape_fed.evaluate.scoring.cells import Key, Resamples, Scored, metrics_under, score, show
 from cape_fed.evaluate.statistics.bootstrap import Sampled, bootstrap, weighted_mean
-from cape_fed.evaluate.statistics.metrics import ranking_strata, regression_strata
-from cape_fed.evaluate.tasks import is_regression, support_of
+from cape_fed.evaluate.targets.registry import find_target
+from cape_fed.evaluate.targets.support import support_of
 
 POOLS: dict[str, Role] = {"ID pooled": "id", "OOD pooled": "ood"}
 """Names under which pooled cohorts stand where a cohort's name stands otherwise."""
@@ -66,6 +66,5 @@ def _sample(blocks: Sequence[Prediction], resamples: Resamples) -> dict[str, Sam
 def _resample(block: Prediction, resamples: Resamples) -> dict[str, dict[str, Sampled]]:
     """A cohort's metrics and its weight in the pool."""
     codes, draws = resamples[block.cohort, block.probe]
-    strata = regression_strata if is_regression(block.task) else ranking_strata
-    weight = partial(strata, block.target, np.searchsorted(codes, block.patients))
+    weight = partial(find_target(block.task).kind.pool_weights, block.target, np.searchsorted(codes, block.patients))
     return bootstrap({"value": metrics_under(block, codes), "weight": weight}, draws)

@@ -15,7 +15,8 @@ from cape_fed.evaluate.probes.predict import Prediction
 from cape_fed.evaluate.results import Gap, Grouping, Subgroup
 from cape_fed.evaluate.scoring.cells import Resamples, metrics_under
 from cape_fed.evaluate.statistics.bootstrap import Sampled, bootstrap
-from cape_fed.evaluate.tasks import AGE, SEX, is_regression, metrics_of, support_of
+from cape_fed.evaluate.targets.registry import find_target, is_regression, metrics_of
+from cape_fed.evaluate.targets.support import support_of
 from cape_fed.store import Store
 
 BANDS = ((0, 40, "under 40"), (40, 60, "40–59"), (60, 80, "60–79"), (80, 999, "80 and over"))
@@ -72,10 +73,9 @@ def groups_of(store: Store) -> Groups:
 
 def _parts(block: Prediction, groups: Groups, minimum: int) -> dict[_Place, Prediction]:
     """The block cut by subgroup, those with enough patients."""
-    without: Mapping[str, tuple[Grouping, ...]] = {SEX: ("sex", "sex and age"), AGE: ("age", "sex and age")}
     found = {}
     for by, everybody in groups.items():
-        if by in without.get(block.task, ()):
+        if by in find_target(block.task).own_groupings:
             continue
         names = everybody[block.rows]
         for name in np.unique(names[names != ""]):

@@ -29,7 +29,7 @@ from cape_fed.evaluate.scoring.aggregate import (
 from cape_fed.evaluate.scoring.cells import Key, Scored, fill
 from cape_fed.evaluate.scoring.pooled import POOLS
 from cape_fed.evaluate.statistics.metrics import HIGHER_IS_BETTER
-from cape_fed.evaluate.tasks import metrics_of
+from cape_fed.evaluate.targets.registry import metrics_of
 
 
 def method_results(

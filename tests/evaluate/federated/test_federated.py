@@ -28,7 +28,7 @@ from cape_fed.evaluate.probes.predict import ProbeSums, materials, pool
 from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.evaluate.results import Cell, Results
 from cape_fed.evaluate.run import evaluate_bundle
-from cape_fed.evaluate.tasks import task_names
+from cape_fed.evaluate.targets.registry import task_names
 from cape_fed.store import Store
 from cape_fed.store.split import split_patients
 from tests.evaluate.fake import embedding, make_store

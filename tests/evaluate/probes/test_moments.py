@@ -5,7 +5,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from cape_fed.evaluate import moments as module
+from cape_fed.evaluate.probes import moments as module
 from cape_fed.evaluate.probes.moments import Moments, moments_by_task
 
 

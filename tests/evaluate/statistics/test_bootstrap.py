@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from cape_fed.evaluate import bootstrap as module
+from cape_fed.evaluate.statistics import bootstrap as module
 from cape_fed.evaluate.statistics.bootstrap import Draws, Sampled, Statistics, bootstrap, mean
 from cape_fed.evaluate.statistics.metrics import ranking_metrics
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cape_fed.evaluate.tasks import metrics_of, support_of, targets_of, task_names
+from cape_fed.evaluate.targets.registry import metrics_of, targets_of, task_names
+from cape_fed.evaluate.targets.support import support_of
 from tests.evaluate.fake import make_store
 
 

@@ -1,40 +1,13 @@
-"""What is predicted, for which records it is known, and from how many patients on a number may be shown."""
+"""How many records and patients stand behind a number, and from how many on it may be shown."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.store import Store
-
-AGE = "age"
-SEX = "sex"
-
-
-def is_regression(task: str) -> bool:
-    """Whether a task is predicted as a number (age in years) or as a yes or no (sex, with female as yes; labels)."""
-    return task == AGE
-
-
-def metrics_of(task: str) -> tuple[str, str]:
-    """The first and the second metric of a task."""
-    return ("mae", "r2") if is_regression(task) else ("auroc", "auprc")
-
-
-def task_names(stores: Sequence[Store]) -> list[str]:
-    """Age, sex and every label that at least one store annotates, in the order in which the stores name them."""
-    labels = dict.fromkeys(label for store in stores for label in store.label_names)
-    return [AGE, SEX, *labels]
-
-
-def targets_of(store: Store, tasks: Sequence[str]) -> dict[str, NDArray[np.float64]]:
-    """Target ``[N]`` of each task, NaN where a record is not annotated."""
-    known = {AGE, SEX, *store.label_names}
-    missing = np.full(len(store), np.nan)
-    return {task: store.label(task).astype(np.float64) if task in known else missing for task in tasks}
+from cape_fed.evaluate.targets.registry import is_regression
 
 
 @dataclass(frozen=True)
