@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort, site_cohorts
-from cape_fed.evaluate.federated.federated import site_sums, transfer_cells, within_cells
+from cape_fed.evaluate.federated.cells import transfer_cells, within_cells
+from cape_fed.evaluate.federated.sums import site_sums
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.evaluate.targets.registry import task_names

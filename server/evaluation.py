@@ -12,9 +12,9 @@ from flwr.app import Message
 from torch import Tensor
 
 from cape_fed.config import RunConfig
-from cape_fed.evaluate.federated.federated import fit_transfer, validation_score
+from cape_fed.evaluate.federated.transfer import fit_transfer, validation_score
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import ProbeSums
+from cape_fed.evaluate.probes.sums import ProbeSums
 from cape_fed.evaluate.targets.demographics import AGE, SEX
 from cape_fed.federation.evaluation import SiteCells, probes_records, read_cells, read_sums
 from cape_fed.federation.roster import Member

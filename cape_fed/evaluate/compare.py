@@ -11,7 +11,7 @@ from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, read_predictions
 from cape_fed.evaluate.files.sample import SAMPLE_FILE, read_sample
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Prediction
+from cape_fed.evaluate.prediction import Prediction
 from cape_fed.evaluate.report.document import report_comparison
 from cape_fed.evaluate.results import (
     RESULTS_FILE,

@@ -18,8 +18,10 @@ from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, write_predictions
 from cape_fed.evaluate.files.sample import SAMPLE_FILE, write_sample
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Features, Prediction, fit, predict_with
-from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Embed, Representation
+from cape_fed.evaluate.prediction import Prediction
+from cape_fed.evaluate.probes.fit import fit
+from cape_fed.evaluate.probes.predict import predict_with
+from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Embed, Features, Representation
 from cape_fed.evaluate.report.document import CURVES_FILE, report_evaluation
 from cape_fed.evaluate.report.examples import draw_examples
 from cape_fed.evaluate.report.maps import draw_map
@@ -92,7 +94,7 @@ def evaluate_bundle(
     out.mkdir(parents=True, exist_ok=True)
     outcomes = {}
     for index, representation in enumerate(methods):
-        features = {cohort.name: representation.features(cohort.store) for cohort in cohorts}
+        features = representation.embed_cohorts(cohorts)
         outcomes[representation.name] = _evaluate(representation, cohorts, features, options)
         if index == 0:
             draw_map(cohorts, features, out, options)

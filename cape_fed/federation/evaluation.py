@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
 
 from cape_fed.evaluate.cohorts import ProbeKind
-from cape_fed.evaluate.federated.federated import Cells
+from cape_fed.evaluate.federated.cells import Cells
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.moments import Moments
-from cape_fed.evaluate.probes.predict import ProbeSums
 from cape_fed.evaluate.probes.ridge import LinearProbe
+from cape_fed.evaluate.probes.sums import ProbeSums
 from cape_fed.evaluate.results import Cell
 from cape_fed.evaluate.targets.support import Support
 from cape_fed.federation.decoding import Part, json_record, read_arrays, read_json

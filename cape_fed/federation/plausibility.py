@@ -8,7 +8,7 @@ import numpy as np
 
 from cape_fed.evaluate.cohorts import ProbeKind
 from cape_fed.evaluate.probes.moments import Moments
-from cape_fed.evaluate.probes.predict import ProbeSums
+from cape_fed.evaluate.probes.sums import ProbeSums
 from cape_fed.evaluate.results import Cell, Estimate
 from cape_fed.evaluate.targets.registry import is_regression, metrics_of
 from cape_fed.evaluate.targets.support import Support

@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Prediction
+from cape_fed.evaluate.prediction import Prediction
 from cape_fed.evaluate.scoring.aggregate import mean_over_cohorts, shared_tasks
 from cape_fed.evaluate.scoring.calibration import calibration_metrics
 from cape_fed.evaluate.scoring.cells import Resamples, make_resamples

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
 from cape_fed.evaluate.cohorts import EvaluatedCohort
-from cape_fed.evaluate.probes.predict import Prediction
+from cape_fed.evaluate.prediction import Prediction, predictions_of
 from cape_fed.evaluate.targets.registry import is_regression
 from cape_fed.files import atomic_directory
 from cape_fed.finetune.classifier import Classifier
@@ -162,17 +162,12 @@ def read_cell(directory: Path) -> tuple[CellFacts, Outputs]:
 
 def predictions(material: Material, cell: Cell, outputs: Outputs) -> list[Prediction]:
     """A cell's outputs as evaluations keep them: annotated test records, task by task."""
-    blocks = []
-    for number, task in enumerate(material.tasks):
-        for cohort in material.cohorts:
-            rows = cohort.tested["transfer"]
-            known = np.isfinite(cohort.targets[task][rows])
-            if known.any():
-                own = rows[known]
-                patients, target = cohort.store.patients[own], cohort.targets[task][own]
-                score = outputs[cohort.name][known, number]
-                blocks.append(Prediction(cell.name, cohort.name, task, "transfer", own, patients, target, score))
-    return blocks
+    return [
+        block
+        for number, task in enumerate(material.tasks)
+        for cohort in material.cohorts
+        for block in predictions_of(cell.name, cohort, "transfer", {task: outputs[cohort.name][:, number]})
+    ]
 
 
 def _encoder(material: Material, cell: Cell, seed: int) -> Encoder:

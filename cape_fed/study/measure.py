@@ -50,7 +50,7 @@ def measure(
     encoder.
     """
     cohorts = make_cohorts(train, evaluate, splits, task_names([*train, *evaluate]))
-    features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
+    features = method.embed_cohorts(cohorts)
     predictions = predict(method, cohorts, features, options)
     roles = {cohort.name: cohort.role for cohort in cohorts}
     scored = score_with_pools(predictions, make_resamples(predictions, options), roles, options)
@@ -89,6 +89,6 @@ def look_for(
 ) -> Measures:
     """How well cohorts that differ in one artefact are told apart: whether the encoder carries it."""
     cohorts = make_cohorts(stores, [], split_stores(stores, split), [])
-    features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
+    features = method.embed_cohorts(cohorts)
     found = tell_apart(cohorts, features, options)
     return {f"{ARTEFACT}{artefact}": found[LINEAR]} if found else {}

@@ -15,11 +15,11 @@ from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cape_fed.evaluate.federated.federated import fit_transfer, validation_score
+from cape_fed.evaluate.federated.transfer import fit_transfer, validation_score
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.moments import Moments, moments_by_task
-from cape_fed.evaluate.probes.predict import ProbeSums
 from cape_fed.evaluate.probes.ridge import LinearProbe
+from cape_fed.evaluate.probes.sums import ProbeSums
 from cape_fed.evaluate.results import Cell, Estimate
 from cape_fed.evaluate.targets.support import support_of
 from cape_fed.federation.decoding import LARGEST

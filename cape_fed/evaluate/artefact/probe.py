@@ -13,7 +13,7 @@ from cape_fed.evaluate.artefact.matching import match
 from cape_fed.evaluate.cohorts import EvaluatedCohort, Rows
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.moments import Moments
-from cape_fed.evaluate.probes.predict import Features
+from cape_fed.evaluate.probes.representation import Features
 from cape_fed.evaluate.probes.ridge import LinearProbe
 from cape_fed.evaluate.results import ArtefactProbe, Estimate
 from cape_fed.evaluate.statistics.bootstrap import Draws, Sampled, bootstrap, mean

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate.probes.predict import Prediction
+from cape_fed.evaluate.prediction import Prediction
 from cape_fed.files import atomic_file
 
 PREDICTIONS_FILE = "predictions.parquet"

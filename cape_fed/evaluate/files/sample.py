@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import EvaluatedCohort, Role
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Features
+from cape_fed.evaluate.probes.representation import Features
 from cape_fed.files import atomic_file
 from cape_fed.seeds import derive_rng
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.errors import InputError
+from cape_fed.evaluate.cohorts import EvaluatedCohort
 from cape_fed.evaluate.targets.demographics import AGE, SEX
 from cape_fed.store import Store
 
 Embed = Callable[[Store], NDArray[np.float32]]
 """From a store to the features ``[N, D]`` of its records."""
+Features = Mapping[str, NDArray[np.float32]]
+"""Features ``[N, D]`` of each cohort by name."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class Representation:
                 "the encoder diverged in training; take an earlier checkpoint or a lower learning rate"
             )
         return features
+
+    def embed_cohorts(self, cohorts: Sequence[EvaluatedCohort]) -> Features:
+        """Features of every cohort by its name; raises InputError as `features`."""
+        return {cohort.name: self.features(cohort.store) for cohort in cohorts}
 
     def columns(self, task: str, width: int) -> NDArray[np.intp]:
         """Columns out of ``width`` that may be used for a task."""

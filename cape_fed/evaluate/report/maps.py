@@ -15,7 +15,7 @@ from sklearn.manifold import TSNE
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Features
+from cape_fed.evaluate.probes.representation import Features
 from cape_fed.evaluate.targets.demographics import AGE, SEX
 from cape_fed.files import atomic_file
 from cape_fed.report.style import PALETTE, RC, cohort_marks, new_figure, to_svg

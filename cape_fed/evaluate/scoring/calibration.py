@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort, Rows
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Features, Prediction, apply_probes
-from cape_fed.evaluate.probes.representation import Representation
+from cape_fed.evaluate.prediction import Prediction
+from cape_fed.evaluate.probes.predict import apply_probes
+from cape_fed.evaluate.probes.representation import Features, Representation
 from cape_fed.evaluate.probes.ridge import LinearProbe
 from cape_fed.evaluate.results import Calibration, Estimate, ReliabilityBin
 from cape_fed.evaluate.statistics.bootstrap import Draws, bootstrap

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort, ProbeKind
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Prediction
+from cape_fed.evaluate.prediction import Prediction
 from cape_fed.evaluate.results import Cell, Estimate
 from cape_fed.evaluate.statistics.bootstrap import Draws, Sampled, Statistics, bootstrap
 from cape_fed.evaluate.targets.registry import find_target, is_regression, metrics_of

@@ -10,7 +10,7 @@ import numpy as np
 
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Prediction
+from cape_fed.evaluate.prediction import Prediction
 from cape_fed.evaluate.scoring.cells import Key, Resamples, Scored, metrics_under, score, show
 from cape_fed.evaluate.statistics.bootstrap import Sampled, bootstrap, weighted_mean
 from cape_fed.evaluate.targets.registry import find_target

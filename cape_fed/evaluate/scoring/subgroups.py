@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Prediction
+from cape_fed.evaluate.prediction import Prediction
 from cape_fed.evaluate.results import Gap, Grouping, Subgroup
 from cape_fed.evaluate.scoring.cells import Resamples, metrics_under
 from cape_fed.evaluate.statistics.bootstrap import Sampled, bootstrap

@@ -14,18 +14,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import r2_score
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort, Role, site_cohorts
-from cape_fed.evaluate.federated.federated import (
-    Cells,
-    fit_transfer,
-    site_sums,
-    transfer_cells,
-    validation_score,
-    within_cells,
-)
+from cape_fed.evaluate.federated.cells import Cells, transfer_cells, within_cells
+from cape_fed.evaluate.federated.sums import site_sums
+from cape_fed.evaluate.federated.transfer import fit_transfer, validation_score
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.moments import Moments
-from cape_fed.evaluate.probes.predict import ProbeSums, materials, pool
 from cape_fed.evaluate.probes.representation import Representation
+from cape_fed.evaluate.probes.sums import ProbeSums, add_sums, cohort_sums
 from cape_fed.evaluate.results import Cell, Results
 from cape_fed.evaluate.run import evaluate_bundle
 from cape_fed.evaluate.targets.registry import task_names
@@ -145,7 +140,7 @@ def test_every_reason_for_no_number_is_given(both: Both) -> None:
 
 def test_sums_are_those_of_all_cohorts_where_nothing_is_left_out(both: Both) -> None:
     site = both.train[1]
-    expected = pool(materials(cohort, site.features[cohort.name], METHOD) for cohort in site.cohorts)
+    expected = add_sums(cohort_sums(cohort, site.features[cohort.name], METHOD) for cohort in site.cohorts)
     assert list(site.sums()) == list(expected)
     for task, material in site.sums().items():
         assert material.support == expected[task].support
@@ -162,7 +157,7 @@ def test_a_site_that_only_evaluates_gives_no_sums(both: Both) -> None:
 
 def test_probes_need_patients_from_all_sites_together(both: Both) -> None:
     sums = [site.sums() for site in both.train]
-    strength = {task: material.support.strength(task) for task, material in pool(sums).items()}
+    strength = {task: material.support.strength(task) for task, material in add_sums(sums).items()}
     options = OPTIONS.model_copy(update={"min_patients": strength["LBBB"]})
     assert set(fit_transfer(sums, options)) == {task for task, value in strength.items() if value >= strength["LBBB"]}
 

@@ -5,7 +5,7 @@ import pytest
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate.files.predictions import read_predictions, write_predictions
-from cape_fed.evaluate.probes.predict import Prediction
+from cape_fed.evaluate.prediction import Prediction
 
 
 def block(method: str, n: int) -> Prediction:

@@ -8,8 +8,9 @@ import pytest
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.prediction import Prediction
 from cape_fed.evaluate.probes import predict as module
-from cape_fed.evaluate.probes.predict import Prediction, predict
+from cape_fed.evaluate.probes.predict import predict
 from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Representation
 from cape_fed.store.split import split_patients
 from tests.evaluate.fake import embedding, make_store

@@ -11,7 +11,8 @@ from sklearn.metrics import brier_score_loss
 
 from cape_fed.evaluate.cohorts import make_cohorts
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Prediction, fit
+from cape_fed.evaluate.prediction import Prediction
+from cape_fed.evaluate.probes.fit import fit
 from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.evaluate.scoring.calibration import FEWEST, calibrate, calibration_metrics, fit_map, reliability
 from cape_fed.store.split import split_patients

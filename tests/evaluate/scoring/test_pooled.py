@@ -5,7 +5,7 @@ import pytest
 
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Prediction
+from cape_fed.evaluate.prediction import Prediction
 from cape_fed.evaluate.scoring.aggregate import aggregate, probe_values
 from cape_fed.evaluate.scoring.cells import Key, make_resamples
 from cape_fed.evaluate.scoring.pooled import POOLS, score_with_pools

@@ -7,7 +7,8 @@ from sklearn.metrics import mean_absolute_error, roc_auc_score
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.probes.predict import Prediction, predict
+from cape_fed.evaluate.prediction import Prediction
+from cape_fed.evaluate.probes.predict import predict
 from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.evaluate.scoring.cells import make_resamples
 from cape_fed.evaluate.scoring.subgroups import BANDS, groups_of, score_subgroups
