@@ -13,8 +13,10 @@ import yaml
 from cape_fed.config import RunConfig, flat_paths
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import make_cohorts
+from cape_fed.evaluate.collect import identify
+from cape_fed.evaluate.inputs import EvaluationInputs
 from cape_fed.evaluate.results import Results
-from cape_fed.evaluate.run import evaluate_bundle, identify
+from cape_fed.evaluate.run import evaluate_bundle
 from cape_fed.evaluate.targets.registry import task_names
 from cape_fed.files import atomic_file
 from cape_fed.finetune.cell import Material
@@ -71,7 +73,7 @@ def pretrain_centrally(config: RunConfig, progress: Progress) -> None:
 
 
 def evaluate(bundle: Path, config: RunConfig) -> Results:
-    """Evaluate a bundle in and out of distribution, beside a random encoder and demographics, into ``config.out``."""
+    """Evaluate a bundle in and out of distribution into ``config.out``; baselines: a random encoder, demographics."""
     device = choose_device(config.device)
     encoder = load_encoder(bundle, str(device))
     train = open_stores(flat_paths(config.data.train))
@@ -81,19 +83,19 @@ def evaluate(bundle: Path, config: RunConfig) -> Results:
     splits = {store.cohort: split_of_run(bundle, encoder, store) for store in (*train, *others)}
     run = RunDirectory(config.out)
     with run.logging():
-        results = evaluate_bundle(
-            bundle,
-            train,
-            others,
-            config.out,
+        inputs = EvaluationInputs(
+            bundle=bundle,
             method=config.method or str(encoder.provenance.get("method", bundle.name)),
             embed=partial(embed_store, encoder),
+            train=train,
+            evaluate=others,
             baselines={RANDOM_INIT: partial(embed_store, PretrainedEncoder(untrained, encoder.profile, {}))},
             splits=splits,
-            project={place: partial(project, head) for place, head in load_heads(RunDirectory(bundle.parent)).items()},
+            heads={place: partial(project, head) for place, head in load_heads(RunDirectory(bundle.parent)).items()},
             curves=read_metrics(bundle.parent / run.metrics.name),
             options=config.evaluation,
         )
+        results = evaluate_bundle(inputs, config.out)
     with atomic_file(run.path / "evaluation.yaml") as partial_file:
         partial_file.write_text(yaml.safe_dump(config.saved(), sort_keys=False))
     return results

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.artefact.probe import LINEAR, probe_projections, tell_apart
+from cape_fed.evaluate.artefact.probe import LINEAR, cohort_accuracies, projection_accuracies
 from cape_fed.evaluate.cohorts import ProbeKind, make_cohorts
 from cape_fed.evaluate.files.sample import draw_sample
 from cape_fed.evaluate.options import EvaluateOptions
@@ -62,12 +62,12 @@ def measure(
         values = probe_values(scored, metric, WITHIN)
         if outside := [s for cells in values.values() for name, s in cells.items() if roles[name] == "ood"]:
             measures[f"{metric}/{WITHIN}"] = mean(outside)
-    measures |= {f"{PROBE}{name}": value for name, value in tell_apart(cohorts, features, options).items()}
+    measures |= {f"{PROBE}{name}": value for name, value in cohort_accuracies(cohorts, features, options).items()}
     projections = {
         place: {name: project(head, embeddings) for name, embeddings in features.items()}
         for place, head in heads.items()
     }
-    projected = probe_projections(cohorts, projections, options)
+    projected = projection_accuracies(cohorts, projections, options)
     measures |= {f"projection/{name}": value for name, value in projected.items()}
     side = [cohort for cohort in cohorts if cohort.role == "ood"] or cohorts
     return measures, draw_sample(side, features, np.random.default_rng(options.seed)).features
@@ -90,5 +90,5 @@ def look_for(
     """How well cohorts that differ in one artefact are told apart: whether the encoder carries it."""
     cohorts = make_cohorts(stores, [], split_stores(stores, split), [])
     features = method.embed_cohorts(cohorts)
-    found = tell_apart(cohorts, features, options)
+    found = cohort_accuracies(cohorts, features, options)
     return {f"{ARTEFACT}{artefact}": found[LINEAR]} if found else {}

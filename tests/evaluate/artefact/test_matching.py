@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cape_fed.evaluate.artefact.matching import match
-from cape_fed.evaluate.artefact.probe import probe_projections, tell_apart
+from cape_fed.evaluate.artefact.probe import cohort_accuracies, projection_accuracies
 from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import Representation
@@ -49,7 +49,7 @@ def test_equal_counts_in_every_stratum_and_as_many_as_there_can_be(cohorts: list
 
 def test_older_patients_are_told_apart_until_they_are_matched(cohorts: list[EvaluatedCohort]) -> None:
     method = Representation("m", embedding(knows=3.0, artefact=0.0))
-    found = tell_apart(cohorts, {c.name: method.features(c.store) for c in cohorts}, OPTIONS)
+    found = cohort_accuracies(cohorts, {c.name: method.features(c.store) for c in cohorts}, OPTIONS)
     assert found["linear"].point > 0.62
     assert found["matched"].point < found["linear"].point - 0.05
     assert abs(found["matched"].point - 0.5) < 0.12
@@ -58,7 +58,7 @@ def test_older_patients_are_told_apart_until_they_are_matched(cohorts: list[Eval
 @pytest.mark.parametrize("name", ["linear", "neighbours", "matched", "matched_neighbours"])
 def test_a_machine_is_told_apart_by_every_probe(cohorts: list[EvaluatedCohort], name: str) -> None:
     method = Representation("m", embedding(knows=0.5, artefact=6.0))
-    assert tell_apart(cohorts, {c.name: method.features(c.store) for c in cohorts}, OPTIONS)[name].point > 0.95
+    assert cohort_accuracies(cohorts, {c.name: method.features(c.store) for c in cohorts}, OPTIONS)[name].point > 0.95
 
 
 def test_nearest_neighbours_are_at_chance_for_noise_whatever_the_sizes(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_nearest_neighbours_are_at_chance_for_noise_whatever_the_sizes(tmp_path:
     splits = {store.cohort: split_patients(store, 0) for store in stores}
     found = make_cohorts(stores, [], splits, [])
     method = Representation("m", embedding(knows=0.0))
-    probes = tell_apart(found, {c.name: method.features(c.store) for c in found}, OPTIONS)
+    probes = cohort_accuracies(found, {c.name: method.features(c.store) for c in found}, OPTIONS)
     assert probes["neighbours"].point == pytest.approx(0.5, abs=0.12)
 
 
@@ -75,7 +75,7 @@ def test_projections_are_the_mean_over_heads(cohorts: list[EvaluatedCohort]) -> 
     for head, artefact in (("one", 6.0), ("two", 0.0)):
         method = Representation("m", embedding(knows=0.0, artefact=artefact))
         heads[head] = {c.name: method.features(c.store) for c in cohorts}
-    both = probe_projections(cohorts, heads, OPTIONS)["linear"].point
-    each = [tell_apart(cohorts, features, OPTIONS)["linear"].point for features in heads.values()]
+    both = projection_accuracies(cohorts, heads, OPTIONS)["linear"].point
+    each = [cohort_accuracies(cohorts, features, OPTIONS)["linear"].point for features in heads.values()]
     assert both == pytest.approx(np.mean(each))
-    assert probe_projections(cohorts, {}, OPTIONS) == {}
+    assert projection_accuracies(cohorts, {}, OPTIONS) == {}

@@ -17,6 +17,7 @@ from cape_fed.evaluate.cohorts import EvaluatedCohort, Role, site_cohorts
 from cape_fed.evaluate.federated.cells import Cells, transfer_cells, within_cells
 from cape_fed.evaluate.federated.sums import site_sums
 from cape_fed.evaluate.federated.transfer import fit_transfer, validation_score
+from cape_fed.evaluate.inputs import EvaluationInputs
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.moments import Moments
 from cape_fed.evaluate.probes.representation import Representation
@@ -68,16 +69,16 @@ class Both:
 
 
 def evaluate_both(folder: Path, train: list[list[Store]], evaluate: list[list[Store]]) -> Both:
-    central = evaluate_bundle(
-        folder / "bundle",
-        [store for stores in train for store in stores],
-        [store for stores in evaluate for store in stores],
-        folder / "out",
+    inputs = EvaluationInputs(
+        bundle=folder / "bundle",
         method=METHOD.name,
         embed=METHOD.embed,
+        train=[store for stores in train for store in stores],
+        evaluate=[store for stores in evaluate for store in stores],
         baselines={"random-init": embedding(knows=0.1, seed=3)},
         options=OPTIONS,
     )
+    central = evaluate_bundle(inputs, folder / "out")
     return Both(central, [site_of("id", *stores) for stores in train], [site_of("ood", *stores) for stores in evaluate])
 
 
