@@ -19,17 +19,18 @@ from cape_fed.evaluate.results import Results
 from cape_fed.evaluate.run import evaluate_bundle
 from cape_fed.evaluate.targets.registry import task_names
 from cape_fed.files import atomic_file
-from cape_fed.finetune.cell import Material
 from cape_fed.finetune.division import divide
 from cape_fed.finetune.results import FinetuneResults
-from cape_fed.finetune.run import Progress as CellsProgress
-from cape_fed.finetune.run import finetune_cohorts, usable_tasks
+from cape_fed.finetune.run import finetune_cohorts
+from cape_fed.finetune.setup import FinetuneSettings, FinetuneSetup
+from cape_fed.finetune.tasks import usable_tasks
 from cape_fed.pretrain.central import Progress, pretrain
 from cape_fed.pretrain.cohorts import count_store, open_cohorts, open_stores
 from cape_fed.pretrain.distributed import join_processes, leave_processes
 from cape_fed.pretrain.encoder import build_encoder
 from cape_fed.pretrain.heads import load_heads, project
 from cape_fed.pretrain.workbench import check_batches, choose_device
+from cape_fed.progress import Progress as FitsProgress
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.embed import check_profile, embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
@@ -101,7 +102,7 @@ def evaluate(bundle: Path, config: RunConfig) -> Results:
     return results
 
 
-def finetune(bundle: Path, config: RunConfig, progress: CellsProgress) -> FinetuneResults:
+def finetune(bundle: Path, config: RunConfig, progress: FitsProgress) -> FinetuneResults:
     """Fine-tune a bundle's encoder on ``data.train``, test it there and on ``data.evaluate``, into ``config.out``."""
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -112,13 +113,23 @@ def finetune(bundle: Path, config: RunConfig, progress: CellsProgress) -> Finetu
     for store in (*train, *others):
         check_profile(encoder, store)
     check_unseen(bundle, encoder, others)
-    divided = {store.cohort: divide(bundle, encoder, store, config) for store in train}
+    divided = {store.cohort: divide(bundle, encoder, store, config.finetune.split, config.split) for store in train}
     divided |= {store.cohort: (split_patients(store, config.split.seed), "all tested") for store in others}
     splits = {name: split for name, (split, _) in divided.items()}
     cohorts = make_cohorts(train, others, splits, task_names([*train, *others]))
     tasks = usable_tasks(cohorts, config.finetune.target, config.evaluation.min_patients)
-    material = Material(encoder, cohorts, tasks, config, device)
-    return finetune_cohorts(material, identify(bundle), {name: how for name, (_, how) in divided.items()}, progress)
+    settings = FinetuneSettings(config.finetune, config.evaluation, config.augment, config.precision, config.seed)
+    identity = identify(bundle)
+    method = config.method or str(encoder.provenance.get("method", identity.name))
+    return finetune_cohorts(
+        FinetuneSetup(encoder, method, cohorts, tasks, settings, device),
+        identity,
+        {name: how for name, (_, how) in divided.items()},
+        RunDirectory(config.out),
+        config.saved(),
+        resume=config.resume,
+        progress=progress,
+    )
 
 
 def _check_roles(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store], others: Sequence[Store]) -> None:

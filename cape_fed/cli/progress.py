@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from cape_fed.progress import Progress as JobProgress
+
 Report = Callable[[int, int, dict[str, Any]], None]
 """Called with what is done, what there is in all, and the latest line of metrics."""
 
@@ -85,15 +87,15 @@ def rounds_bar() -> Iterator[RoundsView]:
 
 
 @contextmanager
-def cells_bar() -> Iterator[Callable[[int, int, str], None]]:
+def cells_bar() -> Iterator[JobProgress]:
     """A bar over the cells of a study on a terminal, with the failures above it; elsewhere only those."""
     console = Console(stderr=True, soft_wrap=True)
     columns = (TextColumn("cells"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task("cells", total=None)
 
-        def report(done: int, total: int, failure: str) -> None:
-            if failure:
+        def report(done: int, total: int, facts: Mapping[str, Any]) -> None:
+            if failure := facts.get("failure"):
                 bar.console.print(f"a cell failed: {failure}", highlight=False, markup=False)
             bar.update(task, completed=done, total=total)
 

@@ -1,4 +1,4 @@
-"""From the cells' predictions to scores and to what they gain over training from scratch."""
+"""From the predictions of all fits to scores, and to how much they gain over training from scratch."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from cape_fed.evaluate.statistics.bootstrap import Sampled, bootstrap, mean
 from cape_fed.evaluate.statistics.effects import effect
 from cape_fed.evaluate.targets.registry import is_regression
 from cape_fed.evaluate.targets.support import support_of
-from cape_fed.finetune.cell import Cell
 from cape_fed.finetune.config import Mode
+from cape_fed.finetune.fits import Fit
 from cape_fed.finetune.results import Gain, Scope, Score
 
 Place = tuple[str, str, Scope]
@@ -34,7 +34,7 @@ Repeats = Mapping[Place, Sequence[Sampled]]
 
 
 def analyse(
-    predictions: Mapping[Cell, Sequence[Prediction]], roles: Mapping[str, Role], options: EvaluateOptions
+    predictions: Mapping[Fit, Sequence[Prediction]], roles: Mapping[str, Role], options: EvaluateOptions
 ) -> tuple[list[Score], list[Gain]]:
     """Scores of every mode and share of labels, and gains over scratch, all on the same resamples of the patients.
 
@@ -42,9 +42,9 @@ def analyse(
     """
     resamples = make_resamples((block for blocks in predictions.values() for block in blocks), options)
     values: dict[Level, dict[Place, list[Sampled]]] = {}
-    for cell, blocks in predictions.items():
+    for fit, blocks in predictions.items():
         scored = score_with_pools(blocks, resamples, roles, options)
-        level = values.setdefault((cell.mode, cell.fraction), {})
+        level = values.setdefault((fit.mode, fit.fraction), {})
         found = sampled_values(scored, {**roles, **POOLS}) | calibration(blocks, resamples, roles, options)
         for place, sampled in found.items():
             level.setdefault(place, []).append(sampled)

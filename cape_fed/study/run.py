@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cape_fed.errors import RunError
+from cape_fed.progress import Progress, no_progress
 from cape_fed.rundir import RunDirectory
 from cape_fed.study.analysis import answer, judge
 from cape_fed.study.cell import OUTCOME, read_outcome, write_cell
@@ -24,9 +25,6 @@ log = logging.getLogger(__name__)
 
 CELLS, PLANTED = "cells", "planted"
 
-Progress = Callable[[int, int, str], None]
-"""Called with the cells done, the cells in all and a line about the last one."""
-
 
 def run_study(
     study: StudyConfig,
@@ -36,7 +34,7 @@ def run_study(
     workers: int = 1,
     ray: str | None = None,
     resume: bool = False,
-    progress: Progress = lambda done, total, line: None,
+    progress: Progress = no_progress,
 ) -> StudyResults:
     """Run every cell of a study that has no outcome yet, and write ``results.json`` and ``report.html`` to ``out``.
 
@@ -99,7 +97,7 @@ def _run(folders: dict[str, Path], launch: Launch, progress: Progress) -> dict[s
             log.error("cell %s failed: %s", folder.name, failure)
         else:
             log.info("cell %s done", folder.name)
-        progress(done, len(folders), failure or "")
+        progress(done, len(folders), {"failure": failure} if failure else {})
     return failed
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -13,6 +12,7 @@ from cape_fed.config import RunConfig
 from cape_fed.jobs import pretrain_centrally
 from cape_fed.pretrain.cohorts import open_stores, split_stores
 from cape_fed.pretrain.config import SplitConfig
+from cape_fed.progress import no_progress
 from cape_fed.release.bundle import MODEL
 from cape_fed.rundir import RunDirectory
 from cape_fed.store.split import Split, save_split
@@ -89,9 +89,9 @@ def _train(cell: Cell, stores: list[Store], splits: Mapping[str, Split], sites: 
     if cell.keys.pretraining == "federated":
         from cape_fed.simulation import simulate_federation  # imports Flower
 
-        simulate_federation(config, _silent, workers=1)
+        simulate_federation(config, no_progress, workers=1)
     else:
-        pretrain_centrally(config, _silent)
+        pretrain_centrally(config, no_progress)
     return run
 
 
@@ -127,7 +127,3 @@ def _split_folders(config: RunConfig, stores: list[Store]) -> Iterator[Path]:
     yield RunDirectory(config.out).splits
     for store in stores:
         yield RunDirectory(config.out / "sites" / site_name((store.path,))).splits
-
-
-def _silent(done: int, total: int, line: dict[str, Any]) -> None:
-    """A cell shows no progress of its own."""

@@ -124,18 +124,18 @@ def test_resumed_is_uninterrupted(
 ) -> None:
     make_labelled("a", 1)
     whole = tune(bundle, configure(out="whole"))
-    run_cell, done = finetuning.run_cell, []
+    run_fit, done = finetuning.run_fit, []
 
     def breaks_at_the_third(*arguments: object) -> None:
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(arguments)
-        run_cell(*arguments)  # type: ignore[arg-type]
+        run_fit(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(finetuning, "run_cell", breaks_at_the_third)
+    monkeypatch.setattr(finetuning, "run_fit", breaks_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         tune(bundle, configure(out="broken"))
-    monkeypatch.setattr(finetuning, "run_cell", run_cell)
+    monkeypatch.setattr(finetuning, "run_fit", run_fit)
     broken = configure(out="broken").out
     before = {path: path.stat().st_mtime_ns for path in broken.glob("cells/*/*")}
     assert len(before) == 4

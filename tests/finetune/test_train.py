@@ -11,11 +11,11 @@ from cape_fed.errors import RunError
 from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.finetune.classifier import Classifier
 from cape_fed.finetune.labelled import labelled
-from cape_fed.finetune.objective import YesOrNo
+from cape_fed.finetune.objective import BinaryObjective
 from cape_fed.finetune.train import Choice, fit, predict
 from cape_fed.pretrain.encoder import build_encoder
 from cape_fed.store.split import split_patients
-from tests.finetune.conftest import SMALL, Configure, MakeLabelled
+from tests.finetune.conftest import SMALL, Configure, MakeLabelled, settings_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -30,8 +30,8 @@ def cohort(make_labelled: MakeLabelled) -> EvaluatedCohort:
 def tuned(cohort: EvaluatedCohort, configure: Configure, mode: str, *overrides: str) -> tuple[Classifier, Choice]:
     classifier = Classifier(build_encoder(SMALL, 3), 1)
     parts = [labelled([cohort], part, ["AF"]) for part in ("train", "valid")]  # type: ignore[arg-type]
-    config = configure(*overrides)
-    return classifier, fit(classifier, mode, *parts, YesOrNo(), cohort.store.profile, config, seed=7)  # type: ignore[arg-type]
+    settings = settings_of(configure(*overrides))
+    return classifier, fit(classifier, mode, *parts, BinaryObjective(), cohort.store.profile, settings, seed=7)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("mode", ["linear", "full", "decayed", "scratch"])
@@ -51,7 +51,7 @@ def test_learns_what_can_be_seen(cohort: EvaluatedCohort, configure: Configure, 
 def test_is_left_at_the_moment_chosen(cohort: EvaluatedCohort, configure: Configure) -> None:
     classifier, choice = tuned(cohort, configure, "full", "finetune.steps=12", "finetune.check_every=2")
     logits = predict(classifier, cohort.store.profile, cohort.store, cohort.valid)
-    assert YesOrNo().score(cohort.targets["AF"][cohort.valid][:, None], logits) == choice.score
+    assert BinaryObjective().score(cohort.targets["AF"][cohort.valid][:, None], logits) == choice.score
 
 
 def test_the_best_learning_rate_is_kept_wherever_it_stands(cohort: EvaluatedCohort, configure: Configure) -> None:

@@ -12,7 +12,7 @@ from cape_fed.evaluate.scoring.cells import Key, Scored
 from cape_fed.evaluate.scoring.pooled import POOLS
 from cape_fed.evaluate.statistics.bootstrap import Sampled, mean
 from cape_fed.evaluate.statistics.metrics import HIGHER_IS_BETTER
-from cape_fed.evaluate.targets.registry import find_target
+from cape_fed.evaluate.targets.registry import unit_of
 
 Scope = Literal["id", "ood", "worst"]
 Values = Mapping[str, Mapping[str, Sampled]]
@@ -54,8 +54,8 @@ def shared_tasks(values: Values, roles: Mapping[str, Role]) -> list[str]:
 
     All of them are in the unit of the first task, since errors in different units have no mean.
     """
-    unit = find_target(next(iter(values))).unit if values else ""
-    comparable = {task: by_cohort for task, by_cohort in values.items() if find_target(task).unit == unit}
+    unit = unit_of(next(iter(values))) if values else ""
+    comparable = {task: by_cohort for task, by_cohort in values.items() if unit_of(task) == unit}
     sides = {roles[cohort] for by_cohort in comparable.values() for cohort in by_cohort}
     return [task for task, by_cohort in comparable.items() if {roles[cohort] for cohort in by_cohort} == sides]
 

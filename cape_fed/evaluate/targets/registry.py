@@ -48,6 +48,11 @@ def metrics_of(task: str) -> tuple[str, str]:
     return find_target(task).kind.metrics
 
 
+def unit_of(task: str) -> str:
+    """The unit of a regression task, empty for a yes or no."""
+    return find_target(task).unit
+
+
 def task_names(stores: Sequence[Store]) -> list[str]:
     """Every target that at least one store may know: age, sex and others first, then labels in the stores' order."""
     labels = dict.fromkeys(label for store in stores for label in store.label_names)

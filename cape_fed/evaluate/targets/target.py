@@ -62,6 +62,10 @@ class Target:
     own_groupings: tuple[str, ...] = ()
     """Groupings of the patients that follow from the target itself; results are not broken down by them."""
 
+    def __post_init__(self) -> None:
+        if self.kind is REGRESSION and not self.unit:
+            raise ValueError(f"the regression target {self.name} needs a unit, in which its errors are stated")
+
     def values(self, store: Store) -> Vector:
         """The target ``[N]`` of a store's records, NaN where it is not known.
 

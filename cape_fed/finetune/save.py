@@ -21,7 +21,7 @@ from cape_fed.store.split import Split, save_split
 HEAD = "head.safetensors"
 
 
-def keep(
+def save_classifier(
     path: Path,
     classifier: Classifier,
     tasks: Sequence[str],
