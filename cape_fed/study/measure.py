@@ -1,4 +1,4 @@
-"""What is measured of a cell's encoder: every number with its values under resampled patients."""
+"""What is measured of a trial's encoder: every number with its values under resampled patients."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def measure(
     """Measures of an encoder, ID being ``train`` and OOD ``evaluate``; also its embeddings ``[n, D]`` of a sample.
 
     Probes are fitted on all training patients of all ID cohorts by ``splits``, whoever of them the encoder was
-    pretrained on: what differs between cells is the encoder. ``heads`` are the run's projection heads by place. The
+    pretrained on: what differs between trials is the encoder. ``heads`` are the run's projection heads by place. The
     sample is of OOD records, of test patients of the ID cohorts where there is no OOD cohort, the same whatever the
     encoder.
     """
@@ -60,7 +60,7 @@ def measure(
     }
     for metric in ("auroc", "mae"):
         values = probe_values(scored, metric, WITHIN)
-        if outside := [s for cells in values.values() for name, s in cells.items() if roles[name] == "ood"]:
+        if outside := [s for trials in values.values() for name, s in trials.items() if roles[name] == "ood"]:
             measures[f"{metric}/{WITHIN}"] = mean(outside)
     measures |= {f"{PROBE}{name}": value for name, value in cohort_accuracies(cohorts, features, options).items()}
     projections = {
@@ -84,7 +84,7 @@ def finite(measures: Measures) -> Iterator[tuple[str, Sampled]]:
     return ((name, value) for name, value in measures.items() if math.isfinite(value.point))
 
 
-def look_for(
+def probe_artefact(
     artefact: str, method: Representation, stores: Sequence[Store], split: SplitConfig, options: EvaluateOptions
 ) -> Measures:
     """How well cohorts that differ in one artefact are told apart: whether the encoder carries it."""

@@ -1,4 +1,4 @@
-"""One cell on disk: what it is to do, and what came out."""
+"""One trial on disk: what it is to do, and what came out."""
 
 from __future__ import annotations
 
@@ -32,48 +32,48 @@ from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.rundir import RunDirectory, read_metrics
 from cape_fed.seeds import derive_seed
 from cape_fed.store.store import Store
-from cape_fed.study.measure import Measures, finite, look_for, mean_measures, measure
-from cape_fed.study.plan import Cell
-from cape_fed.study.train import pretrain_cell
+from cape_fed.study.measure import Measures, finite, mean_measures, measure, probe_artefact
+from cape_fed.study.plan import Trial
+from cape_fed.study.train import pretrain_trial
 
-CELL_FILE, OUTCOME = "cell.json", "outcome"
+TRIAL_FILE, OUTCOME = "cell.json", "outcome"
 _POINTS, _DRAWS, _SAMPLE, _RUNS = "measures.json", "draws.npz", "sample.npy", "runs"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a cell came to."""
+    """What a trial came to."""
 
     measures: Measures
     sample: NDArray[np.float32]
-    """Embeddings ``[n, D]`` of a sample of records, the same in every cell on the same cohorts."""
+    """Embeddings ``[n, D]`` of a sample of records, the same in every trial on the same cohorts."""
     facts: dict[str, float]
     """Numbers of the training without resamples: seconds, last loss, mean client drift."""
 
 
-def write_cell(directory: Path, cell: Cell) -> None:
-    """Lay a cell down, to be run from its directory alone."""
-    with atomic_file(directory / CELL_FILE) as partial_file:
-        partial_file.write_text(cell.model_dump_json(indent=1) + "\n")
+def write_trial(directory: Path, trial: Trial) -> None:
+    """Lay a trial down, to be run from its directory alone."""
+    with atomic_file(directory / TRIAL_FILE) as partial_file:
+        partial_file.write_text(trial.model_dump_json(indent=1) + "\n")
 
 
-def run_cell(directory: Path) -> None:
-    """Train and measure the cell of a directory; nothing where its outcome is there."""
+def run_trial(directory: Path) -> None:
+    """Train and measure the trial of a directory; nothing where its outcome is there."""
     if (directory / OUTCOME).is_dir():
         return
     begin = perf_counter()
-    cell = _read_cell(directory)
-    torch.set_num_threads(cell.config.threads or 1)
-    runs = pretrain_cell(cell, directory / _RUNS)
+    trial = _read_trial(directory)
+    torch.set_num_threads(trial.config.threads or 1)
+    runs = pretrain_trial(trial, directory / _RUNS)
     trained = perf_counter() - begin
-    found = [_measure(cell, method, heads) for method, heads in _methods(cell, runs)]
+    found = [_measure(trial, method, heads) for method, heads in _methods(trial, runs)]
     facts = {"seconds": perf_counter() - begin, "training_seconds": trained, **_training_facts(runs)}
     _write(directory / OUTCOME, mean_measures([measures for measures, _ in found]), found[0][1], facts)
     shutil.rmtree(directory / _RUNS, ignore_errors=True)
 
 
 def read_outcome(directory: Path) -> Outcome:
-    """The outcome of a cell that has one."""
+    """The outcome of a trial that has one."""
     folder = directory / OUTCOME
     plain = json.loads((folder / _POINTS).read_text())
     with np.load(folder / _DRAWS, allow_pickle=False) as draws:
@@ -81,21 +81,21 @@ def read_outcome(directory: Path) -> Outcome:
     return Outcome(measures, np.load(folder / _SAMPLE, allow_pickle=False), plain["facts"])
 
 
-def _read_cell(directory: Path) -> Cell:
+def _read_trial(directory: Path) -> Trial:
     try:
-        return Cell.model_validate_json((directory / CELL_FILE).read_text())
+        return Trial.model_validate_json((directory / TRIAL_FILE).read_text())
     except (OSError, ValidationError) as error:
         what = describe(error) if isinstance(error, ValidationError) else error.strerror
-        raise InputError(f"{directory / CELL_FILE} cannot be read: {what}; plan the study again") from error
+        raise InputError(f"{directory / TRIAL_FILE} cannot be read: {what}; plan the study again") from error
 
 
-def _methods(cell: Cell, runs: list[RunDirectory]) -> Iterator[tuple[Representation, dict[str, ProjectionHead]]]:
+def _methods(trial: Trial, runs: list[RunDirectory]) -> Iterator[tuple[Representation, dict[str, ProjectionHead]]]:
     """What is measured, with the heads it was trained with."""
-    device = choose_device(cell.config.device)
-    if cell.keys.pretraining == "demographics":
+    device = choose_device(trial.config.device)
+    if trial.keys.pretraining == "demographics":
         yield DEMOGRAPHICS, {}
-    elif cell.keys.pretraining == "untrained":
-        config = cell.config.pretraining
+    elif trial.keys.pretraining == "untrained":
+        config = trial.config.pretraining
         encoder = build_encoder(encoder_config(config), derive_seed(config.seed, "encoder")).to(device)
 
         def embed(store: Store) -> NDArray[np.float32]:
@@ -108,15 +108,15 @@ def _methods(cell: Cell, runs: list[RunDirectory]) -> Iterator[tuple[Representat
 
 
 def _measure(
-    cell: Cell, method: Representation, heads: dict[str, ProjectionHead]
+    trial: Trial, method: Representation, heads: dict[str, ProjectionHead]
 ) -> tuple[Measures, NDArray[np.float32]]:
-    config, options = cell.config, cell.config.evaluation
+    config, options = trial.config, trial.config.evaluation
     train = open_stores([site[0] for site in config.data.train])
     evaluate = open_stores([path for site in config.data.evaluate for path in site]) if config.data.evaluate else []
     splits = split_stores([*train, *evaluate], config.split)
     measures, sample = measure(method, train, evaluate, splits, options, heads)
-    for artefact, sites in cell.artefacts.items():
-        measures |= look_for(artefact, method, open_stores(sites.train), config.split, options)
+    for artefact, sites in trial.artefacts.items():
+        measures |= probe_artefact(artefact, method, open_stores(sites.train), config.split, options)
     return dict(finite(measures)), sample
 
 
