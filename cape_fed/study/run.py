@@ -39,7 +39,8 @@ def run_study(
     """Run every trial of a study that has no outcome yet, and write ``results.json`` and ``report.html`` to ``out``.
 
     InputError before anything is trained or written where a trial cannot be: for a key, for too few patients in a
-    subset or a batch, for stores that do not go together. RunError at the end where trials failed: the others are reported.
+    subset or a batch, for stores that do not go together. RunError at the end where trials failed; the others are
+    reported.
     """
     run = RunDirectory(out)
     planted = _planted(study, overrides)
