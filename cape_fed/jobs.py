@@ -13,21 +13,24 @@ import yaml
 from cape_fed.config import RunConfig, flat_paths
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import make_cohorts
+from cape_fed.evaluate.collect import identify
+from cape_fed.evaluate.inputs import EvaluationInputs
 from cape_fed.evaluate.results import Results
-from cape_fed.evaluate.run import evaluate_bundle, identify
-from cape_fed.evaluate.tasks import task_names
+from cape_fed.evaluate.run import evaluate_bundle
+from cape_fed.evaluate.targets.registry import task_names
 from cape_fed.files import atomic_file
-from cape_fed.finetune.cell import Material
 from cape_fed.finetune.division import divide
 from cape_fed.finetune.results import FinetuneResults
-from cape_fed.finetune.run import Progress as CellsProgress
-from cape_fed.finetune.run import finetune_cohorts, usable_tasks
-from cape_fed.pretrain.central import Progress, pretrain
+from cape_fed.finetune.run import finetune_cohorts
+from cape_fed.finetune.setup import FinetuneSettings, FinetuneSetup
+from cape_fed.finetune.tasks import usable_tasks
+from cape_fed.pretrain.central import pretrain
 from cape_fed.pretrain.cohorts import open_cohorts, open_stores
 from cape_fed.pretrain.distributed import join_processes, leave_processes
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.heads import load_heads, project
 from cape_fed.pretrain.workbench import check_batches, choose_device
+from cape_fed.progress import Progress
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.embed import check_profile, embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
@@ -74,7 +77,7 @@ def pretrain_centrally(config: RunConfig, progress: Progress, splits: Mapping[st
 
 
 def evaluate(bundle: Path, config: RunConfig) -> Results:
-    """Evaluate a bundle in and out of distribution, beside a random encoder and demographics, into ``config.out``."""
+    """Evaluate a bundle in and out of distribution into ``config.out``; baselines: a random encoder, demographics."""
     device = choose_device(config.device)
     encoder = load_encoder(bundle, str(device))
     train = open_stores(flat_paths(config.data.train))
@@ -84,25 +87,25 @@ def evaluate(bundle: Path, config: RunConfig) -> Results:
     splits = {store.cohort: split_of_run(bundle, encoder, store) for store in (*train, *others)}
     run = RunDirectory(config.out)
     with run.logging():
-        results = evaluate_bundle(
-            bundle,
-            train,
-            others,
-            config.out,
+        inputs = EvaluationInputs(
+            bundle=bundle,
             method=config.method or encoder.provenance.method,
             embed=partial(embed_store, encoder),
+            train=train,
+            evaluate=others,
             baselines={RANDOM_INIT: partial(embed_store, PretrainedEncoder(untrained, encoder.profile))},
             splits=splits,
-            project={place: partial(project, head) for place, head in load_heads(RunDirectory(bundle.parent)).items()},
+            heads={place: partial(project, head) for place, head in load_heads(RunDirectory(bundle.parent)).items()},
             curves=read_metrics(bundle.parent / run.metrics.name),
             options=config.evaluation,
         )
+        results = evaluate_bundle(inputs, config.out)
     with atomic_file(run.path / "evaluation.yaml") as partial_file:
         partial_file.write_text(yaml.safe_dump(config.saved(), sort_keys=False))
     return results
 
 
-def finetune(bundle: Path, config: RunConfig, progress: CellsProgress) -> FinetuneResults:
+def finetune(bundle: Path, config: RunConfig, progress: Progress) -> FinetuneResults:
     """Fine-tune a bundle's encoder on ``data.train``, test it there and on ``data.evaluate``, into ``config.out``."""
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -113,13 +116,23 @@ def finetune(bundle: Path, config: RunConfig, progress: CellsProgress) -> Finetu
     for store in (*train, *others):
         check_profile(encoder, store)
     check_unseen(bundle, encoder, others)
-    divided = {store.cohort: divide(bundle, encoder, store, config) for store in train}
+    divided = {store.cohort: divide(bundle, encoder, store, config.finetune.split, config.split) for store in train}
     divided |= {store.cohort: (split_patients(store, config.split.seed), "all tested") for store in others}
     splits = {name: split for name, (split, _) in divided.items()}
     cohorts = make_cohorts(train, others, splits, task_names([*train, *others]))
     tasks = usable_tasks(cohorts, config.finetune.target, config.evaluation.min_patients)
-    material = Material(encoder, cohorts, tasks, config, device)
-    return finetune_cohorts(material, identify(bundle), {name: how for name, (_, how) in divided.items()}, progress)
+    settings = FinetuneSettings(config.finetune, config.evaluation, config.augment, config.precision, config.seed)
+    identity = identify(bundle)
+    method = config.method or encoder.provenance.method
+    return finetune_cohorts(
+        FinetuneSetup(encoder, method, cohorts, tasks, settings, device),
+        identity,
+        {name: how for name, (_, how) in divided.items()},
+        RunDirectory(config.out),
+        config.saved(),
+        resume=config.resume,
+        progress=progress,
+    )
 
 
 def _check_roles(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store], others: Sequence[Store]) -> None:

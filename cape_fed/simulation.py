@@ -9,13 +9,13 @@ import torch
 
 from cape_fed.config import RunConfig, flat_paths
 from cape_fed.coordinator.lead import lead_run
-from cape_fed.coordinator.rounds import Progress
 from cape_fed.errors import InputError
 from cape_fed.federation.engines import keep_flower_quiet, run_flower, run_local
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.methods.registry import check_batch_statistics
 from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.pretrain.workbench import check_batches, choose_device
+from cape_fed.progress import Progress
 from cape_fed.rundir import RunDirectory, split_file
 from cape_fed.site.app import make_client_app
 from cape_fed.site.config import SiteConfig

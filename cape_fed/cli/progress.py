@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextCol
 from rich.progress import TimeRemainingColumn as TimeRemaining
 from rich.table import Column
 from rich.text import Text
+
+from cape_fed.progress import Progress as JobProgress
 
 
 class ProgressBar:
@@ -66,7 +68,7 @@ def progress_bar(unit: str, *, rate: bool = False) -> Iterator[ProgressBar]:
         yield ProgressBar(display, unit, rate=rate)
 
 
-def training_report(bar: ProgressBar) -> Callable[[int, int, Mapping[str, Any]], None]:
+def training_report(bar: ProgressBar) -> JobProgress:
     """A function for training to call after a round or step with a line of metrics; it shows the loss."""
 
     def report(done: int, total: int, line: Mapping[str, Any]) -> None:
@@ -75,11 +77,11 @@ def training_report(bar: ProgressBar) -> Callable[[int, int, Mapping[str, Any]],
     return report
 
 
-def cell_report(bar: ProgressBar) -> Callable[[int, int, str], None]:
+def cell_report(bar: ProgressBar) -> JobProgress:
     """A function for a study to call after a cell with the reason if it failed; it notes the failure."""
 
-    def report(done: int, total: int, failure: str) -> None:
-        if failure:
+    def report(done: int, total: int, facts: Mapping[str, Any]) -> None:
+        if failure := facts.get("failure"):
             bar.note(f"a cell failed: {failure}")
         bar.update(done, total)
 

@@ -12,13 +12,13 @@ from cape_fed.errors import InputError
 
 def study(
     name: Annotated[str, typer.Argument(help="composition, batching or federation; or a YAML file of your own.")],
-    overrides: Annotated[list[str], typer.Argument(help="key=value or key=v1,v2 for every cell, and out=DIR.")],
+    overrides: Annotated[list[str], typer.Argument(help="key=value or key=v1,v2 for every trial, and out=DIR.")],
     question: Annotated[
         list[str] | None, typer.Option(help="Only this question of the study; may be repeated.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Cells trained at a time on this machine.")] = 1,
+    workers: Annotated[int, typer.Option(min=1, help="Trials trained at a time on this machine.")] = 1,
     ray: Annotated[
-        str | None, typer.Option(help="Address of a Ray cluster to train the cells on; local starts one.")
+        str | None, typer.Option(help="Address of a Ray cluster to train the trials on; local starts one.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the study in out=DIR.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json.")] = False,

@@ -50,7 +50,7 @@ def print_study(results: StudyResults, out: Path) -> None:
 
 def print_finetune(results: FinetuneResults, out: Path) -> None:
     """The first metric of every mode by share of the labels, ID and OOD, and where the report is."""
-    from cape_fed.evaluate.report.words import METRIC_NAMES, SCOPE_NAMES
+    from cape_fed.evaluate.report.words import SCOPE_NAMES, metric_name
     from cape_fed.finetune.report.words import headline, mode_name, patients_of, scopes_of, share
 
     console = Console(width=None if Console().is_terminal else 140, highlight=False)
@@ -59,7 +59,7 @@ def print_finetune(results: FinetuneResults, out: Path) -> None:
     fractions = sorted(results.options.fractions)
     for scope in scopes_of(results):
         columns = [f"{share(fraction)}, {patients_of(results, fraction)} patients" for fraction in fractions]
-        table = Table(f"{SCOPE_NAMES[scope]} {METRIC_NAMES[results.metrics[0]]}", *columns, box=None)
+        table = Table(f"{SCOPE_NAMES[scope]} {metric_name(results.metrics[0], results.tasks)}", *columns, box=None)
         for mode in ("scratch", *results.options.modes):
             table.add_row(mode_name(mode), *(_cell(results.score(mode, fraction, scope)) for fraction in fractions))
         console.print(table)

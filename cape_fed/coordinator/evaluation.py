@@ -14,10 +14,10 @@ from torch import Tensor
 from cape_fed.coordinator.checkpoint import RunState
 from cape_fed.coordinator.correspondence import Correspondence
 from cape_fed.coordinator.exchange import Answer
-from cape_fed.evaluate.federated import fit_transfer, validation_score
+from cape_fed.evaluate.federated.transfer import fit_transfer, validation_score
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.predict import Material
-from cape_fed.evaluate.tasks import AGE, SEX
+from cape_fed.evaluate.probes.sums import ProbeSums
+from cape_fed.evaluate.targets.demographics import AGE, SEX
 from cape_fed.federation.evaluation import SiteCells, probes_records, read_cells, read_sums
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import Member
@@ -113,7 +113,7 @@ class Evaluation:
                 self.sites.accept(number, name)
         return read_well
 
-    def _read_sums(self, message: Message, member: Member) -> dict[str, Material]:
+    def _read_sums(self, message: Message, member: Member) -> dict[str, ProbeSums]:
         try:
             sums = read_sums(message.content, self.width, member.size)
             # Tasks of nobody's vocabulary have no say in which round is best.

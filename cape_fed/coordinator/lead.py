@@ -13,12 +13,13 @@ from cape_fed.coordinator.correspondence import Correspondence
 from cape_fed.coordinator.evaluation import EVALUATIONS_FILE, RULE
 from cape_fed.coordinator.exchange import Exchange
 from cape_fed.coordinator.membership import Membership
-from cape_fed.coordinator.rounds import Coordinator, Progress
+from cape_fed.coordinator.rounds import Coordinator
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.methods.registry import check_batch_statistics, make_method
 from cape_fed.pretrain.encoder import Encoder
 from cape_fed.pretrain.encoders import build_encoder
+from cape_fed.progress import Progress, no_progress
 from cape_fed.release.bundle import write_bundle
 from cape_fed.release.provenance import Selection
 from cape_fed.rundir import RunDirectory
@@ -33,7 +34,7 @@ def lead_run(
     run: RunDirectory,
     entries: Mapping[str, RosterEntry] | None,
     status: Status,
-    progress: Progress = lambda done, total, line: None,
+    progress: Progress = no_progress,
 ) -> None:
     """Lead the sites of ``entries`` (see `Membership`) to a bundle, from the last checkpoint if the plan resumes."""
     check_batch_statistics(plan.pretraining.norm, plan.federation)
@@ -45,7 +46,7 @@ def lead_run(
     def waiting(answered: int, asked: int, silent: list[str]) -> None:
         status.update(answered=answered, asked=asked, silent=silent)
 
-    def report(done: int, total: int, line: dict[str, object]) -> None:
+    def report(done: int, total: int, line: Mapping[str, object]) -> None:
         status.update(rounds_done=done)
         progress(done, total, line)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
@@ -18,12 +18,10 @@ from cape_fed.federation.messages import METRICS, MONITORS, read_numbers
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.tensors import euclidean_norm
 from cape_fed.federation.update import Update
+from cape_fed.progress import Progress
 from cape_fed.rundir import RunDirectory
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[int, int, dict[str, Any]], None]
-"""Called after a round with the rounds done, the rounds in all and the round's line of metrics."""
 
 
 class Coordinator:

@@ -11,17 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate.tasks import targets_of
+from cape_fed.evaluate.targets.registry import targets_of
 from cape_fed.store import Store
 from cape_fed.store.split import Split, check_disjoint
 
 Role = Literal["id", "ood"]
-Probe = Literal["transfer", "within"]
+ProbeKind = Literal["transfer", "within"]
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Cohort:
+class EvaluatedCohort:
     """One cohort with its role, its targets and the rows that serve each purpose."""
 
     store: Store
@@ -29,7 +29,7 @@ class Cohort:
     targets: Mapping[str, NDArray[np.float64]]
     train: Rows
     valid: Rows
-    tested: Mapping[Probe, Rows]
+    tested: Mapping[ProbeKind, Rows]
     """Rows evaluated: the test patients, and for the transfer probe on an OOD cohort all patients."""
     left_out: int
     """Records not evaluated because a training cohort holds the same signal or patient."""
@@ -39,7 +39,7 @@ class Cohort:
         """Name of the cohort."""
         return self.store.cohort
 
-    def annotated(self, task: str, probe: Probe) -> Rows:
+    def annotated(self, task: str, probe: ProbeKind) -> Rows:
         """Rows evaluated with a probe that are annotated for a task."""
         rows = self.tested[probe]
         return rows[np.isfinite(self.targets[task][rows])]
@@ -56,7 +56,7 @@ class Cohort:
 
 def make_cohorts(
     train: Sequence[Store], evaluate: Sequence[Store], splits: Mapping[str, Split], tasks: Sequence[str]
-) -> list[Cohort]:
+) -> list[EvaluatedCohort]:
     """Turn stores into cohorts, ``train`` being ID and ``evaluate`` OOD, with splits by cohort name.
 
     Nothing evaluated was trained on: raises InputError for patients on both sides, and leaves records out whose exact
@@ -74,7 +74,7 @@ def make_cohorts(
 
 def site_cohorts(
     stores: Sequence[Store], role: Role, splits: Mapping[str, Split], tasks: Sequence[str]
-) -> list[Cohort]:
+) -> list[EvaluatedCohort]:
     """The cohorts of one site, which sees no other site's stores, as ``make_cohorts`` makes them.
 
     What another site holds as well, be it a signal or a patient, is not found. Raises InputError as ``make_cohorts``.
@@ -85,14 +85,16 @@ def site_cohorts(
     return [_ood_cohort(store, splits[store.cohort], np.empty(0, np.int64), tasks) for store in stores]
 
 
-def _id_cohort(store: Store, split: Split, known: Sequence[tuple[Store, Split]], tasks: Sequence[str]) -> Cohort:
+def _id_cohort(
+    store: Store, split: Split, known: Sequence[tuple[Store, Split]], tasks: Sequence[str]
+) -> EvaluatedCohort:
     seen = [(other, np.concatenate([part.train, part.valid])) for other, part in known]
     digests = np.concatenate([other.digests[rows] for other, rows in seen])
     keys = {other.patient_keys[code] for other, rows in seen for code in np.unique(other.patients[rows])}
     met_patient = np.array([key in keys for key in store.patient_keys])
     met = np.isin(store.digests[split.test], digests) | met_patient[store.patients[split.test]]
     test = split.test[~met]
-    return Cohort(
+    return EvaluatedCohort(
         store,
         "id",
         targets_of(store, tasks),
@@ -103,13 +105,13 @@ def _id_cohort(store: Store, split: Split, known: Sequence[tuple[Store, Split]],
     )
 
 
-def _ood_cohort(store: Store, split: Split, repeated: Rows, tasks: Sequence[str]) -> Cohort:
+def _ood_cohort(store: Store, split: Split, repeated: Rows, tasks: Sequence[str]) -> EvaluatedCohort:
     """``repeated`` are the rows whose signal a training cohort holds."""
-    tested: dict[Probe, Rows] = {
+    tested: dict[ProbeKind, Rows] = {
         "transfer": np.setdiff1d(np.arange(len(store)), repeated),
         "within": np.setdiff1d(split.test, repeated),
     }
-    return Cohort(store, "ood", targets_of(store, tasks), split.train, split.valid, tested, len(repeated))
+    return EvaluatedCohort(store, "ood", targets_of(store, tasks), split.train, split.valid, tested, len(repeated))
 
 
 def _check_names(stores: Sequence[Store]) -> None:

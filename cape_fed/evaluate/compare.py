@@ -7,12 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate import differences
 from cape_fed.evaluate.cohorts import Role
+from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, read_predictions
+from cape_fed.evaluate.files.sample import SAMPLE_FILE, read_sample
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.pooled import score_with_pools
-from cape_fed.evaluate.predict import Prediction
-from cape_fed.evaluate.predictions import PREDICTIONS_FILE, read_predictions
+from cape_fed.evaluate.prediction import Prediction
 from cape_fed.evaluate.report.document import report_comparison
 from cape_fed.evaluate.results import (
     RESULTS_FILE,
@@ -23,9 +22,10 @@ from cape_fed.evaluate.results import (
     read_results,
     write_json,
 )
-from cape_fed.evaluate.sample import SAMPLE_FILE, read_sample
-from cape_fed.evaluate.scores import make_resamples
-from cape_fed.evaluate.similarity import linear_cka
+from cape_fed.evaluate.scoring import differences
+from cape_fed.evaluate.scoring.cells import make_resamples
+from cape_fed.evaluate.scoring.pooled import score_with_pools
+from cape_fed.evaluate.statistics.similarity import linear_cka
 
 Runs = Mapping[str, tuple[Path, Results]]
 """By the name of the method, as it is shown."""

@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate.bootstrap import Sampled
-from cape_fed.evaluate.cohorts import Probe, Role
+from cape_fed.evaluate.cohorts import ProbeKind, Role
 from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.statistics.bootstrap import Sampled
 from cape_fed.files import atomic_file
 
 RESULTS_FILE = "results.json"
@@ -57,7 +57,7 @@ class Cell(Estimate):
     """One method, task and cohort under one probe; counts are null where suppressed."""
 
     cohort: str
-    probe: Probe
+    probe: ProbeKind
     n: int | None = None
     n_pos: int | None = None
     """Positive records; null for age."""
@@ -148,7 +148,7 @@ class DeLong(Estimate):
 
     cohort: str
     task: str
-    probe: Probe
+    probe: ProbeKind
 
 
 class ReliabilityBin(_Part):
@@ -233,7 +233,7 @@ class CohortInfo(_Part):
     role: Role
     records: int
     patients: int
-    evaluated: dict[Probe, int]
+    evaluated: dict[ProbeKind, int]
     """Records evaluated by each probe."""
     left_out: int
     """Records not evaluated because a training cohort holds the same signal or patient."""

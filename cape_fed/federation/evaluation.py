@@ -15,14 +15,14 @@ from flwr.app import Array, ArrayRecord, RecordDict
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
 
-from cape_fed.evaluate.cohorts import Probe
-from cape_fed.evaluate.federated import Cells
-from cape_fed.evaluate.moments import Moments
+from cape_fed.evaluate.cohorts import ProbeKind
+from cape_fed.evaluate.federated.cells import Cells
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.predict import Material
-from cape_fed.evaluate.probe import LinearProbe
+from cape_fed.evaluate.probes.moments import Moments
+from cape_fed.evaluate.probes.ridge import LinearProbe
+from cape_fed.evaluate.probes.sums import ProbeSums
 from cape_fed.evaluate.results import Cell
-from cape_fed.evaluate.tasks import Support
+from cape_fed.evaluate.targets.support import Support
 from cape_fed.federation.decoding import Part, json_record, read_arrays, read_json
 from cape_fed.federation.messages import Records
 from cape_fed.federation.plausibility import Size, check_cell, check_material
@@ -33,7 +33,7 @@ _LARGEST_WEIGHT = 1e100
 """Beyond all that sums which are let in lead to; errors squared stay finite."""
 _SETS, _TARGETS, _VALUES = "sets", "targets", "values"
 
-SiteCells = dict[Probe, Cells]
+SiteCells = dict[ProbeKind, Cells]
 """A site's cells by probe, cohort and task."""
 
 
@@ -71,10 +71,10 @@ class _ProbesIndex(Part):
 
 _SUMS_INDEX = TypeAdapter(Annotated[list[_TaskSums], Field(max_length=_MOST_TASKS)])
 _PROBES_INDEX = TypeAdapter(_ProbesIndex)
-_CELLS = TypeAdapter(dict[Probe, dict[str, dict[_Name, Cell]]])
+_CELLS = TypeAdapter(dict[ProbeKind, dict[str, dict[_Name, Cell]]])
 
 
-def sums_records(sums: Mapping[str, Material], width: int) -> Records:
+def sums_records(sums: Mapping[str, ProbeSums], width: int) -> Records:
     """What a site gives towards the probe of each task, on ``width`` features D and with one target.
 
     Array ``sets [S, 1 + D + D(D + 1)/2]`` holds n, Σx and the upper triangle of Σxxᵀ of each set of records that sums
@@ -101,7 +101,7 @@ def sums_records(sums: Mapping[str, Material], width: int) -> Records:
     return {SUMS: _array_record(arrays), SUMS_INDEX: json_record(index, _SUMS_INDEX)}
 
 
-def read_sums(content: RecordDict, width: int, size: Size) -> dict[str, Material]:
+def read_sums(content: RecordDict, width: int, size: Size) -> dict[str, ProbeSums]:
     """Sums by task out of a reply, as ``sums_records`` wrote them; ``size`` is how much the site said it has.
 
     Tasks over the same records share the arrays of Σx and Σxxᵀ. Raises ValueError for anything else.
@@ -119,7 +119,7 @@ def read_sums(content: RecordDict, width: int, size: Size) -> dict[str, Material
     for entry, train, valid in zip(index, *arrays[_TARGETS], strict=True):
         if entry.valid is None and valid.any():
             raise ValueError(f"{SUMS}: sums of no record are not 0")
-        sums[entry.task] = Material(
+        sums[entry.task] = ProbeSums(
             _with_target(sets[entry.train], train),
             nothing if entry.valid is None else _with_target(sets[entry.valid], valid),
             Support(**dict(entry.support)),

@@ -6,11 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cape_fed.evaluate.cohorts import Probe
-from cape_fed.evaluate.moments import Moments
-from cape_fed.evaluate.predict import Material
+from cape_fed.evaluate.cohorts import ProbeKind
+from cape_fed.evaluate.probes.moments import Moments
+from cape_fed.evaluate.probes.sums import ProbeSums
 from cape_fed.evaluate.results import Cell, Estimate
-from cape_fed.evaluate.tasks import Support, is_regression, metrics_of
+from cape_fed.evaluate.targets.registry import is_regression, metrics_of
+from cape_fed.evaluate.targets.support import Support
 
 _ROUNDING = 1e-9
 """By how much, relative to its size, a sum may be off."""
@@ -26,7 +27,7 @@ class Size(NamedTuple):
     patients: int
 
 
-def check_material(task: str, material: Material, size: Size) -> None:
+def check_material(task: str, material: ProbeSums, size: Size) -> None:
     """Raise ValueError where no ``size`` records could give such sums and such a support."""
     train, valid, support = material.train, material.valid, material.support
     _check_moments(task, train)
@@ -39,7 +40,7 @@ def check_material(task: str, material: Material, size: Size) -> None:
         raise ValueError("the support does not have the positive records of the sums")
 
 
-def check_cell(cell: Cell, cohort: str, task: str, probe: Probe, size: Size) -> None:
+def check_cell(cell: Cell, cohort: str, task: str, probe: ProbeKind, size: Size) -> None:
     """Raise ValueError where a cell is not of this place, or no ``size`` records could give it."""
     first, second = metrics_of(task)
     if (cell.cohort, cell.probe, cell.metric) != (cohort, probe, first):

@@ -1,4 +1,4 @@
-"""From the cells' predictions to scores and to what they gain over training from scratch."""
+"""From the predictions of all fits to scores, and to how much they gain over training from scratch."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from cape_fed.evaluate.aggregate import mean_over_cohorts, shared_tasks
-from cape_fed.evaluate.bootstrap import Sampled, bootstrap, mean
-from cape_fed.evaluate.calibration import calibration_metrics
 from cape_fed.evaluate.cohorts import Role
-from cape_fed.evaluate.differences import MEAN, sampled_values
-from cape_fed.evaluate.effects import effect
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.pooled import POOLS, score_with_pools
-from cape_fed.evaluate.predict import Prediction
-from cape_fed.evaluate.scores import Resamples, make_resamples
-from cape_fed.evaluate.tasks import is_regression, support_of
-from cape_fed.finetune.cell import Cell
+from cape_fed.evaluate.prediction import Prediction
+from cape_fed.evaluate.scoring.aggregate import mean_over_cohorts, shared_tasks
+from cape_fed.evaluate.scoring.calibration import calibration_metrics
+from cape_fed.evaluate.scoring.cells import Resamples, make_resamples
+from cape_fed.evaluate.scoring.differences import MEAN, sampled_values
+from cape_fed.evaluate.scoring.pooled import POOLS, score_with_pools
+from cape_fed.evaluate.statistics.bootstrap import Sampled, bootstrap, mean
+from cape_fed.evaluate.statistics.effects import effect
+from cape_fed.evaluate.targets.registry import is_regression
+from cape_fed.evaluate.targets.support import support_of
 from cape_fed.finetune.config import Mode
+from cape_fed.finetune.fits import Fit
 from cape_fed.finetune.results import Gain, Scope, Score
 
 Place = tuple[str, str, Scope]
@@ -33,7 +34,7 @@ Repeats = Mapping[Place, Sequence[Sampled]]
 
 
 def analyse(
-    predictions: Mapping[Cell, Sequence[Prediction]], roles: Mapping[str, Role], options: EvaluateOptions
+    predictions: Mapping[Fit, Sequence[Prediction]], roles: Mapping[str, Role], options: EvaluateOptions
 ) -> tuple[list[Score], list[Gain]]:
     """Scores of every mode and share of labels, and gains over scratch, all on the same resamples of the patients.
 
@@ -41,9 +42,9 @@ def analyse(
     """
     resamples = make_resamples((block for blocks in predictions.values() for block in blocks), options)
     values: dict[Level, dict[Place, list[Sampled]]] = {}
-    for cell, blocks in predictions.items():
+    for fit, blocks in predictions.items():
         scored = score_with_pools(blocks, resamples, roles, options)
-        level = values.setdefault((cell.mode, cell.fraction), {})
+        level = values.setdefault((fit.mode, fit.fraction), {})
         found = sampled_values(scored, {**roles, **POOLS}) | calibration(blocks, resamples, roles, options)
         for place, sampled in found.items():
             level.setdefault(place, []).append(sampled)

@@ -7,17 +7,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cape_fed.evaluate.probe import LEAST_SPREAD
+from cape_fed.evaluate.probes.ridge import LEAST_SPREAD
 from cape_fed.finetune.config import Mode
 from cape_fed.pretrain.encoder import Encoder
 
 
 class Classifier(nn.Module):
-    """Twelve leads in millivolts to an output for each task: a logit, or years.
+    """Twelve leads in mV to an output for each task: a logit, or a number in the target's unit.
 
     The embedding is standardised by what it was over the labelled records when training began, so that one learning
-    rate suits the heads of all encoders. The linear layer begins at zero: every probability at one half, every age at
-    the mean.
+    rate suits the heads of all encoders. The linear layer begins at zero: every probability at one half, every
+    number at the mean.
     """
 
     centre: Tensor

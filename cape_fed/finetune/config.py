@@ -6,12 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from cape_fed.evaluate.targets.registry import regression_targets
 from cape_fed.section import Section
 
 Adaptation = Literal["linear", "full", "decayed"]
 Mode = Literal["linear", "full", "decayed", "scratch"]
 SplitBy = Literal["auto", "folds", "patients"]
-Target = Literal["labels", "age"]
+LABELS = "labels"
+"""Sex and all labels, learnt together."""
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -19,7 +21,9 @@ Fraction = Annotated[float, Field(gt=0, le=1)]
 class FinetuneConfig(Section):
     """Modes, shares of labels and the optimisation that all modes have in common."""
 
-    target: Target = Field(default="labels", description="what is learnt: sex and all labels together, or age")
+    target: str = Field(
+        default=LABELS, description="what is learnt: sex and all labels together, or one regression target such as age"
+    )
     modes: tuple[Adaptation, ...] = Field(
         default=("linear", "full", "decayed"), min_length=1, description="what of the encoder is trained on"
     )
@@ -39,6 +43,13 @@ class FinetuneConfig(Section):
     weight_decay: float = Field(default=0.01, ge=0)
     split: SplitBy = Field(default="auto", description="auto: by folds where the archive recommends some")
     save: bool = Field(default=False, description="keep every fine-tuned classifier")
+
+    @field_validator("target")
+    @classmethod
+    def _can_be_learnt(cls, value: str) -> str:
+        if value not in (known := [LABELS, *regression_targets()]):
+            raise ValueError(f"choose one of {', '.join(known)}")
+        return value
 
     @field_validator("modes", "fractions", "learning_rates")
     @classmethod

@@ -1,11 +1,12 @@
-"""Who of a cohort is learnt from, who chooses and who is tested."""
+"""Which patients of a cohort train, which choose the classifier and which test it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
+from cape_fed.finetune.config import SplitBy
+from cape_fed.pretrain.config import SplitConfig
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.seen import split_of_run
 from cape_fed.store.split import Split, split_by_fold, split_patients
@@ -15,9 +16,14 @@ VALID_FOLD, TEST_FOLD = 9, 10
 """As PTB-XL recommends: humans looked at every record of these two (Wagner et al. 2020)."""
 
 
-def divide(bundle: Path, encoder: PretrainedEncoder, store: Store, config: RunConfig) -> tuple[Split, str]:
-    """How a cohort to learn from is split, and that in words: nobody is tested whom the encoder was pretrained on."""
-    by = config.finetune.split
+def divide(
+    bundle: Path, encoder: PretrainedEncoder, store: Store, by: SplitBy, config: SplitConfig
+) -> tuple[Split, str]:
+    """The split of a cohort to learn from, and how it was made, in words.
+
+    No patient on whom the encoder was pretrained is tested. Raises InputError where the cohort cannot be
+    split that way.
+    """
     if store.cohort in encoder.provenance.cohorts:
         if by == "folds":
             raise InputError(
@@ -29,7 +35,7 @@ def divide(bundle: Path, encoder: PretrainedEncoder, store: Store, config: RunCo
         split = split_by_fold(store, VALID_FOLD, TEST_FOLD)
         how = f"by the archive's folds: {VALID_FOLD} validation, {TEST_FOLD} test, the others train"
     else:
-        split, how = split_patients(store, config.split.seed, config.split.fractions), "by patient, from the seed"
+        split, how = split_patients(store, config.seed, config.fractions), "by patient, from the seed"
     for name in ("train", "valid"):
         if not len(getattr(split, name)):
             raise InputError(f"{store.path} has no {name} patients ({how}): change finetune.split or split.*")

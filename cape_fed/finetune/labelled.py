@@ -10,8 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.cohorts import Cohort, Rows
-from cape_fed.evaluate.tasks import Support, support_of
+from cape_fed.evaluate.cohorts import EvaluatedCohort, Rows
+from cape_fed.evaluate.targets.support import Support, support_of
 from cape_fed.seeds import derive_rng
 from cape_fed.store.store import Store
 
@@ -60,7 +60,7 @@ class Labelled:
         return support_of(self.targets[:, task].astype(np.float64), self.patients)
 
 
-def labelled(cohorts: Sequence[Cohort], part: Part, tasks: Sequence[str]) -> Labelled:
+def labelled(cohorts: Sequence[EvaluatedCohort], part: Part, tasks: Sequence[str]) -> Labelled:
     """The records of a part of every cohort."""
     rows = [getattr(cohort, part) for cohort in cohorts]
     targets = [

@@ -1,4 +1,4 @@
-"""What a classifier is trained for: a yes or no for each label, or age in years."""
+"""What a classifier is trained for: a yes or no for each label, or a number."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from cape_fed.evaluate.metrics import HIGHER_IS_BETTER, ranking_metrics
-from cape_fed.evaluate.tasks import is_regression
+from cape_fed.evaluate.statistics.metrics import HIGHER_IS_BETTER, ranking_metrics
+from cape_fed.evaluate.targets.registry import is_regression
 
 Targets = NDArray[Any]
 Outputs = NDArray[np.float64]
@@ -45,12 +45,12 @@ class Objective(ABC):
     def score(self, targets: Targets, outputs: Outputs) -> float:
         """Metric of ``[n, tasks]``, mean over the tasks for which it is defined; NaN where it is for none."""
 
-    def worth(self, score: float) -> float:
-        """What of two scores is higher for the better one; lowest for none."""
+    def rank(self, score: float) -> float:
+        """The score turned so that higher is better; the lowest there is where the score is not defined."""
         return (score if HIGHER_IS_BETTER[self.metric] else -score) if isfinite(score) else -inf
 
 
-class YesOrNo(Objective):
+class BinaryObjective(Objective):
     """Outputs are logits; the loss is binary cross-entropy."""
 
     metric = "auroc"
@@ -70,10 +70,10 @@ class YesOrNo(Objective):
         return float(np.mean(defined)) if defined else float("nan")
 
 
-class Years(Objective):
-    """Outputs are years; the loss is the squared error in units of the spread of the ages that are learnt from.
+class RegressionObjective(Objective):
+    """Outputs are in the target's unit; the loss is the squared error relative to the spread of the train targets.
 
-    Age is standardised so that the learning rates of labels suit it as well.
+    Targets are so standardised that the learning rates of labels suit them as well.
     """
 
     metric = "mae"
@@ -82,14 +82,14 @@ class Years(Objective):
         return ((outputs - targets) / self.unit).square()
 
     def score(self, targets: Targets, outputs: Outputs) -> float:
-        """Mean absolute error in years."""
+        """Mean absolute error in the target's unit."""
         known = np.isfinite(targets)
         return float(np.abs(outputs - targets)[known].mean()) if known.any() else float("nan")
 
 
 def objective_for(tasks: Sequence[str], targets: Targets) -> Objective:
-    """The objective for ``targets`` ``[n, tasks]`` that are learnt from: age alone, or one or more yes-or-no tasks."""
+    """The objective for ``targets`` ``[n, tasks]`` of the train records: one regression, or yes-or-no tasks."""
     if not is_regression(tasks[0]):
-        return YesOrNo()
+        return BinaryObjective()
     known = targets[np.isfinite(targets)].astype(np.float64)
-    return Years(float(known.mean()), float(known.std()) or 1.0)
+    return RegressionObjective(float(known.mean()), float(known.std()) or 1.0)

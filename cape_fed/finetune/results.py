@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.results import BundleInfo, Estimate, Number
-from cape_fed.evaluate.tasks import metrics_of
+from cape_fed.evaluate.targets.registry import metrics_of
 from cape_fed.finetune.config import FinetuneConfig, Mode
 
 Scope = Literal["id", "ood", "worst"]
@@ -20,7 +20,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class CellFacts(_Part):
+class FitFacts(_Part):
     """How one classifier was trained."""
 
     mode: Mode
@@ -35,7 +35,7 @@ class CellFacts(_Part):
     """Chosen on the validation patients, as is the step."""
     step: int
     validation_score: Number
-    """Mean AUROC or mean absolute error in years; null where the validation patients have none and the loss chose."""
+    """Mean AUROC or mean absolute error; null where the validation patients have none and the loss chose."""
     validation_loss: float
     seconds: float
 
@@ -53,7 +53,7 @@ class Score(Estimate):
 
 
 class Gain(Score):
-    """The same minus training from scratch on the same labels, on the same test patients."""
+    """A metric minus that of training from scratch, on the same labels and the same test patients."""
 
     p: float | None
     """Two-sided, not corrected for the number of comparisons."""
@@ -78,12 +78,12 @@ class FinetuneResults(_Part):
 
     format: Literal[1] = 1
     method: str
-    """Of the encoder."""
+    """Name of the encoder."""
     bundle: BundleInfo
     seed: int
     tasks: list[str]
     cohorts: dict[str, TunedCohort]
-    cells: list[CellFacts]
+    cells: list[FitFacts]
     scores: list[Score]
     gains: list[Gain]
     options: FinetuneConfig
@@ -91,7 +91,7 @@ class FinetuneResults(_Part):
 
     @property
     def metrics(self) -> tuple[str, str]:
-        """The first and the second metric: of labels AUROC and AUPRC, of age mean absolute error and R²."""
+        """The first and the second metric: AUROC and AUPRC of labels, mean absolute error and R² of a regression."""
         return metrics_of(self.tasks[0])
 
     def score(
@@ -103,7 +103,7 @@ class FinetuneResults(_Part):
     def gain(
         self, mode: str, fraction: float, scope: str, task: str = "mean", metric: str | None = None
     ) -> Gain | None:
-        """One gain, likewise."""
+        """One difference from scratch, of the first metric unless another is named; None where there is no number."""
         return _find(self.gains, mode, fraction, scope, task, metric or self.metrics[0])
 
 

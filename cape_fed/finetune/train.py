@@ -12,13 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cape_fed.config import RunConfig
 from cape_fed.errors import RunError
 from cape_fed.evaluate.cohorts import Rows
 from cape_fed.finetune.classifier import Classifier, parameter_groups, prepare
 from cape_fed.finetune.config import Mode
 from cape_fed.finetune.labelled import Labelled, batches
 from cape_fed.finetune.objective import Objective
+from cape_fed.finetune.setup import FinetuneSettings
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.config import TrainConfig
 from cape_fed.pretrain.stages.optimiser import learning_rate
@@ -41,12 +41,12 @@ class Choice:
     score: float
     """Of the objective; NaN where it is not defined there."""
     loss: float
-    worth: float
-    """Of the score."""
+    rank: float
+    """The score turned so that higher is better."""
 
     def better_than(self, other: Choice) -> bool:
         """By the score and, of equal ones or where there is none, the loss."""
-        return (self.worth, -self.loss) > (other.worth, -other.loss)
+        return (self.rank, -self.loss) > (other.rank, -other.loss)
 
 
 def fit(
@@ -56,13 +56,13 @@ def fit(
     valid: Labelled,
     objective: Objective,
     profile: Profile,
-    config: RunConfig,
+    settings: FinetuneSettings,
     seed: int,
 ) -> Choice:
     """Train with each learning rate in turn and leave the classifier at the best moment of all.
 
     Only the validation patients decide which moment that is, the first of equals. Views, loss and number of steps are
-    the same in every mode: views as in pretraining (``config.augment``), the objective over what is annotated. A rate
+    the same in every mode: views as in pretraining (``settings.augment``), the objective over what is annotated. A rate
     at which the loss stops being finite is left there; RunError where that is all of them.
     """
     embeddings = np.concatenate([embed(classifier, profile, store, rows) for store, rows in train.by_store()])
@@ -70,10 +70,10 @@ def fit(
     classifier.aim(objective.centre, objective.unit)
     begin = deepcopy(classifier.state_dict())
     best: tuple[Choice, dict[str, Tensor]] | None = None
-    for rate in config.finetune.learning_rates:
+    for rate in settings.finetune.learning_rates:
         classifier.load_state_dict(begin)
-        for step in _train(classifier, mode, rate, train, objective, profile, config, seed):
-            found = _look(classifier, valid, profile, objective, rate, step)
+        for step in _train(classifier, mode, rate, train, objective, profile, settings, seed):
+            found = _validate(classifier, valid, profile, objective, rate, step)
             if not isfinite(found.loss):
                 break
             if best is None or found.better_than(best[0]):
@@ -103,21 +103,21 @@ def _train(
     train: Labelled,
     objective: Objective,
     profile: Profile,
-    config: RunConfig,
+    settings: FinetuneSettings,
     seed: int,
 ) -> Iterator[int]:
-    """Take all steps, stopping after those at which the classifier is to be looked at; yields their number so far."""
-    options = config.finetune
+    """Take all steps, stopping after those at which the classifier is validated; yields their number so far."""
+    options = settings.finetune
     groups = parameter_groups(classifier, mode, rate, options.layer_decay)
     optimiser = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
     shares = [group["lr"] for group in optimiser.param_groups]
-    augmentation = Augmentation(config.augment, profile.fs)
+    augmentation = Augmentation(settings.augment, profile.fs)
     for step, index in enumerate(batches(len(train), options.batch, options.steps, seed)):
         for group, share in zip(optimiser.param_groups, shares, strict=True):
             group["lr"] = share * learning_rate(_SHAPE, step, options.steps)
         prepare(classifier, mode)
         optimiser.zero_grad(set_to_none=True)
-        loss = _loss(classifier, train.take(index), objective, augmentation, config, derive_seed(seed, "views", step))
+        loss = _loss(classifier, train.take(index), objective, augmentation, settings, derive_seed(seed, "views", step))
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         done = step + 1
@@ -130,7 +130,7 @@ def _loss(
     records: Labelled,
     objective: Objective,
     augmentation: Augmentation,
-    config: RunConfig,
+    settings: FinetuneSettings,
     seed: int,
 ) -> Tensor:
     device = classifier.centre.device
@@ -139,16 +139,16 @@ def _loss(
     signals, valid = (torch.from_numpy(part).to(device) for part in records.signals())
     target = torch.from_numpy(records.targets).to(device)
     ecg, valid = augmentation(signals, valid, generator)
-    with torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+    with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
         outputs = classifier(ecg, valid)
     return objective.loss(outputs.float(), target)
 
 
-def _look(
+def _validate(
     classifier: Classifier, valid: Labelled, profile: Profile, objective: Objective, rate: float, step: int
 ) -> Choice:
     """How the classifier does on the validation patients."""
     outputs = np.concatenate([predict(classifier, profile, store, rows) for store, rows in valid.by_store()])
     loss = objective.loss(torch.from_numpy(outputs), torch.from_numpy(valid.targets).double())
     score = objective.score(valid.targets, outputs)
-    return Choice(rate, step, score, float(loss), objective.worth(score))
+    return Choice(rate, step, score, float(loss), objective.rank(score))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,12 +17,10 @@ from cape_fed.pretrain.distributed import Processes
 from cape_fed.pretrain.stages.optimiser import learning_rate
 from cape_fed.pretrain.state import load_state, save_checkpoint
 from cape_fed.pretrain.workbench import Workbench
+from cape_fed.progress import Progress, no_progress
 from cape_fed.rundir import RunDirectory
 
 log = logging.getLogger(__name__)
-
-Progress = Callable[[int, int, dict[str, Any]], None]
-"""Called with the steps done, the steps in all and the latest line of metrics."""
 
 CENTRAL = "central"
 
@@ -35,7 +33,7 @@ def pretrain(
     processes: Processes,
     *,
     resume: bool = False,
-    progress: Progress = lambda done, total, line: None,
+    progress: Progress = no_progress,
 ) -> Workbench:
     """Train to the last step, writing metrics and checkpoints; a resumed run goes on as if it had not stopped."""
     steps = config.train.steps

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cape_fed.evaluate.cohorts import Cohort, site_cohorts
-from cape_fed.evaluate.federated import site_sums, transfer_cells, within_cells
+from cape_fed.evaluate.cohorts import EvaluatedCohort, site_cohorts
+from cape_fed.evaluate.federated.cells import transfer_cells, within_cells
+from cape_fed.evaluate.federated.sums import site_sums
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.representation import Representation
-from cape_fed.evaluate.tasks import task_names
+from cape_fed.evaluate.probes.representation import Representation
+from cape_fed.evaluate.targets.registry import task_names
 from cape_fed.federation.evaluation import cells_records, has_probes, read_probes, sums_records
 from cape_fed.federation.messages import Records, Request
 from cape_fed.federation.validation import RefusedError
@@ -63,7 +64,7 @@ def score_probes(incoming: Incoming, tensors: Mapping[str, Tensor], policy: Poli
     )
 
 
-def _cohorts(request: Request, site: SiteConfig) -> list[Cohort]:
+def _cohorts(request: Request, site: SiteConfig) -> list[EvaluatedCohort]:
     opened = open_cohorts(site.stores, request.config.split, site.splits(request.run))
     stores = [cohort.store for cohort in opened]
     splits = {cohort.name: cohort.split for cohort in opened}

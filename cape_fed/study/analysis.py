@@ -1,4 +1,4 @@
-"""The answers to a study's questions, from the outcomes of its cells."""
+"""The answers to a study's questions, from the outcomes of its trials."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from cape_fed.evaluate.bootstrap import Sampled
-from cape_fed.evaluate.effects import effect
-from cape_fed.evaluate.similarity import linear_cka
-from cape_fed.study.artefacts import carried
-from cape_fed.study.cell import Outcome
+from cape_fed.evaluate.statistics.bootstrap import Sampled
+from cape_fed.evaluate.statistics.effects import effect
+from cape_fed.evaluate.statistics.similarity import linear_cka
+from cape_fed.study.artefacts import artefact_contrasts
 from cape_fed.study.config import Claim, Question, StudyConfig
 from cape_fed.study.contrasts import contrast, correct
-from cape_fed.study.plan import Placed
+from cape_fed.study.plan import PlannedTrial
 from cape_fed.study.results import Answer, Contrast, Panel, Ruling, Value, Verdict
+from cape_fed.study.trial import Outcome
 
 BySeed = Mapping[int, Outcome]
 Levels = Mapping[str, BySeed]
@@ -23,26 +23,26 @@ Levels = Mapping[str, BySeed]
 
 def answer(
     study: StudyConfig,
-    plan: Sequence[Placed],
+    plan: Sequence[PlannedTrial],
     outcomes: Mapping[str, Outcome],
     subsets: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Answer]:
-    """Answer every question from the outcomes by cell name; cells without one are left out.
+    """Answer every question from the outcomes by trial name; trials without one are left out.
 
-    ``subsets`` say by cell name who its patients are, where it has a subset.
+    ``subsets`` say by trial name who its patients are, where it has a subset.
     """
     answers = {}
     for name, question in study.questions.items():
-        placed = [entry for entry in plan if entry.question == name and entry.cell.name in outcomes]
+        planned = [entry for entry in plan if entry.question == name and entry.trial.name in outcomes]
         panels = [
-            _panel(panel, question, [p for p in placed if p.panel == panel], outcomes, subsets)
-            for panel in dict.fromkeys(entry.panel for entry in placed)
+            _panel(panel, question, [p for p in planned if p.panel == panel], outcomes, subsets)
+            for panel in dict.fromkeys(entry.panel for entry in planned)
         ]
         answers[name] = Answer(
             title=question.title,
             reference=question.reference,
             panels=panels,
-            carried=carried(question, placed, outcomes),
+            carried=artefact_contrasts(question, planned, outcomes),
         )
     _correct(answers)
     return answers
@@ -67,32 +67,32 @@ def _outcome(claim: Claim, found: Contrast) -> Ruling:
     if found.low is None or found.high is None or found.p_holm is None:
         return "undecided"
     low, high = (found.low, found.high) if claim.higher else (-found.high, -found.low)
-    if low > 0 and found.told_apart:
+    if low > 0 and found.significant:
         return "supported"
     return "refuted" if high < claim.margin else "undecided"
 
 
-def _by_level(placed: Sequence[Placed], outcomes: Mapping[str, Outcome]) -> Levels:
+def _by_level(planned: Sequence[PlannedTrial], outcomes: Mapping[str, Outcome]) -> Levels:
     levels: dict[str, dict[int, Outcome]] = {}
-    for entry in placed:
-        levels.setdefault(entry.level, {})[entry.seed] = outcomes[entry.cell.name]
+    for entry in planned:
+        levels.setdefault(entry.level, {})[entry.seed] = outcomes[entry.trial.name]
     return levels
 
 
 def _panel(
     name: str,
     question: Question,
-    placed: Sequence[Placed],
+    planned: Sequence[PlannedTrial],
     outcomes: Mapping[str, Outcome],
     subsets: Mapping[str, Mapping[str, float]],
 ) -> Panel:
-    levels = _by_level(placed, outcomes)
+    levels = _by_level(planned, outcomes)
     reference = levels.get(question.reference, {})
     compared = [level for level in question.compared if level in levels and level != question.reference]
     measures = dict.fromkeys(measure for seeds in levels.values() for one in seeds.values() for measure in one.measures)
     return Panel(
         name=name,
-        balance=_balance(placed, subsets),
+        balance=_balance(planned, subsets),
         levels={
             level: {**dict(_values(seeds)), **_similarity(seeds, question, levels)} for level, seeds in levels.items()
         },
@@ -108,12 +108,14 @@ def _panel(
     )
 
 
-def _balance(placed: Sequence[Placed], subsets: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+def _balance(
+    planned: Sequence[PlannedTrial], subsets: Mapping[str, Mapping[str, float]]
+) -> dict[str, dict[str, float]]:
     """Means over seeds of who the patients of each level are."""
     rows: dict[str, list[Mapping[str, float]]] = {}
-    for entry in placed:
-        if entry.cell.name in subsets:
-            rows.setdefault(entry.level, []).append(subsets[entry.cell.name])
+    for entry in planned:
+        if entry.trial.name in subsets:
+            rows.setdefault(entry.level, []).append(subsets[entry.trial.name])
     return {
         level: {name: float(np.mean([row[name] for row in several])) for name in several[0]}
         for level, several in rows.items()

@@ -1,4 +1,4 @@
-"""What would keep the cells of a study from being trained or measured, found before any of them is."""
+"""What would keep the trials of a study from being trained or measured, found before any of them is."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import make_cohorts
 from cape_fed.pretrain.cohorts import Cohort, open_stores, split_stores
 from cape_fed.pretrain.workbench import require_full_batches
-from cape_fed.study.plan import Cell, Placed
+from cape_fed.study.plan import PlannedTrial, Trial
 from cape_fed.study.train import UNTRAINED, training_splits
 
 
-def check_cells(plan: Sequence[Placed]) -> None:
-    """InputError for stores that do not go together, and for the first cell that cannot be trained; writes nothing."""
-    for placed in _distinct(plan, _what_stores_matter):
-        _check_stores(placed.cell.config)
-    for placed in _distinct(plan, _what_matters):
+def check_trials(plan: Sequence[PlannedTrial]) -> None:
+    """InputError for stores that do not go together, and for the first trial that cannot be trained; writes nothing."""
+    for planned in _distinct(plan, _what_stores_matter):
+        _check_stores(planned.trial.config)
+    for planned in _distinct(plan, _what_matters):
         try:
-            _check_training(placed.cell)
+            _check_training(planned.trial)
         except InputError as error:
-            where = ", ".join(filter(None, (placed.level, placed.panel)))
-            raise InputError(f"question {placed.question} ({where}): {error}") from error
+            where = ", ".join(filter(None, (planned.level, planned.panel)))
+            raise InputError(f"question {planned.question} ({where}): {error}") from error
 
 
-def _distinct(plan: Sequence[Placed], what: Callable[[Cell], str]) -> list[Placed]:
-    """The first of those that are alike: large archives are not split once a cell."""
-    found: dict[str, Placed] = {}
-    for placed in plan:
-        found.setdefault(what(placed.cell), placed)
+def _distinct(plan: Sequence[PlannedTrial], what: Callable[[Trial], str]) -> list[PlannedTrial]:
+    """The first of those that are alike: large archives are not split once a trial."""
+    found: dict[str, PlannedTrial] = {}
+    for planned in plan:
+        found.setdefault(what(planned.trial), planned)
     return list(found.values())
 
 
-def _what_stores_matter(cell: Cell) -> str:
-    return repr((cell.config.data, cell.config.split))
+def _what_stores_matter(trial: Trial) -> str:
+    return repr((trial.config.data, trial.config.split))
 
 
-def _what_matters(cell: Cell) -> str:
+def _what_matters(trial: Trial) -> str:
     """All on which `_check_training` depends; the seed matters to subsets."""
-    config = cell.config
-    batches = (config.batching, config.positives, config.train.pairs, cell.keys.pretraining)
-    subset = (cell.subset, cell.level, config.seed) if cell.subset else None
+    config = trial.config
+    batches = (config.batching, config.positives, config.train.pairs, trial.keys.pretraining)
+    subset = (trial.subset, trial.level, config.seed) if trial.subset else None
     return repr((config.data.train, config.split, batches, subset))
 
 
@@ -52,12 +52,12 @@ def _check_stores(config: RunConfig) -> None:
     make_cohorts(stores[: len(train)], stores[len(train) :], split_stores(stores, config.split), [])
 
 
-def _check_training(cell: Cell) -> None:
-    """The cell's subset can be drawn, and its patients fill a batch: of each cohort where each trains by itself."""
-    if cell.keys.pretraining in UNTRAINED:
+def _check_training(trial: Trial) -> None:
+    """The trial's subset can be drawn, and its patients fill a batch: of each cohort where each trains by itself."""
+    if trial.keys.pretraining in UNTRAINED:
         return
-    stores = open_stores(flat_paths(cell.config.data.train))
-    splits = training_splits(cell, stores)
+    stores = open_stores(flat_paths(trial.config.data.train))
+    splits = training_splits(trial, stores)
     cohorts = [Cohort(store, splits[store.cohort]) for store in stores if len(splits[store.cohort].train)]
-    for together in [cohorts] if cell.keys.pretraining == "central" else [[own] for own in cohorts]:
-        require_full_batches(together, cell.config.pretraining)
+    for together in [cohorts] if trial.keys.pretraining == "central" else [[own] for own in cohorts]:
+        require_full_batches(together, trial.config.pretraining)

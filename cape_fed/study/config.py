@@ -25,10 +25,10 @@ def _as_tuple(value: Any) -> Any:
 
 
 Overrides = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
-"""``key=value`` in Hydra's grammar; sweeps such as ``seed=range(5)`` or ``norm=group,batch`` multiply the cells."""
+"""``key=value`` in Hydra's grammar; sweeps such as ``seed=range(5)`` or ``norm=group,batch`` multiply the trials."""
 
 
-class CellKeys(Section):
+class TrialKeys(Section):
     """Keys that a study knows beside those of the configuration."""
 
     pretraining: Pretraining = "central"
@@ -68,7 +68,7 @@ class Question(Section):
         default=None, description="level to which the others' embeddings are compared by CKA"
     )
     artefacts: Literal["no", "one at a time", "together"] = Field(
-        default="no", description="whether panels are planted artefacts, or cells look for each of them"
+        default="no", description="whether panels are planted artefacts, or trials look for each of them"
     )
 
     @model_validator(mode="after")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from cape_fed.evaluate.bootstrap import Sampled
-from cape_fed.evaluate.effects import effect, holm
+from cape_fed.evaluate.statistics.bootstrap import Sampled
+from cape_fed.evaluate.statistics.effects import effect, holm
 from cape_fed.study.results import Contrast, Value
 
 

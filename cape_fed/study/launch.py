@@ -14,21 +14,21 @@ from functools import partial
 from pathlib import Path
 
 from cape_fed.errors import InputError, RunError
-from cape_fed.study.cell import run_cell
+from cape_fed.study.trial import run_trial
 
 ERROR_FILE = "error.txt"
 
 Ended = tuple[Path, str | None]
-"""A cell that has ended: its directory and, where it failed, why in one line."""
+"""A trial that has ended: its directory and, where it failed, why in one line."""
 Launch = Callable[[Sequence[Path]], Iterator[Ended]]
-"""Runs the cells of directories and yields each as it ends."""
+"""Runs the trials of directories and yields each as it ends."""
 
 
 @contextmanager
 def open_launcher(workers: int, address: str | None) -> Iterator[Launch]:
-    """What runs cells: ``workers`` at a time here, or as many as the Ray cluster at ``address`` has CPUs for.
+    """What runs trials: ``workers`` at a time here, or as many as the Ray cluster at ``address`` has CPUs for.
 
-    A cell that fails leaves its traceback in its directory and does not stop the others. On a cluster the stores and
+    A trial that fails leaves its traceback in its directory and does not stop the others. On a cluster the stores and
     the study's directory have to be at the same paths on every machine. InputError where there is no cluster, at once;
     RunError where a worker process dies.
     """
@@ -49,10 +49,10 @@ def open_launcher(workers: int, address: str | None) -> Iterator[Launch]:
 
 
 def attempt(directory: Path) -> str | None:
-    """Run a cell; None where it went well, else why not in one line."""
+    """Run a trial; None where it went well, else why not in one line."""
     (directory / ERROR_FILE).unlink(missing_ok=True)
     try:
-        run_cell(directory)
+        run_trial(directory)
     except InputError as error:
         (directory / ERROR_FILE).write_text(f"{error}\n")
         return str(error)

@@ -1,4 +1,4 @@
-"""What is measured of a cell's encoder: every number with its values under resampled patients."""
+"""What is measured of a trial's encoder: every number with its values under resampled patients."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.aggregate import probe_values
-from cape_fed.evaluate.artefact import LINEAR, probe_projections, tell_apart
-from cape_fed.evaluate.bootstrap import Sampled, mean
-from cape_fed.evaluate.cohorts import Probe, make_cohorts
-from cape_fed.evaluate.differences import MEAN, sampled_values
+from cape_fed.evaluate.artefact.probe import LINEAR, cohort_accuracies, projection_accuracies
+from cape_fed.evaluate.cohorts import ProbeKind, make_cohorts
+from cape_fed.evaluate.files.sample import draw_sample
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.pooled import POOLS, score_with_pools
-from cape_fed.evaluate.predict import predict
-from cape_fed.evaluate.representation import Representation
-from cape_fed.evaluate.sample import draw_sample
-from cape_fed.evaluate.scores import make_resamples
-from cape_fed.evaluate.tasks import task_names
+from cape_fed.evaluate.probes.predict import predict
+from cape_fed.evaluate.probes.representation import Representation
+from cape_fed.evaluate.scoring.aggregate import probe_values
+from cape_fed.evaluate.scoring.cells import make_resamples
+from cape_fed.evaluate.scoring.differences import MEAN, sampled_values
+from cape_fed.evaluate.scoring.pooled import POOLS, score_with_pools
+from cape_fed.evaluate.statistics.bootstrap import Sampled, mean
+from cape_fed.evaluate.targets.registry import task_names
 from cape_fed.pretrain.cohorts import split_stores
 from cape_fed.pretrain.config import SplitConfig
 from cape_fed.pretrain.heads import project
@@ -31,7 +31,7 @@ Measures = dict[str, Sampled]
 """By name: ``metric/scope`` of the mean over tasks, ``task/scope`` of single tasks, ``probe/...``, ``artefact/...``."""
 
 PROBE, ARTEFACT = "probe/", "artefact/"
-WITHIN: Probe = "within"
+WITHIN: ProbeKind = "within"
 
 
 def measure(
@@ -45,12 +45,12 @@ def measure(
     """Measures of an encoder, ID being ``train`` and OOD ``evaluate``; also its embeddings ``[n, D]`` of a sample.
 
     Probes are fitted on all training patients of all ID cohorts by ``splits``, whoever of them the encoder was
-    pretrained on: what differs between cells is the encoder. ``heads`` are the run's projection heads by place. The
+    pretrained on: what differs between trials is the encoder. ``heads`` are the run's projection heads by place. The
     sample is of OOD records, of test patients of the ID cohorts where there is no OOD cohort, the same whatever the
     encoder.
     """
     cohorts = make_cohorts(train, evaluate, splits, task_names([*train, *evaluate]))
-    features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
+    features = method.embed_cohorts(cohorts)
     predictions = predict(method, cohorts, features, options)
     roles = {cohort.name: cohort.role for cohort in cohorts}
     scored = score_with_pools(predictions, make_resamples(predictions, options), roles, options)
@@ -60,14 +60,14 @@ def measure(
     }
     for metric in ("auroc", "mae"):
         values = probe_values(scored, metric, WITHIN)
-        if outside := [s for cells in values.values() for name, s in cells.items() if roles[name] == "ood"]:
+        if outside := [s for trials in values.values() for name, s in trials.items() if roles[name] == "ood"]:
             measures[f"{metric}/{WITHIN}"] = mean(outside)
-    measures |= {f"{PROBE}{name}": value for name, value in tell_apart(cohorts, features, options).items()}
+    measures |= {f"{PROBE}{name}": value for name, value in cohort_accuracies(cohorts, features, options).items()}
     projections = {
         place: {name: project(head, embeddings) for name, embeddings in features.items()}
         for place, head in heads.items()
     }
-    projected = probe_projections(cohorts, projections, options)
+    projected = projection_accuracies(cohorts, projections, options)
     measures |= {f"projection/{name}": value for name, value in projected.items()}
     side = [cohort for cohort in cohorts if cohort.role == "ood"] or cohorts
     return measures, draw_sample(side, features, np.random.default_rng(options.seed)).features
@@ -84,11 +84,11 @@ def finite(measures: Measures) -> Iterator[tuple[str, Sampled]]:
     return ((name, value) for name, value in measures.items() if math.isfinite(value.point))
 
 
-def look_for(
+def probe_artefact(
     artefact: str, method: Representation, stores: Sequence[Store], split: SplitConfig, options: EvaluateOptions
 ) -> Measures:
     """How well cohorts that differ in one artefact are told apart: whether the encoder carries it."""
     cohorts = make_cohorts(stores, [], split_stores(stores, split), [])
-    features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
-    found = tell_apart(cohorts, features, options)
+    features = method.embed_cohorts(cohorts)
+    found = cohort_accuracies(cohorts, features, options)
     return {f"{ARTEFACT}{artefact}": found[LINEAR]} if found else {}

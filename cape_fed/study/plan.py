@@ -1,4 +1,4 @@
-"""From a study's questions to its cells: every combination of level, panel and seed, each trained once."""
+"""From a study's questions to its trials: every combination of level, panel and seed, each trained once."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cape_fed.compose import compose_config, describe
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 from cape_fed.section import Section
-from cape_fed.study.config import CellKeys, Question, StudyConfig
+from cape_fed.study.config import Question, StudyConfig, TrialKeys
 from cape_fed.study.subsets import SubsetConfig
 from cape_fed.synthetic.planted import ALL, CONDITIONS
 
 SEED = "seed"
 _APART = {"out", "device", "threads", "resume", "method", "engine", "roster", "finetune"}
-"""Keys of the configuration that do not tell one cell from another."""
+"""Keys of the configuration that do not tell one trial from another."""
 
 
 class Sites(Section):
@@ -38,46 +38,46 @@ Planted = Mapping[str, Sites]
 """Planted cohorts by artefact."""
 
 
-class Cell(Section):
+class Trial(Section):
     """One encoder of a study: how it is trained, on whom, and what it is measured on."""
 
     config: RunConfig
-    keys: CellKeys
+    keys: TrialKeys
     subset: SubsetConfig | None = None
     level: str | None = Field(default=None, description="the subset's level")
     artefacts: dict[str, Sites] = Field(default={}, description="cohorts on which each artefact is looked for")
 
     @property
     def name(self) -> str:
-        """Hash of everything that decides the outcome: equal for equal cells of different questions."""
+        """Hash of everything that decides the outcome: equal for equal trials of different questions."""
         plain = self.model_dump(mode="json")
         plain["config"] = {key: value for key, value in plain["config"].items() if key not in _APART}
         return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
 @dataclass(frozen=True)
-class Placed:
-    """Where a cell stands in the study."""
+class PlannedTrial:
+    """Where a trial stands in the study."""
 
     question: str
     panel: str
     """Values of what the question is asked across, empty for nothing."""
     level: str
     seed: int
-    cell: Cell
+    trial: Trial
 
 
-def make_plan(study: StudyConfig, overrides: Sequence[str], out: Path, planted: Planted) -> list[Placed]:
-    """Every cell of every question, in the order of the file; equal cells occur more than once, with one name.
+def make_plan(study: StudyConfig, overrides: Sequence[str], out: Path, planted: Planted) -> list[PlannedTrial]:
+    """Every trial of every question, in the order of the file; equal trials occur more than once, with one name.
 
     What is set later wins: the study's settings, the question's ``across``, ``overrides`` of the command line, the
     level. InputError in one line for keys or values that do not fit.
     """
     return [
-        placed
+        planned
         for name, question in study.questions.items()
         for level, own in _levels(question).items()
-        for placed in _place(
+        for planned in _place(
             name, question, level, choices(study.settings, question.across, overrides, own), out, planted
         )
     ]
@@ -106,34 +106,34 @@ def _levels(question: Question) -> dict[str, Sequence[str]]:
 
 def _place(
     name: str, question: Question, level: str, values: Mapping[str, Sequence[str]], out: Path, planted: Planted
-) -> Iterator[Placed]:
-    """One cell for each combination of what is swept; what is swept beside the seed makes the panels."""
+) -> Iterator[PlannedTrial]:
+    """One trial for each combination of what is swept; what is swept beside the seed makes the panels."""
     panels = [key for key, several in values.items() if len(several) > 1 and key != SEED]
     for combination in product(*values.values()):
         chosen = dict(zip(values, combination, strict=True))
         panel = ", ".join(_show(chosen[key]) for key in panels)
-        own = {key: chosen.pop(key).partition("=")[2] for key in CellKeys.model_fields if key in chosen}
+        own = {key: chosen.pop(key).partition("=")[2] for key in TrialKeys.model_fields if key in chosen}
         seed = int(chosen.get(SEED, "seed=0").partition("=")[2])
-        cell = _make_cell(question, level, _cell_keys(own), list(chosen.values()), out, planted)
-        yield Placed(name, panel, level, seed, cell)
+        trial = _make_trial(question, level, _trial_keys(own), list(chosen.values()), out, planted)
+        yield PlannedTrial(name, panel, level, seed, trial)
 
 
 def _show(override: str) -> str:
     """``norm group`` for ``norm=group``; of a study's own keys the value says enough."""
     key, _, value = override.partition("=")
-    return value if key in CellKeys.model_fields else f"{key.rpartition('.')[2]} {value}"
+    return value if key in TrialKeys.model_fields else f"{key.rpartition('.')[2]} {value}"
 
 
-def _cell_keys(values: Mapping[str, str]) -> CellKeys:
+def _trial_keys(values: Mapping[str, str]) -> TrialKeys:
     try:
-        return CellKeys.model_validate(dict(values))
+        return TrialKeys.model_validate(dict(values))
     except ValidationError as error:
         raise InputError(f"study: {describe(error)}") from error
 
 
-def _make_cell(
-    question: Question, level: str, keys: CellKeys, overrides: list[str], out: Path, planted: Planted
-) -> Cell:
+def _make_trial(
+    question: Question, level: str, keys: TrialKeys, overrides: list[str], out: Path, planted: Planted
+) -> Trial:
     config = compose_config([*overrides, f"out={json.dumps(str(out))}"])
     artefacts: dict[str, Sites] = {}
     if keys.planted is not None:
@@ -152,7 +152,7 @@ def _make_cell(
         if keys.patients is None:
             raise InputError("a study of subsets needs patients=N: how many train each encoder")
         subset, chosen = question.subset.of(keys.patients), level
-    return Cell(config=config, keys=keys, subset=subset, level=chosen, artefacts=artefacts)
+    return Trial(config=config, keys=keys, subset=subset, level=chosen, artefacts=artefacts)
 
 
 def plain_plan(study: StudyConfig, overrides: Sequence[str]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from cape_fed.evaluate.matching import WELL
+from cape_fed.evaluate.artefact.matching import WELL
 from cape_fed.store.split import Split
 from cape_fed.store.store import Store
 

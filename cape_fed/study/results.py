@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from cape_fed.evaluate.effects import Effect
+from cape_fed.evaluate.statistics.effects import Effect
 from cape_fed.study.config import Claim, StudyConfig
 
 SIGNIFICANT = 0.05
@@ -43,7 +43,7 @@ class Contrast(Value):
     """Corrected by Holm for all contrasts of this measure in the study."""
 
     @property
-    def told_apart(self) -> bool:
+    def significant(self) -> bool:
         """Whether the corrected p is below the level at which studies call a difference one."""
         return self.p_holm is not None and self.p_holm < SIGNIFICANT
 
@@ -93,12 +93,12 @@ class StudyResults(_Part):
     overrides: list[str]
     cells: int
     failed: dict[str, str] = {}
-    """Cells that failed, by name, and why."""
+    """Trials that failed, by name, and why."""
     answers: dict[str, Answer]
     verdicts: list[Verdict]
 
     @property
     def unmeasured(self) -> list[Claim]:
-        """Claims about which there is no number: its cohorts, patients or cells are not in this study."""
+        """Claims about which there is no number: its cohorts, patients or trials are not in this study."""
         judged = {verdict.claim.text for verdict in self.verdicts}
         return [claim for claim in self.study.claims if claim.text not in judged]

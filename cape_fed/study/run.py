@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cape_fed.errors import RunError
+from cape_fed.progress import Progress, no_progress
 from cape_fed.rundir import RunDirectory
 from cape_fed.study.analysis import answer, judge
-from cape_fed.study.cell import OUTCOME, read_outcome, write_cell
-from cape_fed.study.check import check_cells
+from cape_fed.study.check import check_trials
 from cape_fed.study.config import StudyConfig
 from cape_fed.study.launch import Launch, open_launcher
-from cape_fed.study.plan import Placed, choices, make_plan, plain_plan
+from cape_fed.study.plan import PlannedTrial, choices, make_plan, plain_plan
 from cape_fed.study.plant import plant, planted_sites
 from cape_fed.study.report.document import report_study
 from cape_fed.study.results import StudyResults
 from cape_fed.study.train import describe_subset
+from cape_fed.study.trial import OUTCOME, read_outcome, write_trial
 from cape_fed.synthetic.planted import ALL, CONDITIONS
 
 log = logging.getLogger(__name__)
 
-CELLS, PLANTED = "cells", "planted"
-
-Progress = Callable[[int, int, str], None]
-"""Called with the cells done, the cells in all and a line about the last one."""
+TRIALS, PLANTED = "cells", "planted"
 
 
 def run_study(
@@ -36,45 +34,46 @@ def run_study(
     workers: int = 1,
     ray: str | None = None,
     resume: bool = False,
-    progress: Progress = lambda done, total, line: None,
+    progress: Progress = no_progress,
 ) -> StudyResults:
-    """Run every cell of a study that has no outcome yet, and write ``results.json`` and ``report.html`` to ``out``.
+    """Run every trial of a study that has no outcome yet, and write ``results.json`` and ``report.html`` to ``out``.
 
-    InputError before anything is trained or written where a cell cannot be: for a key, for too few patients in a subset
-    or a batch, for stores that do not go together. RunError at the end where cells failed: the others are reported.
+    InputError before anything is trained or written where a trial cannot be: for a key, for too few patients in a
+    subset or a batch, for stores that do not go together. RunError at the end where trials failed; the others are
+    reported.
     """
     run = RunDirectory(out)
     planted = _planted(study, overrides)
     plan = make_plan(study, overrides, out, planted_sites(out / PLANTED, planted))
-    ours = [placed for placed in plan if placed.cell.keys.planted is not None]
-    check_cells([placed for placed in plan if placed.cell.keys.planted is None])
-    patients = max((placed.cell.keys.planted_patients for placed in ours), default=0)
+    ours = [planned for planned in plan if planned.trial.keys.planted is not None]
+    check_trials([planned for planned in plan if planned.trial.keys.planted is None])
+    patients = max((planned.trial.keys.planted_patients for planned in ours), default=0)
     with open_launcher(workers, ray) as launch, run.open(plain_plan(study, overrides), resume=resume):
         plant(out / PLANTED, planted, patients, 0, workers)
-        check_cells(ours)
-        cells = {placed.cell.name: placed.cell for placed in plan}
-        folders = {name: out / CELLS / name for name in cells}
-        subsets = {name: describe_subset(cell) for name, cell in cells.items() if cell.subset is not None}
-        for name, cell in cells.items():
-            write_cell(folders[name], cell)
+        check_trials(ours)
+        trials = {planned.trial.name: planned.trial for planned in plan}
+        folders = {name: out / TRIALS / name for name in trials}
+        subsets = {name: describe_subset(trial) for name, trial in trials.items() if trial.subset is not None}
+        for name, trial in trials.items():
+            write_trial(folders[name], trial)
         failed = _run(folders, launch, progress)
         results = analyse(study, overrides, plan, folders, failed, subsets)
         report_study(results, out)
     if failed:
         name, why = next(iter(failed.items()))
-        raise RunError(f"{len(failed)} of {len(cells)} cells failed, the first ({CELLS}/{name}): {why}")
+        raise RunError(f"{len(failed)} of {len(trials)} trials failed, the first ({TRIALS}/{name}): {why}")
     return results
 
 
 def analyse(
     study: StudyConfig,
     overrides: Sequence[str],
-    plan: Sequence[Placed],
+    plan: Sequence[PlannedTrial],
     folders: dict[str, Path],
     failed: dict[str, str],
     subsets: dict[str, dict[str, float]],
 ) -> StudyResults:
-    """Answers and verdicts from the cells that have an outcome; ``subsets`` say who the patients of cells are."""
+    """Answers and verdicts from the trials that have an outcome; ``subsets`` say who the patients of trials are."""
     outcomes = {name: read_outcome(folder) for name, folder in folders.items() if (folder / OUTCOME).is_dir()}
     answers = answer(study, plan, outcomes, subsets)
     return StudyResults(
@@ -88,23 +87,23 @@ def analyse(
 
 
 def _run(folders: dict[str, Path], launch: Launch, progress: Progress) -> dict[str, str]:
-    """Run what has no outcome yet; the cells that failed and why."""
+    """Run what has no outcome yet; the trials that failed and why."""
     left = [folder for folder in folders.values() if not (folder / OUTCOME).is_dir()]
     done, failed = len(folders) - len(left), dict[str, str]()
-    log.info("%d cells, %d of them done", len(folders), done)
+    log.info("%d trials, %d of them done", len(folders), done)
     for folder, failure in launch(left):
         done += 1
         if failure is not None:
             failed[folder.name] = failure
-            log.error("cell %s failed: %s", folder.name, failure)
+            log.error("trial %s failed: %s", folder.name, failure)
         else:
-            log.info("cell %s done", folder.name)
-        progress(done, len(folders), failure or "")
+            log.info("trial %s done", folder.name)
+        progress(done, len(folders), {"failure": failure} if failure else {})
     return failed
 
 
 def _planted(study: StudyConfig, overrides: Sequence[str]) -> list[str]:
-    """The planted artefacts that the study needs cohorts of: all of them where one cell looks for all."""
+    """The planted artefacts that the study needs cohorts of: all of them where one trial looks for all."""
     wanted = {
         value.partition("=")[2]
         for question in study.questions.values()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate.matching import AGE_BAND
+from cape_fed.evaluate.artefact.matching import AGE_BAND
 from cape_fed.section import Section
 from cape_fed.seeds import derive_rng
 

@@ -89,8 +89,8 @@ def test_training_reports_its_loss(terminal: Terminal) -> None:
 def test_a_failed_cell_is_noted_and_the_count_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     with progress_bar("cells") as bar:
         report = cell_report(bar)
-        report(1, 2, "")
-        report(2, 2, "out of memory")
+        report(1, 2, {})
+        report(2, 2, {"failure": "out of memory"})
     assert capsys.readouterr().err == "a cell failed: out of memory\n"
 
 

@@ -12,10 +12,10 @@ from flwr.app import Error, Message, RecordDict
 from safetensors.torch import load_file
 
 from cape_fed.config import RunConfig
-from cape_fed.coordinator.rounds import Progress
 from cape_fed.errors import InputError, RunError
 from cape_fed.federation.messages import SITE, Introduction, introduction_records, parse_introduction
 from cape_fed.federation.roster import RosterEntry
+from cape_fed.progress import Progress
 from cape_fed.rundir import RunDirectory, read_metrics
 from cape_fed.status import read_status
 from tests.conftest import TinyStore

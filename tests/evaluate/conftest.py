@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cape_fed.evaluate.compare import compare_runs
+from cape_fed.evaluate.inputs import EvaluationInputs
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.results import Comparison, Results
 from cape_fed.evaluate.run import evaluate_bundle
@@ -37,15 +38,17 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     results = {}
     for name, knows in (("good", 1.0), ("poor", 0.3)):
         results[name] = evaluate_bundle(
-            folder / name / "bundle",
-            train,
-            others,
+            EvaluationInputs(
+                bundle=folder / name / "bundle",
+                method=name,
+                embed=embedding(knows=knows, artefact=1.0),
+                train=train,
+                evaluate=others,
+                baselines={"random-init": embedding(knows=0.05, artefact=1.0, seed=3)},
+                curves=curves,
+                options=OPTIONS.model_copy(update={"examples": int(name == "good")}),
+            ),
             folder / name,
-            method=name,
-            embed=embedding(knows=knows, artefact=1.0),
-            baselines={"random-init": embedding(knows=0.05, artefact=1.0, seed=3)},
-            curves=curves,
-            options=OPTIONS.model_copy(update={"examples": int(name == "good")}),
         )
     comparison = compare_runs([folder / "good", folder / "poor"], folder / "compared")
     return Evaluated(folder, train, others, results["good"], comparison)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.representation import Embed
+from cape_fed.evaluate.probes.representation import Embed
 from cape_fed.signal.profile import Profile
 from cape_fed.store import Store, write_store
 

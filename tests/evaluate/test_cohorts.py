@@ -6,13 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cape_fed.errors import InputError
-from cape_fed.evaluate.cohorts import Cohort, make_cohorts, site_cohorts
+from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts, site_cohorts
 from cape_fed.store import Store, open_store, write_store
 from cape_fed.store.split import split_patients
 from tests.evaluate.fake import PROFILE, make_store
 
 
-def cohorts_of(train: list[Store], others: list[Store], seed: int = 0) -> dict[str, Cohort]:
+def cohorts_of(train: list[Store], others: list[Store], seed: int = 0) -> dict[str, EvaluatedCohort]:
     splits = {store.cohort: split_patients(store, seed) for store in (*train, *others)}
     return {cohort.name: cohort for cohort in make_cohorts(train, others, splits, ["age"])}
 

@@ -9,8 +9,8 @@ from sklearn.metrics import roc_auc_score
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate.compare import compare_runs
+from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, read_predictions
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.predictions import PREDICTIONS_FILE, read_predictions
 from cape_fed.evaluate.results import RESULTS_FILE, Comparison
 from tests.evaluate.conftest import Evaluated
 from tests.evaluate.test_run import evaluate

@@ -9,8 +9,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cape_fed.errors import InputError
+from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, read_predictions
+from cape_fed.evaluate.inputs import EvaluationInputs
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.predictions import PREDICTIONS_FILE, read_predictions
 from cape_fed.evaluate.results import RESULTS_FILE, Results, read_results
 from cape_fed.evaluate.run import evaluate_bundle
 from cape_fed.store import Store
@@ -29,7 +30,8 @@ def evaluate(train: list[Store], others: list[Store], out: Path, **changes: Any)
         "options": QUICK,
         **changes,
     }
-    return evaluate_bundle(Path("run/bundle"), train, others, out, **arguments)
+    inputs = EvaluationInputs(bundle=Path("run/bundle"), train=train, evaluate=others, **arguments)
+    return evaluate_bundle(inputs, out)
 
 
 def strict(path: Path) -> dict[str, Any]:

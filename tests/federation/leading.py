@@ -13,9 +13,9 @@ from flwr.proto.node_pb2 import NodeInfo
 
 from cape_fed.config import RunConfig
 from cape_fed.coordinator.lead import lead_run
-from cape_fed.coordinator.rounds import Progress
 from cape_fed.federation.local_grid import LocalGrid
 from cape_fed.federation.roster import RosterEntry
+from cape_fed.progress import Progress
 from cape_fed.rundir import RunDirectory
 from cape_fed.simulation import sites_of
 from cape_fed.site.app import make_client_app

@@ -15,13 +15,13 @@ from flwr.common.serde import recorddict_from_proto, recorddict_to_proto
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cape_fed.evaluate.federated import fit_transfer, validation_score
-from cape_fed.evaluate.moments import Moments, moments_by_task
+from cape_fed.evaluate.federated.transfer import fit_transfer, validation_score
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.predict import Material
-from cape_fed.evaluate.probe import LinearProbe
+from cape_fed.evaluate.probes.moments import Moments, moments_by_task
+from cape_fed.evaluate.probes.ridge import LinearProbe
+from cape_fed.evaluate.probes.sums import ProbeSums
 from cape_fed.evaluate.results import Cell, Estimate
-from cape_fed.evaluate.tasks import support_of
+from cape_fed.evaluate.targets.support import support_of
 from cape_fed.federation.decoding import LARGEST
 from cape_fed.federation.evaluation import (
     CELLS,
@@ -47,7 +47,7 @@ OPTIONS = EvaluateOptions(min_patients=8)
 Change = Callable[[RecordDict], None]
 
 
-def make_sums(width: int = WIDTH, labels: int = 3, seed: int = 0) -> dict[str, Material]:
+def make_sums(width: int = WIDTH, labels: int = 3, seed: int = 0) -> dict[str, ProbeSums]:
     """Sums of 100 train and 20 validation records over two sets of each; the last label has no validation."""
     rng = np.random.default_rng(seed)
     x, patients = rng.standard_normal((120, width)).astype(np.float32), np.arange(120) % 110
@@ -58,7 +58,7 @@ def make_sums(width: int = WIDTH, labels: int = 3, seed: int = 0) -> dict[str, M
     valid = moments_by_task(x[100:], {task: target[100:] for task, target in targets.items()})
     valid[f"label{labels - 1}"] = Moments.zero(width)
     return {
-        task: Material(train[task], valid[task], support_of(target[:100], patients[:100]))
+        task: ProbeSums(train[task], valid[task], support_of(target[:100], patients[:100]))
         for task, target in targets.items()
     }
 
@@ -69,7 +69,7 @@ def over_the_wire(records: Records) -> RecordDict:
     return recorddict_from_proto(recorddict_to_proto(content))
 
 
-def assert_equal(found: Material, expected: Material) -> None:
+def assert_equal(found: ProbeSums, expected: ProbeSums) -> None:
     assert found.support == expected.support
     for side in ("train", "valid"):
         for field in fields(Moments):

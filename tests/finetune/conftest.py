@@ -10,6 +10,7 @@ import pytest
 
 from cape_fed.compose import compose_config
 from cape_fed.config import RunConfig
+from cape_fed.finetune.setup import FinetuneSettings
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.resnet import ResNetConfig
 from cape_fed.release.bundle import write_bundle
@@ -63,6 +64,11 @@ def bundle(tmp_path: Path) -> Path:
     path = tmp_path / "run" / "bundle"
     write_bundle(path, build_encoder(SMALL, 0), get_profile("compact100"), {"method": "test", "cohorts": {}})
     return path
+
+
+def settings_of(config: RunConfig) -> FinetuneSettings:
+    """The sections of a configuration that a fit gets."""
+    return FinetuneSettings(config.finetune, config.evaluation, config.augment, config.precision, config.seed)
 
 
 @pytest.fixture

@@ -5,9 +5,9 @@ import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.predict import Prediction
+from cape_fed.evaluate.prediction import Prediction
 from cape_fed.finetune.analysis import analyse
-from cape_fed.finetune.cell import Cell
+from cape_fed.finetune.fits import Fit
 
 OPTIONS = EvaluateOptions(resamples=50, min_patients=5)
 MODES = ("scratch", "full")
@@ -21,8 +21,8 @@ def block(name: str, cohort: str, task: str, strength: float, seed: int) -> Pred
 
 
 @pytest.fixture
-def predictions() -> dict[Cell, list[Prediction]]:
-    cells = [Cell(mode, 1.0, repeat) for repeat in range(3) for mode in MODES]  # type: ignore[arg-type]
+def predictions() -> dict[Fit, list[Prediction]]:
+    cells = [Fit(mode, 1.0, repeat) for repeat in range(3) for mode in MODES]  # type: ignore[arg-type]
     return {
         cell: [
             block(cell.name, cohort, task, strength=0.3 + (cell.mode == "full"), seed=10 * number + cell.repeat)
@@ -33,7 +33,7 @@ def predictions() -> dict[Cell, list[Prediction]]:
     }
 
 
-def test_scores_and_gains_by_hand(predictions: dict[Cell, list[Prediction]]) -> None:
+def test_scores_and_gains_by_hand(predictions: dict[Fit, list[Prediction]]) -> None:
     scores, gains = analyse(predictions, {"a": "id", "oo": "ood"}, OPTIONS)
     found = {(s.mode, s.task, s.scope, s.metric): s for s in scores}
     by_hand = {mode: [] for mode in MODES}
@@ -60,10 +60,10 @@ def test_repeats_that_differ_widen_the_interval() -> None:
 
     def width(strengths: tuple[float, ...]) -> float:
         cells = {
-            Cell("full", 1.0, repeat): [block("", "a", "AF", strength, seed=repeat)]
+            Fit("full", 1.0, repeat): [block("", "a", "AF", strength, seed=repeat)]
             for repeat, strength in enumerate(strengths)
         }
-        scratch = {Cell("scratch", 1.0, cell.repeat): blocks for cell, blocks in cells.items()}
+        scratch = {Fit("scratch", 1.0, cell.repeat): blocks for cell, blocks in cells.items()}
         scores, gains = analyse(cells | scratch, {"a": "id"}, OPTIONS)
         assert all(gain.point == 0 for gain in gains)
         score = next(s for s in scores if (s.mode, s.task, s.scope, s.metric) == ("full", "mean", "id", "auroc"))

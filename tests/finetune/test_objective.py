@@ -6,7 +6,7 @@ import torch
 from sklearn.metrics import mean_absolute_error, roc_auc_score
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from cape_fed.finetune.objective import Years, YesOrNo, objective_for
+from cape_fed.finetune.objective import BinaryObjective, RegressionObjective, objective_for
 
 NAN = float("nan")
 
@@ -15,8 +15,8 @@ def test_the_loss_is_over_what_is_annotated() -> None:
     logits = torch.tensor([[0.3, -2.0], [1.0, 4.0], [-0.5, 0.1]])
     target = torch.tensor([[1.0, NAN], [NAN, 0.0], [0.0, NAN]])
     by_hand = binary_cross_entropy_with_logits(torch.tensor([0.3, 4.0, -0.5]), torch.tensor([1.0, 0.0, 0.0]))
-    assert YesOrNo().loss(logits, target) == pytest.approx(by_hand.item())
-    assert YesOrNo().loss(logits, torch.full((3, 2), NAN)) == 0
+    assert BinaryObjective().loss(logits, target) == pytest.approx(by_hand.item())
+    assert BinaryObjective().loss(logits, torch.full((3, 2), NAN)) == 0
 
 
 def test_mean_auroc_is_over_tasks_with_both_classes() -> None:
@@ -29,14 +29,14 @@ def test_mean_auroc_is_over_tasks_with_both_classes() -> None:
     for task in (0, 2):
         known = np.isfinite(targets[:, task])
         expected.append(roc_auc_score(targets[known, task], logits[known, task]))
-    assert YesOrNo().score(targets, logits) == pytest.approx(np.mean(expected))
-    assert np.isnan(YesOrNo().score(targets[:, 1:2], logits[:, 1:2]))
+    assert BinaryObjective().score(targets, logits) == pytest.approx(np.mean(expected))
+    assert np.isnan(BinaryObjective().score(targets[:, 1:2], logits[:, 1:2]))
 
 
 def test_years_by_hand() -> None:
     targets = np.array([[40.0], [NAN], [60.0], [80.0]], np.float32)
     objective = objective_for(["age"], targets)
-    assert isinstance(objective, Years)
+    assert isinstance(objective, RegressionObjective)
     assert (objective.centre, objective.unit) == pytest.approx((60, np.sqrt(800 / 3)))
     outputs = np.array([[50.0], [10.0], [60.0], [85.0]])
     loss = objective.loss(torch.from_numpy(outputs), torch.from_numpy(targets).double())
@@ -46,11 +46,11 @@ def test_years_by_hand() -> None:
 
 
 def test_less_error_is_worth_more_and_none_at_all_nothing() -> None:
-    years = Years()
-    assert years.worth(4.0) > years.worth(5.0) > years.worth(NAN)
-    assert YesOrNo().worth(0.6) > YesOrNo().worth(0.5) > YesOrNo().worth(NAN)
+    years = RegressionObjective()
+    assert years.rank(4.0) > years.rank(5.0) > years.rank(NAN)
+    assert BinaryObjective().rank(0.6) > BinaryObjective().rank(0.5) > BinaryObjective().rank(NAN)
 
 
 def test_one_age_alone_has_a_unit() -> None:
-    assert objective_for(["age"], np.array([[50.0], [50.0]])) == Years(50.0, 1.0)
-    assert isinstance(objective_for(["sex", "AF"], np.ones((2, 2))), YesOrNo)
+    assert objective_for(["age"], np.array([[50.0], [50.0]])) == RegressionObjective(50.0, 1.0)
+    assert isinstance(objective_for(["sex", "AF"], np.ones((2, 2))), BinaryObjective)

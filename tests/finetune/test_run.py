@@ -11,7 +11,10 @@ from cape_fed import jobs
 from cape_fed.cli.main import run
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
-from cape_fed.evaluate.predictions import read_predictions
+from cape_fed.evaluate.files.predictions import read_predictions
+from cape_fed.evaluate.targets import registry
+from cape_fed.evaluate.targets.registry import register_target
+from cape_fed.evaluate.targets.target import REGRESSION, Target
 from cape_fed.finetune import run as finetuning
 from cape_fed.finetune.results import FinetuneResults
 from cape_fed.pretrain.encoders import build_encoder
@@ -124,18 +127,18 @@ def test_resumed_is_uninterrupted(
 ) -> None:
     make_labelled("a", 1)
     whole = tune(bundle, configure(out="whole"))
-    run_cell, done = finetuning.run_cell, []
+    run_fit, done = finetuning.run_fit, []
 
     def breaks_at_the_third(*arguments: object) -> None:
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(arguments)
-        run_cell(*arguments)  # type: ignore[arg-type]
+        run_fit(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(finetuning, "run_cell", breaks_at_the_third)
+    monkeypatch.setattr(finetuning, "run_fit", breaks_at_the_third)
     with pytest.raises(KeyboardInterrupt):
         tune(bundle, configure(out="broken"))
-    monkeypatch.setattr(finetuning, "run_cell", run_cell)
+    monkeypatch.setattr(finetuning, "run_fit", run_fit)
     broken = configure(out="broken").out
     before = {path: path.stat().st_mtime_ns for path in broken.glob("cells/*/*")}
     assert len(before) == 4
@@ -262,6 +265,34 @@ def test_age_is_learnt_in_years(bundle: Path, make_labelled: MakeLabelled, confi
     report = (config.out / "report.html").read_text()
     assert "Mean absolute error, years" in report
     assert "AUROC" not in report
+
+
+def test_any_registered_regression_target_is_learnt(
+    bundle: Path, make_labelled: MakeLabelled, configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A heart rate that follows from what can be seen; it is not known of every seventh record."""
+
+    def rate(store: Store) -> np.ndarray:
+        rows = np.arange(len(store))
+        return np.where(rows % 7 == 0, np.nan, 60 + 40 * store.label("AF") + rows % 3)
+
+    with pytest.raises(InputError, match=r"finetune.target: .*choose one of labels, age"):
+        configure("finetune.target=rate")
+    monkeypatch.setattr(registry, "_TARGETS", dict(registry._TARGETS))
+    register_target(Target("rate", REGRESSION, rate, unit="beats a minute"))
+    make_labelled("a", 1)
+    settings = ("finetune.steps=60", "finetune.batch=32", "finetune.check_every=10")
+    config = configure("finetune.target=rate", "finetune.modes=[linear,full]", *settings)
+    results = tune(bundle, config)
+    assert (results.tasks, results.metrics) == (["rate"], ("mae", "r2"))
+    score, fit = (results.score("full", 1.0, "id", metric=metric) for metric in results.metrics)
+    assert score is not None
+    assert fit is not None
+    assert fit.point > 0.5  # type: ignore[operator]
+    assert results.gain("full", 1.0, "id") is not None
+    report = (config.out / "report.html").read_text()
+    assert "Mean absolute error, beats a minute" in report
+    assert "Rate in beats a minute, learnt by squared error" in report
 
 
 @pytest.mark.parametrize(

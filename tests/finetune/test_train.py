@@ -8,34 +8,34 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from cape_fed.errors import RunError
-from cape_fed.evaluate.cohorts import Cohort, make_cohorts
+from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.finetune.classifier import Classifier
 from cape_fed.finetune.labelled import labelled
-from cape_fed.finetune.objective import YesOrNo
+from cape_fed.finetune.objective import BinaryObjective
 from cape_fed.finetune.train import Choice, fit, predict
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.store.split import split_patients
-from tests.finetune.conftest import SMALL, Configure, MakeLabelled
+from tests.finetune.conftest import SMALL, Configure, MakeLabelled, settings_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
-def cohort(make_labelled: MakeLabelled) -> Cohort:
+def cohort(make_labelled: MakeLabelled) -> EvaluatedCohort:
     store = make_labelled("a", 1)
     (cohort,) = make_cohorts([store], [], {"a": split_patients(store, 0)}, ["AF"])
     return cohort
 
 
-def tuned(cohort: Cohort, configure: Configure, mode: str, *overrides: str) -> tuple[Classifier, Choice]:
+def tuned(cohort: EvaluatedCohort, configure: Configure, mode: str, *overrides: str) -> tuple[Classifier, Choice]:
     classifier = Classifier(build_encoder(SMALL, 3), 1)
     parts = [labelled([cohort], part, ["AF"]) for part in ("train", "valid")]  # type: ignore[arg-type]
-    config = configure(*overrides)
-    return classifier, fit(classifier, mode, *parts, YesOrNo(), cohort.store.profile, config, seed=7)  # type: ignore[arg-type]
+    settings = settings_of(configure(*overrides))
+    return classifier, fit(classifier, mode, *parts, BinaryObjective(), cohort.store.profile, settings, seed=7)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("mode", ["linear", "full", "decayed", "scratch"])
-def test_learns_what_can_be_seen(cohort: Cohort, configure: Configure, mode: str) -> None:
+def test_learns_what_can_be_seen(cohort: EvaluatedCohort, configure: Configure, mode: str) -> None:
     settings = ("finetune.steps=60", "finetune.batch=32", "finetune.check_every=10")
     classifier, _ = tuned(cohort, configure, mode, *settings)
     test = cohort.tested["transfer"]
@@ -48,13 +48,13 @@ def test_learns_what_can_be_seen(cohort: Cohort, configure: Configure, mode: str
     assert all(unchanged) if mode == "linear" else not any(unchanged)
 
 
-def test_is_left_at_the_moment_chosen(cohort: Cohort, configure: Configure) -> None:
+def test_is_left_at_the_moment_chosen(cohort: EvaluatedCohort, configure: Configure) -> None:
     classifier, choice = tuned(cohort, configure, "full", "finetune.steps=12", "finetune.check_every=2")
     logits = predict(classifier, cohort.store.profile, cohort.store, cohort.valid)
-    assert YesOrNo().score(cohort.targets["AF"][cohort.valid][:, None], logits) == choice.score
+    assert BinaryObjective().score(cohort.targets["AF"][cohort.valid][:, None], logits) == choice.score
 
 
-def test_the_best_learning_rate_is_kept_wherever_it_stands(cohort: Cohort, configure: Configure) -> None:
+def test_the_best_learning_rate_is_kept_wherever_it_stands(cohort: EvaluatedCohort, configure: Configure) -> None:
     """1e-9 learns nothing in six steps."""
     found = [
         tuned(cohort, configure, "linear", f"finetune.learning_rates=[{rates}]") for rates in ("1e-9,0.05", "0.05,1e-9")
@@ -64,14 +64,14 @@ def test_the_best_learning_rate_is_kept_wherever_it_stands(cohort: Cohort, confi
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-def test_without_both_classes_the_loss_chooses(cohort: Cohort, configure: Configure) -> None:
+def test_without_both_classes_the_loss_chooses(cohort: EvaluatedCohort, configure: Configure) -> None:
     cohort.targets["AF"][cohort.valid] = 1.0
     _, choice = tuned(cohort, configure, "full")
     assert np.isnan(choice.score)
     assert choice.better_than(replace(choice, loss=choice.loss + 1e-3))
 
 
-def test_a_rate_that_diverges_is_left(cohort: Cohort, configure: Configure) -> None:
+def test_a_rate_that_diverges_is_left(cohort: EvaluatedCohort, configure: Configure) -> None:
     _, choice = tuned(cohort, configure, "full", "finetune.learning_rates=[1e30,0.01]")
     assert choice.learning_rate == 0.01
     with pytest.raises(RunError, match=r"lower finetune\.learning_rates"):

@@ -8,30 +8,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cape_fed.evaluate.bootstrap import Sampled
-from cape_fed.evaluate.effects import effect, holm
+from cape_fed.evaluate.statistics.bootstrap import Sampled
+from cape_fed.evaluate.statistics.effects import effect, holm
 from cape_fed.study.analysis import answer, judge
-from cape_fed.study.cell import Outcome
 from cape_fed.study.config import Claim, StudyConfig
-from cape_fed.study.plan import Placed, Sites, make_plan
+from cape_fed.study.plan import PlannedTrial, Sites, make_plan
 from cape_fed.study.report.words import unmeasured_text
 from cape_fed.study.results import Answer, Contrast, Panel, StudyResults, Value
+from cape_fed.study.trial import Outcome
 
 MEASURE = "auroc/ood"
 DATA = ["data.train=[a]", "data.evaluate=[o]"]
 PLANTED = {name: Sites(train=(Path(name),)) for name in ("none", "padding", "gain")}
 
-Measured = Callable[[Placed], dict[str, float]]
+Measured = Callable[[PlannedTrial], dict[str, float]]
 
 
-def outcomes(plan: Iterable[Placed], measured: Measured) -> dict[str, Outcome]:
+def outcomes(plan: Iterable[PlannedTrial], measured: Measured) -> dict[str, Outcome]:
     """An outcome for each cell, with patients' noise of its own around what ``measured`` gives."""
     found = {}
-    for placed in plan:
-        rng = np.random.default_rng(int(placed.cell.name, 16) % 2**32)
-        measures = {name: Sampled(value, value + rng.normal(0, 0.003, 50)) for name, value in measured(placed).items()}
+    for planned in plan:
+        rng = np.random.default_rng(int(planned.trial.name, 16) % 2**32)
+        measures = {name: Sampled(value, value + rng.normal(0, 0.003, 50)) for name, value in measured(planned).items()}
         sample = rng.normal(size=(20, 4)).astype(np.float32)
-        found[placed.cell.name] = Outcome(measures, sample, {"seconds": 1.0})
+        found[planned.trial.name] = Outcome(measures, sample, {"seconds": 1.0})
     return found
 
 
@@ -59,9 +59,9 @@ def two_questions() -> StudyConfig:
     )
 
 
-def quality(placed: Placed) -> dict[str, float]:
-    steps = {"some": 0.004, "many": 0.03, "high": -0.01}.get(placed.level, 0.0)
-    return {MEASURE: 0.8 + steps + 0.01 * placed.seed + 0.002 * ((placed.seed * len(placed.level)) % 3)}
+def quality(planned: PlannedTrial) -> dict[str, float]:
+    steps = {"some": 0.004, "many": 0.03, "high": -0.01}.get(planned.level, 0.0)
+    return {MEASURE: 0.8 + steps + 0.01 * planned.seed + 0.002 * ((planned.seed * len(planned.level)) % 3)}
 
 
 def test_contrasts_are_paired_by_seed_and_corrected_over_the_whole_study() -> None:
@@ -73,7 +73,7 @@ def test_contrasts_are_paired_by_seed_and_corrected_over_the_whole_study() -> No
     contrasts = [c for one in answers.values() for panel in one.panels for c in panel.contrasts[MEASURE]]
     assert [(c.level, c.reference) for c in contrasts] == [("high", "low"), *[("some", "few"), ("many", "few")] * 2]
     assert [c.p_holm for c in contrasts] == pytest.approx(holm([c.p or 0.0 for c in contrasts]))
-    by_level = {(p.question, p.panel, p.level, p.seed): found[p.cell.name].measures[MEASURE] for p in plan}
+    by_level = {(p.question, p.panel, p.level, p.seed): found[p.trial.name].measures[MEASURE] for p in plan}
     expected = effect([by_level["rate", "", "high", s] - by_level["rate", "", "low", s] for s in range(4)])
     first = contrasts[0]
     assert (first.point, first.low, first.high, first.p) == pytest.approx(
@@ -88,8 +88,8 @@ def test_what_failed_is_left_out_in_pairs() -> None:
     study = two_questions().only(["rate"])
     plan = make_plan(study, DATA, Path("out"), {})
     found = outcomes(plan, quality)
-    lost = next(placed for placed in plan if (placed.level, placed.seed) == ("low", 2))
-    del found[lost.cell.name]
+    lost = next(planned for planned in plan if (planned.level, planned.seed) == ("low", 2))
+    del found[lost.trial.name]
     (panel,) = answer(study, plan, found, {})["rate"].panels
     assert len(panel.levels["high"][MEASURE].seeds) == 4
     assert len(panel.levels["low"][MEASURE].seeds) == 3
@@ -118,23 +118,23 @@ def test_artefacts_one_at_a_time_are_against_the_control_of_the_same_method() ->
     study = artefacts("one at a time")
     plan = make_plan(study, [], Path("out"), PLANTED)
 
-    def told_apart(placed: Placed) -> dict[str, float]:
-        carried = STRENGTH.get((placed.level, placed.cell.keys.planted or ""), 0.0)
-        return {"probe/linear": (0.6 if placed.level == "idb" else 0.3) + carried + 0.01 * placed.seed}
+    def significant(planned: PlannedTrial) -> dict[str, float]:
+        carried = STRENGTH.get((planned.level, planned.trial.keys.planted or ""), 0.0)
+        return {"probe/linear": (0.6 if planned.level == "idb" else 0.3) + carried + 0.01 * planned.seed}
 
-    check_carried(answer(study, plan, outcomes(plan, told_apart), {})["which"])
+    check_carried(answer(study, plan, outcomes(plan, significant), {})["which"])
 
 
 def test_artefacts_together_are_against_the_control_of_the_same_encoder() -> None:
     study = artefacts("together")
     plan = make_plan(study, [], Path("out"), {**PLANTED, "all": Sites(train=(Path("all"),))})
-    assert all(placed.cell.artefacts.keys() == {*PLANTED, "all"} for placed in plan)
+    assert all(planned.trial.artefacts.keys() == {*PLANTED, "all"} for planned in plan)
 
-    def told_apart(placed: Placed) -> dict[str, float]:
-        base = (0.6 if placed.level == "idb" else 0.3) + 0.01 * placed.seed
-        return {f"artefact/{name}": base + STRENGTH.get((placed.level, name), 0.0) for name in PLANTED}
+    def significant(planned: PlannedTrial) -> dict[str, float]:
+        base = (0.6 if planned.level == "idb" else 0.3) + 0.01 * planned.seed
+        return {f"artefact/{name}": base + STRENGTH.get((planned.level, name), 0.0) for name in PLANTED}
 
-    check_carried(answer(study, plan, outcomes(plan, told_apart), {})["which"])
+    check_carried(answer(study, plan, outcomes(plan, significant), {})["which"])
 
 
 def check_carried(found: Answer) -> None:
@@ -143,7 +143,7 @@ def check_carried(found: Answer) -> None:
     assert points == {"random": {"padding": 0.4, "gain": 0.0}, "idb": {"padding": 0.1, "gain": 0.001}}
     contrasts = [c for several in found.carried.values() for c in several]
     assert [c.p_holm for c in contrasts] == pytest.approx(holm([c.p or 0.0 for c in contrasts]))
-    assert [c.told_apart for c in contrasts] == [True, False, True, False]
+    assert [c.significant for c in contrasts] == [True, False, True, False]
 
 
 def claim(*, higher: bool = True) -> Claim:

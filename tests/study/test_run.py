@@ -14,11 +14,11 @@ from cape_fed.errors import InputError, RunError
 from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.store.split import split_patients
 from cape_fed.study import launch
-from cape_fed.study.cell import read_outcome, run_cell
 from cape_fed.study.config import StudyConfig, read_study
 from cape_fed.study.plan import make_plan
 from cape_fed.study.run import run_study
 from cape_fed.study.train import run_config, training_splits
+from cape_fed.study.trial import read_outcome, run_trial
 from tests.study.conftest import SETTINGS
 
 
@@ -62,10 +62,10 @@ def test_resumed_is_uninterrupted(
         seen.append(directory)
         if len(seen) == 3:
             raise KeyboardInterrupt
-        run_cell(directory)
+        run_trial(directory)
 
     with monkeypatch.context() as patch:
-        patch.setattr(launch, "run_cell", stop_at_the_third)
+        patch.setattr(launch, "run_trial", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             run_study(small, data, tmp_path / "broken")
     with pytest.raises(InputError, match="holds a run already"):
@@ -81,15 +81,15 @@ def test_a_cell_that_fails_does_not_stop_the_others(
     data: list[str], study: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = make_plan(study.only(["batches"]), data, tmp_path / "out", {})
-    bad = next(placed.cell.name for placed in plan if placed.level == "fed")
+    bad = next(planned.trial.name for planned in plan if planned.level == "fed")
 
     def fail(directory: Path) -> None:
         if directory.name == bad:
             raise RuntimeError("the disk is on fire")
-        run_cell(directory)
+        run_trial(directory)
 
-    monkeypatch.setattr(launch, "run_cell", fail)
-    with pytest.raises(RunError, match=f"1 of 10 cells failed, the first .cells/{bad}.: RuntimeError: the disk is on"):
+    monkeypatch.setattr(launch, "run_trial", fail)
+    with pytest.raises(RunError, match=f"1 of 10 trials failed, the first .cells/{bad}.: RuntimeError: the disk is on"):
         run_study(study.only(["batches"]), data, tmp_path / "out")
     assert "on fire" in (tmp_path / "out" / "cells" / bad / launch.ERROR_FILE).read_text()
     assert json.loads((tmp_path / "out" / "results.json").read_text())["failed"] == {
@@ -156,21 +156,21 @@ def test_planted_cohorts_are_made_once_and_looked_for(tmp_path: Path) -> None:
 
 def test_equal_cells_are_trained_once_and_settings_decide_the_name(data: list[str], study: StudyConfig) -> None:
     plan = make_plan(study, [*data, "seed=0"], Path("out"), {})
-    names = {(placed.question, placed.panel, placed.level): placed.cell.name for placed in plan}
-    again = {placed.cell.name for placed in make_plan(study, [*data, "seed=0"], Path("elsewhere"), {})}
+    names = {(planned.question, planned.panel, planned.level): planned.trial.name for planned in plan}
+    again = {planned.trial.name for planned in make_plan(study, [*data, "seed=0"], Path("elsewhere"), {})}
     assert set(names.values()) == again
     assert len(set(names.values())) == len(names)
-    other = {placed.cell.name for placed in make_plan(study, [*data, "seed=0", "train.steps=4"], Path("out"), {})}
+    other = {planned.trial.name for planned in make_plan(study, [*data, "seed=0", "train.steps=4"], Path("out"), {})}
     assert not other & again
     elsewhere = make_plan(study, [*data, "seed=0", "finetune.steps=4", "threads=2"], Path("out"), {})
-    assert {placed.cell.name for placed in elsewhere} == again  # neither acts on what comes out
+    assert {planned.trial.name for planned in elsewhere} == again  # neither acts on what comes out
 
 
 def test_no_patient_who_trains_is_among_the_evaluated(data: list[str], study: StudyConfig) -> None:
-    for placed in make_plan(study, data, Path("out"), {}):
-        config = placed.cell.config
+    for planned in make_plan(study, data, Path("out"), {}):
+        config = planned.trial.config
         stores = open_stores([site[0] for site in config.data.train])
-        for store, (name, split) in zip(stores, training_splits(placed.cell, stores).items(), strict=True):
+        for store, (name, split) in zip(stores, training_splits(planned.trial, stores).items(), strict=True):
             assert name == store.cohort
             test = split_patients(store, config.split.seed, config.split.fractions).test
             assert not set(store.patients[split.train]) & set(store.patients[test])
@@ -180,8 +180,8 @@ def test_no_patient_who_trains_is_among_the_evaluated(data: list[str], study: St
 def test_budgets(data: list[str], study: StudyConfig) -> None:
     def rounds(*overrides: str, sites: int = 4) -> tuple[int, int]:
         plan = make_plan(study.only(["batches"]), [*data, "train.steps=240", *overrides], Path("out"), {})
-        cell = next(placed.cell for placed in plan if placed.level == "fed")
-        config = run_config(cell, open_stores([site[0] for site in cell.config.data.train]), sites, Path("out"))
+        trial = next(planned.trial for planned in plan if planned.level == "fed")
+        config = run_config(trial, open_stores([site[0] for site in trial.config.data.train]), sites, Path("out"))
         return config.federation.rounds, config.federation.local_steps
 
     assert rounds("federation.local_steps=10") == (6, 10)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cape_fed.evaluate.cohorts import Cohort, Rows
+from cape_fed.evaluate.cohorts import EvaluatedCohort, Rows
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.tasks import AGE, SEX
 from cape_fed.files import atomic_file
 from cape_fed.plotting import draw_ecg
 from cape_fed.seeds import derive_rng
@@ -25,7 +24,7 @@ def example_path(out: Path, cohort: int, number: int) -> Path:
     return out / FOLDER / f"example-{cohort:02d}-{number:02d}.png"
 
 
-def draw_examples(cohorts: Sequence[Cohort], out: Path, options: EvaluateOptions) -> None:
+def draw_examples(cohorts: Sequence[EvaluatedCohort], out: Path, options: EvaluateOptions) -> None:
     """Draw evaluated records picked at random, those without a quality flag first; headed by no record or patient."""
     for old in (out / FOLDER).glob("example-*.png"):
         old.unlink()
@@ -39,18 +38,18 @@ def draw_examples(cohorts: Sequence[Cohort], out: Path, options: EvaluateOptions
                 figure.savefig(partial, format="png", dpi=_DPI)
 
 
-def _pick(cohort: Cohort, options: EvaluateOptions) -> Rows:
+def _pick(cohort: EvaluatedCohort, options: EvaluateOptions) -> Rows:
     rows = cohort.tested["transfer"]
     shuffled = derive_rng(options.seed, "examples", cohort.name).permutation(rows)
     flawed = (cohort.store.quality[shuffled] != 0) | (cohort.store.valid[shuffled] < cohort.store.profile.samples)
     return shuffled[np.argsort(flawed, kind="stable")][: options.examples]
 
 
-def _describe(cohort: Cohort, row: int) -> str:
+def _describe(cohort: EvaluatedCohort, row: int) -> str:
     """Cohort, sex, age and positive labels."""
-    age, sex = cohort.targets[AGE][row], cohort.targets[SEX][row]
+    age, sex = (cohort.store.label(name)[row] for name in ("age", "sex"))
     years = f"{_OLDEST} years or older" if age >= _OLDEST else f"{age:.0f} years"
-    labels = [task for task, target in cohort.targets.items() if task not in (AGE, SEX) and target[row] > 0.5]
+    labels = [name for name in cohort.store.label_names if cohort.targets[name][row] > 0.5]
     known = [
         f"{cohort.name} ({cohort.role.upper()})",
         {0.0: "male", 1.0: "female"}.get(float(sex), "sex not known"),

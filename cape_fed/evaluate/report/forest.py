@@ -8,10 +8,10 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from cape_fed.evaluate.pooled import POOLS
 from cape_fed.evaluate.report.view import View
-from cape_fed.evaluate.report.words import METRIC_NAMES, SCOPE_NAMES, number
+from cape_fed.evaluate.report.words import SCOPE_NAMES, metric_name, number
 from cape_fed.evaluate.results import Difference, Estimate
+from cape_fed.evaluate.scoring.pooled import POOLS
 from cape_fed.report.style import INK, MARKERS, QUIET, RC, method_colours, new_figure, plain_axes, to_svg
 
 SCOPES = ("id", "ood", "worst")
@@ -30,7 +30,7 @@ def summary_forest(view: View, metric: str) -> str | None:
         estimates = {name: getattr(row, scope) for name, row in rows.items()}
         _rows(axes, estimates, method_colours(view.methods, view.baselines))
         axes.set_title(_panel_title(scope, estimates))
-        axes.set_xlabel(METRIC_NAMES[metric])
+        axes.set_xlabel(metric_name(metric, next(iter(rows.values())).tasks))
     return to_svg(figure)
 
 
@@ -54,7 +54,7 @@ def difference_forest(view: View, metric: str) -> str | None:
         _rows(axes, {label: shown.get(label) for label in labels}, {k: colours[e.method] for k, e in shown.items()})
         axes.axvline(0, color=INK, linewidth=0.9)
         axes.set_title(SCOPE_NAMES[scope])
-        axes.set_xlabel(f"Difference in {METRIC_NAMES[metric]}")
+        axes.set_xlabel(f"Difference in {metric_name(metric, view.results[view.names[0]].summary[metric].tasks)}")
     return to_svg(figure)
 
 
@@ -76,7 +76,7 @@ def task_forest(view: View) -> str | None:
             _points(axes, places, colours[name], MARKERS[index % len(MARKERS)], name)
         axes.set_yticks(range(len(tasks)), tasks)
         axes.set_title(SCOPE_NAMES[scope])
-        axes.set_xlabel(METRIC_NAMES["auroc"])
+        axes.set_xlabel(metric_name("auroc"))
         plain_axes(axes)
     panels[0].invert_yaxis()
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
-from cape_fed.evaluate.cohorts import Cohort
+from cape_fed.evaluate.cohorts import EvaluatedCohort
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.predict import Features
-from cape_fed.evaluate.tasks import AGE, SEX
+from cape_fed.evaluate.probes.representation import Features
+from cape_fed.evaluate.targets.demographics import AGE, SEX
 from cape_fed.files import atomic_file
 from cape_fed.report.style import PALETTE, RC, cohort_marks, new_figure, to_svg
 from cape_fed.seeds import derive_rng, derive_seed
@@ -36,7 +36,7 @@ class _Sample(NamedTuple):
     targets: dict[str, NDArray[np.float64]]
 
 
-def draw_map(cohorts: Sequence[Cohort], features: Features, out: Path, options: EvaluateOptions) -> None:
+def draw_map(cohorts: Sequence[EvaluatedCohort], features: Features, out: Path, options: EvaluateOptions) -> None:
     """Write ``figures/map.svg`` under ``out``; nothing where the sample is too small for a map."""
     (out / MAP_FILE).unlink(missing_ok=True)
     sample = _sample(cohorts, features, options)
@@ -46,7 +46,7 @@ def draw_map(cohorts: Sequence[Cohort], features: Features, out: Path, options: 
         partial.write_text(_draw(sample, cohorts), encoding="utf-8")
 
 
-def _sample(cohorts: Sequence[Cohort], features: Features, options: EvaluateOptions) -> _Sample | None:
+def _sample(cohorts: Sequence[EvaluatedCohort], features: Features, options: EvaluateOptions) -> _Sample | None:
     """The same number of evaluated records of each cohort (fewer where it has fewer), placed by PCA and t-SNE."""
     share = options.map_records // len(cohorts)
     rows = []
@@ -77,7 +77,7 @@ def _place(features: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
 
 
 @mpl.rc_context(RC)
-def _draw(sample: _Sample, cohorts: Sequence[Cohort]) -> str:
+def _draw(sample: _Sample, cohorts: Sequence[EvaluatedCohort]) -> str:
     label = _most_known(sample)
     panels: dict[str, Callable[[Axes], None]] = {"Cohort": lambda axes: _by_cohort(axes, sample, cohorts)}
     if label:
@@ -117,7 +117,7 @@ def _dots(axes: Axes, place: NDArray[np.float64], colour: str, label: str, marke
     )
 
 
-def _by_cohort(axes: Axes, sample: _Sample, cohorts: Sequence[Cohort]) -> None:
+def _by_cohort(axes: Axes, sample: _Sample, cohorts: Sequence[EvaluatedCohort]) -> None:
     marks = cohort_marks([cohort.name for cohort in cohorts])
     for index, cohort in enumerate(cohorts):
         colour, marker = marks[cohort.name]

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from cape_fed.evaluate.report.view import View
 from cape_fed.evaluate.results import Difference, Estimate, Summary, SummaryValue
+from cape_fed.evaluate.targets.registry import unit_of
 from cape_fed.report.numbers import decimal, span
 
 METRIC_NAMES = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
-    "mae": "Mean absolute error, years",
+    "mae": "Mean absolute error",
     "r2": "R²",
     "balanced_accuracy": "Balanced accuracy",
     "brier": "Brier score",
@@ -20,6 +21,13 @@ METRIC_NAMES = {
 SCOPE_NAMES = {"id": "ID", "ood": "OOD", "worst": "Worst cohort"}
 _IN = {"id": "ID", "ood": "OOD", "worst": "worst cohort"}
 _DIGITS = {"mae": 1, "r2": 2}
+_IN_UNITS = ("mae",)
+
+
+def metric_name(metric: str, tasks: Sequence[str] = ()) -> str:
+    """A metric as a heading, with the unit that ``tasks`` have in common where it is in their unit."""
+    unit = unit_of(tasks[0]) if tasks and metric in _IN_UNITS else ""
+    return f"{METRIC_NAMES[metric]}, {unit}" if unit else METRIC_NAMES[metric]
 
 
 def number(value: float | None, metric: str, *, sign: bool = False) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cape_fed.evaluate.report.words import METRIC_NAMES, SCOPE_NAMES, interval, number
+from cape_fed.evaluate.report.words import METRIC_NAMES, SCOPE_NAMES, interval, metric_name, number
+from cape_fed.evaluate.targets.registry import unit_of
 from cape_fed.finetune.report.figure import label_curves
 from cape_fed.finetune.report.words import (
     headline,
@@ -38,7 +39,8 @@ def render(results: FinetuneResults) -> str:
         filters,
         results=results,
         headline=headline(results),
-        metric_names=METRIC_NAMES,
+        metric_names={metric: metric_name(metric, results.tasks) for metric in METRIC_NAMES},
+        unit=unit_of(results.tasks[0]),
         metric_label=metric_label(results),
         more=[results.metrics[1], *(("brier", "ece") if results.metrics[0] == "auroc" else ())],
         modes=("scratch", *results.options.modes),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cape_fed.evaluate.metrics import HIGHER_IS_BETTER
-from cape_fed.evaluate.report.words import METRIC_NAMES, interval, number
+from cape_fed.evaluate.report.words import interval, metric_name, number
+from cape_fed.evaluate.statistics.metrics import HIGHER_IS_BETTER
+from cape_fed.evaluate.targets.registry import unit_of
 from cape_fed.finetune.results import FinetuneResults, Gain
 from cape_fed.report.numbers import p_text
 
@@ -16,7 +17,7 @@ _MODES = {
     "decayed": "layer-decayed",
 }
 _SCOPES = ("id", "ood", "worst")
-_AMOUNTS = {"auroc": "a mean AUROC of {}", "mae": "a mean absolute error of {} years"}
+_AMOUNTS = {"auroc": "a mean AUROC of {}", "mae": "a mean absolute error of {}"}
 
 
 def mode_name(mode: str) -> str:
@@ -27,7 +28,8 @@ def mode_name(mode: str) -> str:
 def metric_label(results: FinetuneResults) -> str:
     """What the picture and the first table show."""
     metric = results.metrics[0]
-    return f"Mean {METRIC_NAMES[metric]}" if metric == "auroc" else METRIC_NAMES[metric]
+    name = metric_name(metric, results.tasks)
+    return f"Mean {name}" if metric == "auroc" else name
 
 
 def share(fraction: float) -> str:
@@ -71,7 +73,8 @@ def _sentence(results: FinetuneResults, fraction: float) -> Iterator[str]:
     told = f", {_gap(gain)}" if gain is not None else ""
     outside = results.gain(best, fraction, "ood")
     beyond = f" In cohorts that gave no label the difference is {_numbers(outside)}." if outside is not None else ""
-    amount = _AMOUNTS[metric].format(number(scored[best].point, metric))
+    value = f"{number(scored[best].point, metric)} {unit_of(results.tasks[0])}".rstrip()
+    amount = _AMOUNTS[metric].format(value)
     yield (
         f"With {share(fraction)} of the labels ({patients_of(results, fraction)} patients) the best mode of "
         f"fine-tuning is {mode_name(best)}, with {amount}{told}.{beyond}"

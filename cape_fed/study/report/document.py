@@ -11,7 +11,7 @@ from cape_fed.files import atomic_file
 from cape_fed.report.numbers import p_text
 from cape_fed.report.page import Picture, render_page, svg_picture, write_page
 from cape_fed.study.report import words
-from cape_fed.study.report.figures import carried_figure, level_figure
+from cape_fed.study.report.figures import artefact_figure, level_figure
 from cape_fed.study.report.markdown import to_markdown
 from cape_fed.study.results import StudyResults
 
@@ -49,7 +49,7 @@ def _pictures(results: StudyResults) -> dict[str, dict[str, Picture]]:
         question = results.study.questions[name]
         figures = {
             "levels": level_figure(answer, question.shown, list(question.beside)),
-            "carried": carried_figure(answer),
+            "carried": artefact_figure(answer),
         }
         drawn[name] = {kind: svg_picture(name, svg) for kind, svg in figures.items() if svg}
     return drawn

@@ -34,7 +34,7 @@ def level_figure(answer: Answer, shown: Sequence[str], beside: Sequence[str]) ->
         return to_svg(figure)
 
 
-def carried_figure(answer: Answer) -> str | None:
+def artefact_figure(answer: Answer) -> str | None:
     """A map of methods by artefacts: how much better than cohorts that differ in nothing they are told apart."""
     if not answer.carried:
         return None
@@ -64,7 +64,7 @@ def _write_cell(axes: Axes, column: int, row: int, contrast: Contrast, bound: fl
     colour = "white" if abs(points) > 0.65 * bound else INK
     text = f"{points:+.0f}".replace("-", "−") if round(points) else "0"
     axes.text(
-        column, row, text, ha="center", va="center", color=colour, weight="bold" if contrast.told_apart else "normal"
+        column, row, text, ha="center", va="center", color=colour, weight="bold" if contrast.significant else "normal"
     )
 
 

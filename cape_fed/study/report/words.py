@@ -19,7 +19,7 @@ _NAMES = {
     "fact/drift": "client drift",
     "fact/cosine": "cosine of updates",
     "fact/cka": "CKA to the reference",
-    "fact/seconds": "seconds a cell",
+    "fact/seconds": "seconds a trial",
 }
 _YEARS = ("mae", "age")
 HEADLINE = "auroc/ood"
@@ -53,7 +53,7 @@ def sentences(answer: Answer) -> Iterator[str]:
         if HEADLINE in panel.contrasts:
             yield _sentence(panel, answer.reference)
     for level, contrasts in answer.carried.items():
-        found = [contrast.level for contrast in contrasts if contrast.told_apart and contrast.point > 0]
+        found = [contrast.level for contrast in contrasts if contrast.significant and contrast.point > 0]
         yield f"{level} carries {', '.join(found) if found else 'none of the artefacts that it was asked for'}."
 
 
@@ -72,7 +72,7 @@ def unmeasured_text(claim: Claim) -> str:
     """Why nothing is said about a claim."""
     return (
         f"{measure_name(claim.measure)}: no number for both {claim.level} and {claim.reference}; it needs other "
-        "cohorts, more patients or the cells that failed."
+        "cohorts, more patients or the trials that failed."
     )
 
 
@@ -80,15 +80,15 @@ def _sentence(panel: Panel, reference: str) -> str:
     apart: list[str] = []
     alone: list[str] = []
     for contrast in panel.contrasts[HEADLINE]:
-        if contrast.told_apart:
+        if contrast.significant:
             apart.append(_gap(contrast))
         elif contrast.p is not None and contrast.p < SIGNIFICANT:
             alone.append(_gap(contrast))
     base = number(panel.levels[reference][HEADLINE].point, HEADLINE)
     start = f"{panel.name}: against" if panel.name else "Against"
-    told_apart = "; ".join(apart) or "no level is told apart after correction"
+    significant = "; ".join(apart) or "no level is told apart after correction"
     rest = f". By its own interval alone, without correction: {'; '.join(alone)}" if alone else ""
-    return f"{start} {reference} (OOD AUROC {base}), {told_apart}{rest}."
+    return f"{start} {reference} (OOD AUROC {base}), {significant}{rest}."
 
 
 def _gap(contrast: Contrast) -> str:

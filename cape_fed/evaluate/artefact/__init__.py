@@ -1,0 +1,1 @@
+"""The cohort-artefact probe: how well the cohort of a record can be named from its embedding."""

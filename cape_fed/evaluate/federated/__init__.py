@@ -1,0 +1,1 @@
+"""Evaluation whose records stay at their sites."""

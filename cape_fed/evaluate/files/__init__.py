@@ -1,0 +1,1 @@
+"""Tables and arrays that an evaluation leaves in its directory."""

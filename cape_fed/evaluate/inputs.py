@@ -1,0 +1,67 @@
+"""What an evaluation is made of: an encoder, its baselines, and the stores with their splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cape_fed.errors import InputError
+from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
+from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Embed, Representation
+from cape_fed.evaluate.targets.registry import task_names
+from cape_fed.store import Store
+from cape_fed.store.split import Split, split_patients
+
+Project = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""From embeddings ``[N, D]`` to projections ``[N, P]``."""
+
+
+@dataclass(frozen=True)
+class EvaluationInputs:
+    """Everything that the results of an evaluation follow from."""
+
+    bundle: Path
+    method: str
+    """Name of the encoder in tables."""
+    embed: Embed
+    train: Sequence[Store]
+    """Cohorts that the encoder was trained on (ID)."""
+    evaluate: Sequence[Store] = ()
+    """Cohorts that it was never trained on (OOD)."""
+    baselines: Mapping[str, Embed] = field(default_factory=dict)
+    """Further encoders by name; demographics are always among the baselines."""
+    splits: Mapping[str, Split] = field(default_factory=dict)
+    """By cohort, those of the training run; a cohort without one is split by the seed."""
+    heads: Mapping[str, Project] = field(default_factory=dict)
+    """The run's projection heads by place: from embeddings to what the objective contrasts."""
+    curves: Iterable[Mapping[str, Any]] = ()
+    """Lines of the run's ``metrics.jsonl``."""
+    options: EvaluateOptions = field(default_factory=EvaluateOptions)
+
+    @property
+    def encoder(self) -> Representation:
+        """The method under evaluation; InputError where a baseline has its name."""
+        if self.method in {DEMOGRAPHICS.name, *self.baselines}:
+            raise InputError(f"the method cannot be called '{self.method}': a baseline has that name, give another")
+        return Representation(self.method, self.embed)
+
+    @property
+    def compared(self) -> list[Representation]:
+        """The baselines."""
+        return [*(Representation(name, embed) for name, embed in self.baselines.items()), DEMOGRAPHICS]
+
+    @cached_property
+    def cohorts(self) -> list[EvaluatedCohort]:
+        """ID cohorts, then OOD cohorts; InputError for patients on both sides and for no training cohort."""
+        stores = [*self.train, *self.evaluate]
+        splits = {
+            store.cohort: self.splits.get(store.cohort) or split_patients(store, self.options.seed) for store in stores
+        }
+        return make_cohorts(self.train, self.evaluate, splits, task_names(stores))

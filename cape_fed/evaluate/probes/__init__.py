@@ -1,0 +1,1 @@
+"""Linear probes: fitted from sums over records, applied to the records that are evaluated."""

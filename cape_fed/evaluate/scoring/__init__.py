@@ -1,0 +1,1 @@
+"""From predictions to tables: cells, pools, means, differences, subgroups and calibration."""
