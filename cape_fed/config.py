@@ -36,8 +36,8 @@ SitePaths = Annotated[tuple[Path, ...], BeforeValidator(_as_tuple), Field(min_le
 class DataConfig(Section):
     """Stores by role. Each entry is a site; a list within the list is a site with several cohorts."""
 
-    train: tuple[SitePaths, ...] = ()
-    evaluate: tuple[SitePaths, ...] = ()
+    train: tuple[SitePaths, ...] = Field(default=(), description="stores that are trained on: ID")
+    evaluate: tuple[SitePaths, ...] = Field(default=(), description="stores that are only evaluated on: OOD")
 
 
 class RunConfig(PretrainConfig):
@@ -47,7 +47,7 @@ class RunConfig(PretrainConfig):
     """
 
     data: DataConfig = DataConfig()
-    out: Path
+    out: Path = Field(description="directory that is written to")
     method: str | None = Field(default=None, description="name in tables; made from the configuration if absent")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
     threads: int | None = Field(default=None, gt=0, description="CPU threads of one learner")

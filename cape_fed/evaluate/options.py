@@ -12,7 +12,7 @@ class EvaluateOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    seed: int = 0
+    seed: int = Field(0, description="from which the bootstrap is drawn")
     resamples: int = Field(1000, ge=1, description="bootstrap resamples of the patients")
     level: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
     min_patients: int = Field(20, ge=1, description="positive and negative patients below which nothing is shown")

@@ -14,7 +14,7 @@ Transport = Literal["float32", "float16", "bfloat16"]
 class FederationConfig(Section):
     """Rounds, what counts in them, and the arithmetic between them."""
 
-    rounds: int = Field(default=20, gt=0)
+    rounds: int = Field(default=20, gt=0, description="rounds of the whole run")
     local_steps: int = Field(default=50, gt=0, description="optimiser steps a site takes in a round")
     measure_every: int = Field(default=1, gt=0, description="rounds between label-free monitors")
     evaluate_every: int = Field(default=0, ge=0, description="rounds between evaluations; 0: after the last round only")

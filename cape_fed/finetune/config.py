@@ -40,7 +40,7 @@ class FinetuneConfig(Section):
     layer_decay: float = Field(
         default=0.5, gt=0, le=1, description="decayed: rate of a layer as a share of the one above it"
     )
-    weight_decay: float = Field(default=0.01, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0, description="weight decay of the optimiser")
     split: SplitBy = Field(default="auto", description="auto: by folds where the archive recommends some")
     save: bool = Field(default=False, description="keep every fine-tuned classifier")
 

@@ -33,7 +33,7 @@ class AugmentConfig(Section):
 class ObjectiveConfig(Section):
     """NT-Xent and its projection head."""
 
-    temperature: float = Field(default=0.1, gt=0)
+    temperature: float = Field(default=0.1, gt=0, description="temperature of the softmax over candidates")
     hidden: int = Field(default=256, gt=0, description="width of the head's hidden layer")
     projection: int = Field(default=128, gt=0, description="dimensions in which pairs are contrasted")
 
@@ -43,11 +43,11 @@ class TrainConfig(Section):
 
     steps: int = Field(default=1000, gt=0, description="optimiser steps of a central run")
     pairs: int = Field(default=96, gt=1, description="pairs a batch, over all processes")
-    optimiser: Literal["adamw", "sgd"] = "adamw"
-    learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=1e-4, ge=0)
+    optimiser: Literal["adamw", "sgd"] = Field(default="adamw", description="adamw or sgd")
+    learning_rate: float = Field(default=1e-3, gt=0, description="highest learning rate of the schedule")
+    weight_decay: float = Field(default=1e-4, ge=0, description="weight decay of the optimiser")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the run in which the rate rises")
-    schedule: Literal["cosine", "constant"] = "cosine"
+    schedule: Literal["cosine", "constant"] = Field(default="cosine", description="cosine or constant")
     clip_norm: float | None = Field(default=None, gt=0, description="bound on a step's gradient norm")
     monitor_every: int = Field(default=100, gt=0, description="steps between monitors")
     checkpoint_every: int = Field(default=500, gt=0, description="steps between checkpoints")
@@ -56,9 +56,9 @@ class TrainConfig(Section):
 class SplitConfig(Section):
     """How each cohort's patients are divided; what is left over trains."""
 
-    seed: int = 0
-    valid: float = Field(default=0.1, ge=0, lt=1)
-    test: float = Field(default=0.2, ge=0, lt=1)
+    seed: int = Field(default=0, description="from which the split of every cohort is drawn")
+    valid: float = Field(default=0.1, ge=0, lt=1, description="share of the patients that validate")
+    test: float = Field(default=0.2, ge=0, lt=1, description="share of the patients that test")
 
     @model_validator(mode="after")
     def _leaves_some_to_train(self) -> Self:
@@ -75,7 +75,7 @@ class SplitConfig(Section):
 class PretrainConfig(Section):
     """What a learner needs, central or at a site."""
 
-    seed: int = 0
+    seed: int = Field(default=0, description="from which everything random in training is drawn")
     split: SplitConfig = SplitConfig()
     batching: str = Field(default="idb", description="idb, random or idb+cross:p")
     positives: Positives = Field(
@@ -86,7 +86,7 @@ class PretrainConfig(Section):
     objective: ObjectiveConfig = ObjectiveConfig()
     augment: AugmentConfig = AugmentConfig()
     train: TrainConfig = TrainConfig()
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Literal["float32", "bfloat16"] = Field(default="float32", description="float32 or bfloat16")
 
     _known_batching = field_validator("batching")(check_kind)
 
