@@ -1,0 +1,144 @@
+"""Who takes part: sites say who they are once, and one that does not fit is refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flwr.app import Message, RecordDict
+
+from cape_fed.coordinator.exchange import Exchange
+from cape_fed.coordinator.membership import Membership
+from cape_fed.errors import InputError
+from cape_fed.federation.messages import Introduction, introduction_records, source_hash
+from cape_fed.federation.roster import RosterEntry
+from cape_fed.signal.profile import get_profile
+from cape_fed.store.counts import CohortCounts
+from tests.coordinator.scripted import Script, ScriptedGrid
+
+PROFILE = get_profile("compact100")
+
+
+def introducing(site: str, **changes: Any) -> Script:
+    values: dict[str, Any] = {
+        "site": site,
+        "role": "train",
+        "source": source_hash(),
+        "profile": PROFILE,
+        "cohorts": {site: CohortCounts(records=20, patients=10, fingerprint="f")},
+    }
+    introduction = Introduction.model_validate({**values, **changes})
+    return lambda message: RecordDict(introduction_records(introduction))
+
+
+def membership(grid: ScriptedGrid, entries: dict[str, Any] | None = None) -> Membership:
+    roster = None if entries is None else {name: RosterEntry.model_validate(entry) for name, entry in entries.items()}
+    return Membership(grid, Exchange(grid), roster)
+
+
+def grid_of(**scripts: Script) -> ScriptedGrid:
+    grid = ScriptedGrid()
+    for node, (name, script) in enumerate(scripts.items(), start=2):
+        grid.add(node, name, script)
+    return grid
+
+
+def names(found: Membership) -> list[str]:
+    return [member.name for member in found.online()]
+
+
+def nothing_missing(members: list[Any]) -> None:
+    return None
+
+
+def test_sites_of_the_roster_join_with_what_they_said() -> None:
+    grid = grid_of(a=introducing("a"), b=introducing("b", role="evaluate"))
+    found = membership(grid, {"a": {"role": "train", "max_patients": 7}, "b": {"role": "evaluate"}})
+    found.gather(0.0, nothing_missing)
+    assert names(found) == ["a", "b"]
+    assert found.members["a"].patients == 10
+    assert found.members["a"].weight(10) == 7
+    assert found.cohorts.keys() == {"a"}
+    assert found.profile == PROFILE
+
+
+def test_a_site_is_asked_who_it_is_once() -> None:
+    grid = grid_of(a=introducing("a"))
+    found = membership(grid)
+    for _ in range(3):
+        found.refresh()
+    assert grid.asked == [("a", 2, "query")]
+
+
+def test_a_site_that_was_away_is_asked_again() -> None:
+    grid = grid_of(a=introducing("a"))
+    found = membership(grid)
+    found.refresh()
+    node = grid.nodes.pop(2)
+    found.refresh()
+    assert names(found) == []
+    grid.nodes[2] = node
+    found.refresh()
+    assert names(found) == ["a"]
+    assert len(grid.asked) == 2
+
+
+def test_a_site_that_came_back_unseen_is_asked_again() -> None:
+    """Its activation time tells, though its node was there at every look."""
+    grid = grid_of(a=introducing("a"))
+    found = membership(grid)
+    found.refresh()
+    grid.add(2, "a", introducing("a"), since=2.0)
+    found.refresh()
+    assert len(grid.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        (introducing("x"), "site a is registered by this name and calls itself x"),
+        (introducing("a", role="evaluate"), "site a .* evaluation only"),
+        (introducing("a", source="0" * 16), f"site a has other code .*{source_hash()}"),
+    ],
+)
+def test_a_site_that_does_not_fit_is_named(script: Script, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        membership(grid_of(a=script), {"a": {"role": "train"}}).gather(0.0, nothing_missing)
+
+
+def test_another_profile_is_named_with_the_one_to_take() -> None:
+    grid = grid_of(a=introducing("a"), b=introducing("b", profile=get_profile("canonical500")))
+    with pytest.raises(InputError, match=r"site b has another profile, canonical500 .*ingest with compact100"):
+        membership(grid).gather(0.0, nothing_missing)
+
+
+def test_two_sites_with_one_cohort_are_named() -> None:
+    counts = CohortCounts(records=20, patients=10, fingerprint="f")
+    grid = grid_of(a=introducing("a"), b=introducing("b", cohorts={"a": counts}))
+    with pytest.raises(InputError, match=r"site b .*a \(also at site a\)"):
+        membership(grid).gather(0.0, nothing_missing)
+
+
+def test_a_site_that_is_not_on_the_roster_takes_no_part(caplog: pytest.LogCaptureFixture) -> None:
+    grid = grid_of(a=introducing("a"), z=introducing("z"))
+    found = membership(grid, {"a": {"role": "train"}})
+    found.gather(0.0, nothing_missing)
+    assert names(found) == ["a"]
+    assert "site z" in caplog.text
+    assert ("z", 3, "query") not in grid.asked
+
+
+def test_what_is_no_introduction_is_passed_over(caplog: pytest.LogCaptureFixture) -> None:
+    def says_nothing(message: Message) -> RecordDict:
+        return RecordDict()
+
+    found = membership(grid_of(a=says_nothing, b=introducing("b")))
+    found.refresh()
+    assert names(found) == ["b"]
+    assert "site a did not say who it is" in caplog.text
+
+
+def test_who_is_missing_is_named_where_too_few_came() -> None:
+    found = membership(grid_of(a=introducing("a")), {"a": {"role": "train"}, "b": {"role": "train"}})
+    with pytest.raises(InputError, match="2 needed; sites that did not join: b"):
+        found.gather(0.0, lambda members: "2 needed")

@@ -1,0 +1,61 @@
+"""The wheel owns one name, carries the Flower app inside it, and stages that app as a checkout does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cape_fed import appfiles
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(out), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode and "hatchling" in done.stderr:
+        pytest.skip("the build tool hatchling cannot be had here")
+    assert done.returncode == 0, done.stderr
+    (built,) = out.glob("*.whl")
+    return built
+
+
+@pytest.mark.slow
+def test_a_wheel_owns_one_name(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        tops = {name.split("/")[0] for name in archive.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"cape_fed"}
+
+
+@pytest.mark.slow
+def test_an_installed_package_stages_the_same_app_as_a_checkout(wheel: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site-packages"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    code = "import sys; from pathlib import Path; from cape_fed.appfiles import stage_app; stage_app(Path(sys.argv[1]))"
+    command = [
+        sys.executable,
+        "-S",
+        "-c",
+        f"import sys; sys.path.insert(0, {str(site)!r}); {code}",
+        str(tmp_path / "app"),
+    ]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    appfiles.stage_app(tmp_path / "expected")
+    assert contents(tmp_path / "app") == contents(tmp_path / "expected")
+
+
+def test_a_checkout_stages_code_and_configurations_and_nothing_else(tmp_path: Path) -> None:
+    staged = contents(appfiles.stage_app(tmp_path / "app"))
+    assert {path.split("/")[0] for path in staged} == {"cape_fed", "server", "client", "configs", "pyproject.toml"}
+    assert {Path(path).suffix for path in staged} <= {".py", ".yaml", ".toml", ".j2", ".typed"}
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
