@@ -37,6 +37,7 @@ from cape_fed.errors import InputError
 from cape_fed.signal.leads import LEADS
 
 FS = 400.0
+_NOT_NAMED = {"unnamed": "yes"}
 _NO_EXAM = (0, b"0", b"", "0", "")
 _MOST_EXAMS = 100_000_000
 _MOST_SAMPLES = 5_000_000
@@ -114,17 +115,18 @@ def _in_parts(parts: list[Path], exams: dict[str, dict[str, str]], coverage: Cov
             except RoundedIdError:
                 yield Notice("ID_ROUNDED", (f"{place}: exam_id {value}",))
             yield from coverage.count(exam, exam in exams)
-            yield Entry(exam or place, {"part": part.name, "row": row} | exams.get(exam or "", {}), (part.name,))
+            told = exams.get(exam or "", _NOT_NAMED)
+            yield Entry(exam or place, {"part": part.name, "row": row, **told}, (part.name,))
 
 
 def _exam_ids(part: Path) -> list[Any]:
     """The exam ids of a part in whatever type it has them; raises InputError where it is no part."""
     try:
         with h5py.File(part) as file:
-            shapes = file["exam_id"].shape, file["tracings"].shape
-            fits = len(shapes[1]) == 3 and shapes[1][2] == len(LEADS) and shapes[0] in (shapes[1][:1], (shapes[1][0], 1))
-            if not fits or shapes[1][0] > _MOST_EXAMS:
-                raise InputError(f"'{part}' is no CODE-15 part: tracings have shape {shapes[1]}, exam ids {shapes[0]}")
+            ids, tracings = file["exam_id"].shape, file["tracings"].shape
+            is_part = len(tracings) == 3 and tracings[2] == len(LEADS) and tracings[0] <= _MOST_EXAMS
+            if not is_part or ids not in (tracings[:1], (tracings[0], 1)):
+                raise InputError(f"'{part}' is no CODE-15 part: tracings have shape {tracings}, exam ids {ids}")
             exam_ids = np.asarray(file["exam_id"]).reshape(-1)
     except (OSError, KeyError, AttributeError, ValueError, TypeError) as error:
         raise InputError(f"'{part}' is no CODE-15 part or is damaged ({error}): download it again") from error
@@ -137,13 +139,12 @@ def _exam_ids(part: Path) -> list[Any]:
 
 
 def _in_tree(root: Path, exams: dict[str, dict[str, str]], coverage: Coverage) -> Iterator[Entry | Notice]:
-    for found in find_records(root):
-        if isinstance(found, Notice):
-            yield found
-            continue
+    notices: list[Notice] = []
+    for found in find_records(root, notices):
         exam = parse_patient(found.rpartition("/")[2])
         yield from coverage.count(exam, exam in exams)
-        yield Entry(printable(found), {"path": found} | exams.get(exam or "", {}), record_files(found))
+        yield Entry(printable(found), {"path": found, **exams.get(exam or "", _NOT_NAMED)}, record_files(found))
+    yield from notices
 
 
 def _describe(row: Mapping[str, Any]) -> Description:
@@ -154,7 +155,7 @@ def _describe(row: Mapping[str, Any]) -> Description:
         age=cells.age("age"),
         sex=_SEX[cells.truth("is_male", "BAD_SEX")],
         labels=labels,
-        notes=cells.notes,
+        notes=(*cells.notes, *(("NOT_IN_TABLE",) if row.get("unnamed") else ())),
         misread=cells.misread,
     )
 

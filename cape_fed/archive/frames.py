@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from cape_fed.archive.base import RecordError
 from cape_fed.archive.calibration import INVALID_16
-from cape_fed.archive.headers import Header, SignalSpec
+from cape_fed.archive.headers import SignalSpec
 from cape_fed.files import is_out_of_space
 
 MAX_SAMPLES = 1 << 26
@@ -55,7 +55,7 @@ def frames_in(folder: Path, name: str, specs: Sequence[SignalSpec]) -> int:
 
 
 def _compressed_frames(path: Path, spec: SignalSpec) -> int:
-    import soundfile  # comes with wfdb; few archives need it
+    import soundfile  # type: ignore[import-untyped]  # comes with wfdb, and few archives need it
 
     try:
         return max(0, int(soundfile.info(str(path)).frames) - spec.offset) // spec.frame

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
-ABSENT = frozenset({"", "nan", "none", "null", "na", "n/a", "unknown", "unknows", "?", "-", "-1", "<na>", "nat", "-1.0"})
+ABSENT = frozenset(
+    {"", "nan", "none", "null", "na", "n/a", "unknown", "unknows", "?", "-", "-1", "<na>", "nat", "-1.0"}
+)
 """Words that say that nothing is known, in lower case."""
 EXACT = 2**53
 """From here on float64 cannot tell neighbouring whole numbers apart."""

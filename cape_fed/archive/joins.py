@@ -76,16 +76,17 @@ class Coverage:
             if len(self._unnamed) < _SHOWN:
                 self._unnamed.append(found or "without one")
         if self._seen == _EARLY:
-            yield from self.notices(few_only=True)
+            yield from self.notices()
 
-    def notices(self, few_only: bool = False) -> Iterator[Notice]:
-        """What there is to say about the records counted since this was last said."""
+    def notices(self) -> Iterator[Notice]:
+        """A finding where few records were named, on those counted since this was last said."""
         few = self._missed >= (1 - ENOUGH) * self._seen
-        if self._missed == self._said or (few_only and not few):
+        if self._missed == self._said or not few:
             return
         ours, theirs = ", ".join(self._unnamed), ", ".join(list(self._unclaimed)[:_SHOWN]) or "none"
-        examples = (f"{self._kind} of records that {self._table} does not name: {ours}",)
-        if few:
-            examples += (f"{self._kind} in {self._table} that no record has: {theirs}",)
-        yield Notice("TABLE_MISMATCH" if few else "NOT_IN_TABLE", examples, self._missed - self._said)
+        examples = (
+            f"{self._kind} of records that {self._table} does not name: {ours}",
+            f"{self._kind} in {self._table} that no record has: {theirs}",
+        )
+        yield Notice("TABLE_MISMATCH", examples, self._missed - self._said)
         self._said = self._missed

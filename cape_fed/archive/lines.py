@@ -7,12 +7,17 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import Any, NamedTuple
 
 MAX_LINE = 1 << 20
 """Characters of a line; a longer one belongs to no table."""
 _SNIFFED = 512
-_MARKS = ((b"\xff\xfe\x00\x00", "utf-32"), (b"\x00\x00\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_MARKS = (
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
 _SURROGATE = re.compile("[\udc80-\udcff]")
 
 
@@ -46,9 +51,9 @@ def read_lines(path: Path) -> Iterator[Line]:
 
 
 def _open(path: Path) -> io.TextIOWrapper:
-    raw = cast(BinaryIO, gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+    raw: Any = gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # noqa: SIM115
     try:
-        head = cast(io.BufferedReader, raw).peek(_SNIFFED)[:_SNIFFED]
+        head = raw.peek(_SNIFFED)[:_SNIFFED]
     except BaseException:
         raw.close()
         raise

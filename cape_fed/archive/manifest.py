@@ -18,6 +18,7 @@ import numpy as np
 from cape_fed.archive.base import Entry, Notice, RawRecord, RecordError
 from cape_fed.archive.detect import MANIFEST, wrong_format
 from cape_fed.archive.fields import Cells
+from cape_fed.archive.frames import MAX_SAMPLES
 from cape_fed.archive.joins import Unique
 from cape_fed.archive.paths import on_disk
 from cape_fed.archive.recording import Description, Recording, as_millivolts, join
@@ -107,7 +108,11 @@ def _read_array(path: Path, rate: str | None, seconds: float | None) -> Recordin
     if stored.dtype.kind not in "fiu" or stored.ndim != 2 or len(LEADS) not in stored.shape:
         raise RecordError("NO_LEADS", f"an array {list(stored.shape)} of {stored.dtype} is not [12, n] in mV")
     signal = stored if stored.shape[0] == len(LEADS) else stored.T
-    return Recording(as_millivolts(signal[:, : None if seconds is None else math.ceil(seconds * fs)]), fs)
+    whole = signal.shape[1]
+    count = whole if seconds is None else min(whole, math.ceil(seconds * fs))
+    if count > MAX_SAMPLES // len(LEADS):
+        raise RecordError("TOO_LONG", f"it holds {whole} samples")
+    return Recording(as_millivolts(signal[:, :count]), fs, declared_samples=None if count == whole else whole)
 
 
 def _rate(text: str | None) -> float:

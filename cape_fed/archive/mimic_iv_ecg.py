@@ -103,6 +103,8 @@ class _Listing:
             yield from self._subjects.count(subject, subject in self._patients)
         path = on_disk(self._root, name)
         known = self._patients.get(subject or "", _NOBODY)._asdict()
+        unnamed = (self._studies and study not in self._reports) or (self._subjects and subject not in self._patients)
+        known["unnamed"] = "yes" if unnamed else ""
         told = {"subject_id": row.cells["subject_id"], "ecg_time": row.cells.get("ecg_time", "")} | known
         labels = self._reports.get(study or "", {})
         yield Entry(name or f"row {row.line}", {"path": path, "labels": labels} | told, record_files(path))
@@ -155,7 +157,7 @@ def _describe(found: dict[str, Any]) -> Description:
         age=_age(cells),
         sex=cells.sex("gender"),
         labels=found["labels"],
-        notes=cells.notes,
+        notes=(*cells.notes, *(("NOT_IN_TABLE",) if found["unnamed"] else ())),
         misread=cells.misread,
     )
 

@@ -120,7 +120,7 @@ def _codes(text: str) -> dict[str, float] | None:
     if stated(text) is None:
         return {}
     try:
-        given = ast.literal_eval(text) if len(text) <= _MAX_CODES else None
+        given: Any = ast.literal_eval(text) if len(text) <= _MAX_CODES else None
         codes = {str(code): float(likelihood) for code, likelihood in given.items()}
     except (ValueError, SyntaxError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError):
         return None

@@ -53,11 +53,11 @@ class BadRow(NamedTuple):
         return Entry(self.place, problem=(self.code, self.reason))
 
 
-class _Open(Exception):
+class _OpenError(Exception):
     """A quote is open at the end of the text."""
 
 
-class _Malformed(Exception):
+class _MalformedError(Exception):
     """A quote stands where none can."""
 
 
@@ -126,7 +126,7 @@ def _heading(path: Path, lines: _Lines, required: tuple[str, ...]) -> tuple[list
     try:
         delimiter = delimiter or max(_DELIMITERS, key=lambda candidate: _width(line.text, candidate))
         headings = [heading.strip().lower() for heading in _split(line.text, delimiter)]
-    except (_Open, _Malformed):
+    except (_OpenError, _MalformedError):
         raise InputError(f"the heading of '{path}' has a quote that does not fit: correct it") from None
     _check_headings(path, headings, required)
     return headings, delimiter
@@ -150,7 +150,7 @@ def _first_line(lines: _Lines) -> Line | None:
 def _width(text: str, delimiter: str) -> int:
     try:
         return len(_split(text, delimiter))
-    except (_Open, _Malformed):
+    except (_OpenError, _MalformedError):
         return 0
 
 
@@ -158,7 +158,7 @@ def _rows(table: str, lines: _Lines, headings: list[str], delimiter: str) -> Ite
     while (line := _first_line(lines)) is not None:
         try:
             cells = _cells(line, lines, len(headings), delimiter)
-        except _Malformed as error:
+        except _MalformedError as error:
             yield BadRow(table, line.number, "ROW_DAMAGED", str(error))
             continue
         if len(cells) != len(headings):
@@ -175,22 +175,23 @@ def _cells(line: Line, lines: _Lines, width: int, delimiter: str) -> list[str]:
     A quote that nobody closed would swallow the rows that follow. So a line which has all the delimiters of a row of
     its own is never taken as the rest of a cell.
     """
-    joined, text = [], line.text
+    joined: list[Line] = []
+    text = line.text
     while True:
         if "\0" in text or len(text) >= MAX_LINE:
             lines.give_back(joined)
-            raise _Malformed("it holds a NUL byte" if "\0" in text else "it is longer than any row")
+            raise _MalformedError("it holds a NUL byte" if "\0" in text else "it is longer than any row")
         try:
             return _split(text, delimiter)
-        except _Malformed:
+        except _MalformedError:
             lines.give_back(joined)
             raise
-        except _Open:
+        except _OpenError:
             more = lines.take() if len(joined) < _MOST_JOINED else None
             joined += [more] if more else []
             if more is None or more.text.count(delimiter) >= width - 1:
                 lines.give_back(joined)
-                raise _Malformed("a quote is opened and not closed") from None
+                raise _MalformedError("a quote is opened and not closed") from None
             text = f"{text}\n{more.text}"
 
 
@@ -204,17 +205,17 @@ def _split(text: str, delimiter: str) -> list[str]:
             cells.append(match[1].replace('""', '"'))
             place = match.end()
         elif _OPENING.match(text, place):
-            raise _Open
+            raise _OpenError
         else:
             end = text.find(delimiter, place)
             cells.append(text[place : end if end >= 0 else None])
             place = end if end >= 0 else len(text)
             if '"' in cells[-1]:
-                raise _Malformed("a quote stands within a cell that is not in quotes")
+                raise _MalformedError("a quote stands within a cell that is not in quotes")
         if place == len(text):
             return cells
         if text[place] != delimiter:
-            raise _Malformed("text follows a closing quote")
+            raise _MalformedError("text follows a closing quote")
         place += 1
 
 

@@ -91,7 +91,9 @@ class _Reading:
             if index in self.pick.row_of:
                 by_frame[self.header.signals[index].frame].append(place)
         for frame, places in by_frame.items():
-            self._add(frame, [members[place] for place in places], np.stack([digital[place] for place in places]), is_16)
+            self._add(
+                frame, [members[place] for place in places], np.stack([digital[place] for place in places]), is_16
+            )
 
     def _add(self, frame: int, indices: list[int], digital: NDArray[Any], is_16: bool) -> None:
         """Take over the leads that have the same number of samples a frame, ``[leads, n]``."""

@@ -37,15 +37,14 @@ class WfdbTree:
 
     def entries(self, root: Path) -> Iterator[Entry | Notice]:
         """List the records below ``root``, folder by folder in the order of their names."""
+        notices: list[Notice] = []
         empty = True
-        for found in find_records(root) if root.is_dir() else ():
-            if isinstance(found, Notice):
-                yield found
-            else:
-                empty = False
-                yield Entry(printable(found), {"path": found}, record_files(found))
+        for path in find_records(root, notices) if root.is_dir() else ():
+            empty = False
+            yield Entry(printable(path), {"path": path}, record_files(path))
         if empty:
             raise wrong_format(root, self.name, "WFDB headers (*.hea)")
+        yield from notices
 
     def read(self, root: Path, entry: Entry, seconds: float | None = None) -> RawRecord:
         """Read one record; patient, age, sex and labels come from its header comments, the patient also by folder."""
@@ -56,14 +55,16 @@ class WfdbTree:
         return join(entry.record, recording, describe(recording.comments).filled_from(folder))
 
 
-def find_records(root: Path) -> Iterator[str | Notice]:
-    """Paths of all records below ``root``, relative, with ``/`` and without ``.hea``, and what was not looked into.
+def find_records(root: Path, notices: list[Notice] | None = None) -> Iterator[str]:
+    """Paths of all records below ``root``, relative, with ``/`` and without ``.hea``.
 
-    Folders whose name begins with a dot are passed over. Raises InputError where a folder cannot be listed.
+    Folders whose name begins with a dot are passed over; what else was not looked into is added to ``notices``. Raises
+    InputError where a folder cannot be listed.
     """
     for found in walk(root):
         if isinstance(found, Notice):
-            yield found
+            if notices is not None:
+                notices.append(found)
             continue
         below, files = found
         stems = sorted({name[: -len(".hea")] for name in files if name.endswith((".hea", ".HEA"))})
