@@ -58,7 +58,7 @@ class ShardSummary(BaseModel):
     def drop(self, code: str, record: str, reason: str) -> None:
         """Count a record that stays out of the store."""
         self.dropped[code] = self.dropped.get(code, 0) + 1
-        self.find(code, f"{record}: {reason}"[:REASON_LENGTH])
+        self.find(code, (record if reason in record else f"{record}: {reason}")[:REASON_LENGTH])
 
 
 class Shard(NamedTuple):

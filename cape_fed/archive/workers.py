@@ -6,11 +6,12 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Container, Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from ctypes import c_int64
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -128,7 +129,8 @@ class _Pool:
         process = self._context.Process(
             target=_serve, args=(self._recipe, self._folder, theirs, marker), daemon=True, name="cape-fed-ingest"
         )
-        process.start()
+        with _main_module_left_alone(self._recipe):
+            process.start()
         theirs.close()
         return _Worker(process, ours, marker)
 
@@ -201,6 +203,25 @@ class _Pool:
             self._unexplained[chunk.number] -= STRIKES
             self._skip.setdefault(chunk.number, {})[place] = code
             log.warning("a record is left out, since reading it %s", _WHY[code])
+
+
+@contextmanager
+def _main_module_left_alone(recipe: Recipe) -> Iterator[None]:
+    """Keep a worker from importing the program that runs: a script without a guard would start everything again.
+
+    Only a reader that is defined in that program makes the import necessary.
+    """
+    main = sys.modules["__main__"]
+    if type(recipe.reader).__module__ == "__main__":
+        yield
+        return
+    hidden: dict[str, Any] = {name: main.__dict__[name] for name in ("__spec__", "__file__") if name in main.__dict__}
+    main.__dict__.pop("__file__", None)
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        main.__dict__.update(hidden)
 
 
 _WHY = {"CRASHED": "ended the process that read it", "TIMED_OUT": "came to no end"}

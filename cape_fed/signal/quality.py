@@ -135,9 +135,14 @@ def is_usable(signal_mv: NDArray[np.float32], fs: float) -> bool:
     return bool((present & (_swing(signal_mv, fs) > FLAT_MV)).any())
 
 
+def amplitudes(signal_mv: NDArray[np.float32], fs: float) -> NDArray[np.float32]:
+    """Range within one second of each lead in mV, as the median over seconds, ``[leads]`` for ``[leads, n]``."""
+    return _swing(_fill(signal_mv, np.isfinite(signal_mv)), fs)
+
+
 def amplitude(signal_mv: NDArray[np.float32], fs: float) -> float:
     """Range within one second in mV, as the median over seconds and over leads that show a signal; NaN without any."""
-    swing = _swing(_fill(signal_mv, np.isfinite(signal_mv)), fs)
+    swing = amplitudes(signal_mv, fs)
     alive = swing[swing > FLAT_MV]
     return float(np.median(alive)) if alive.size else float("nan")
 
