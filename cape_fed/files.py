@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_out_of_space(error: OSError) -> bool:
+    """Whether a file system is full or a quota used up."""
+    return error.errno in NO_SPACE
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from cape_fed.archive.plan import Chunk
 from cape_fed.archive.shards import Shard, ShardSummary, load_shard, merge_summaries
+from cape_fed.errors import RunError
 from cape_fed.signal.profile import Profile
 from cape_fed.store.signals import SignalWriter, rows_held
 from cape_fed.vocabulary import VOCABULARY
@@ -59,7 +60,7 @@ class Assembly:
         """Move the signals of the next chunk's shard to the end of the store's."""
         shard = load_shard(self._shards, chunk)
         if shard is None:
-            raise RuntimeError(f"the shard of chunk {chunk.number} is gone")
+            raise RunError(f"the part {chunk.number} of the unfinished store is gone: run the same command again")
         self._writer.append(np.load(shard.signals_path)[self._take(shard)])
         # only what has reached the disk may go from the shard
         self._writer.flush()

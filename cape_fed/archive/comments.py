@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from cape_fed.archive.codes import CPSC, RHYTHM, SNOMED
-from cape_fed.archive.fields import parse_age, parse_patient, parse_sex, parse_truth, stated
+from cape_fed.archive.fields import Cells, parse_patient, stated
 from cape_fed.archive.phrases import annotate_prose, meaning_of
 from cape_fed.archive.recording import Description
 from cape_fed.vocabulary import VOCABULARY
@@ -32,16 +32,16 @@ _PTB_REASONS = {
 def describe(comments: Sequence[str]) -> Description:
     """Interpret comment lines (without ``#``); anything that is not understood is passed over."""
     fields = dict(_fields(comments))
-    age, impossible = parse_age(fields.get("age"))
+    cells = Cells(fields)
+    age, sex, chagas = cells.age("age"), cells.sex("sex"), cells.truth("chagas label")
     patient, free_text = _patient(fields, comments)
-    notes = ("AGE_IMPLAUSIBLE",) * impossible + ("BAD_PATIENT",) * free_text
+    notes = cells.notes + ("BAD_PATIENT",) * free_text
     coded, unmapped = _diagnoses(fields.get("dx"))
     labels = _rhythm(fields.get("rhythm", "")) | _prose(comments) | coded
     labels |= _PTB_REASONS.get(fields.get("reason for admission", "").lower(), {})
-    chagas = parse_truth(fields.get("chagas label"))
     if chagas is not None:
         labels["CHAGAS"] = chagas
-    return Description(patient, age, parse_sex(fields.get("sex")), labels, unmapped=unmapped, notes=notes)
+    return Description(patient, age, sex, labels, unmapped=unmapped, notes=notes, misread=cells.misread)
 
 
 def _fields(comments: Sequence[str]) -> Iterator[tuple[str, str]]:

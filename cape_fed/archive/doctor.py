@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from cape_fed.archive.base import Reader, RecordError
+from cape_fed.archive.base import Entry, Notice, Reader, RecordError
+from cape_fed.archive.paths import printable
 from cape_fed.archive.survey import Finding, LabelCount, Survey, median
-from cape_fed.archive.window import MAX_SECONDS, window
+from cape_fed.archive.window import MAX_SECONDS, read_window
 from cape_fed.signal.profile import MARGIN_SECONDS, PROFILES
 from cape_fed.vocabulary import VOCABULARY
+
+log = logging.getLogger(__name__)
 
 JUDGED_SECONDS = max(profile.seconds for profile in PROFILES.values()) + MARGIN_SECONDS
 """What is judged of a recording is what ingest would take of it."""
@@ -62,16 +66,34 @@ def diagnose(
     records done. Raises InputError where the archive is not there or of another format.
     """
     survey = Survey()
-    entries = reader.entries(root)
-    for entry in islice(entries, limit):
-        try:
-            survey.add(window(reader.read(root, entry, MAX_SECONDS), JUDGED_SECONDS))
-        except RecordError as error:
-            survey.fail(error.code, entry.record)
-        if progress is not None:
-            progress(survey.records)
-    complete = limit is None or survey.records < limit or next(entries, None) is None
+    seen: set[int] = set()
+    complete = True
+    for entry in reader.entries(root):
+        if isinstance(entry, Notice):
+            survey.notice(entry)
+        elif survey.records == limit:
+            complete = False
+            break
+        elif hash(entry.record) in seen:
+            survey.find("REPEATED_RECORD", entry.record)
+        else:
+            seen.add(hash(entry.record))
+            _examine(root, reader, entry, survey)
+            if progress is not None:
+                progress(survey.records)
     return _report(root, reader, survey, complete)
+
+
+def _examine(root: Path, reader: Reader, entry: Entry, survey: Survey) -> None:
+    try:
+        survey.add(read_window(reader, root, entry, JUDGED_SECONDS, first=MAX_SECONDS))
+    except RecordError as error:
+        survey.fail(error.code, entry.record)
+    except Exception as error:  # the doctor goes on where cape-fed itself fails, and says so
+        log.debug("record %s", entry.record, exc_info=True)
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        what = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
+        survey.fail("FAULT", f"{entry.record}: {what}: {str(error)[:80]}")
 
 
 def _report(root: Path, reader: Reader, survey: Survey, complete: bool) -> Report:
@@ -81,7 +103,7 @@ def _report(root: Path, reader: Reader, survey: Survey, complete: bool) -> Repor
         ages |= {"median": middle, "min": min(survey.ages), "max": max(survey.ages)}
     labels = {label: survey.labels[label] for label in VOCABULARY if label in survey.labels}
     return Report(
-        archive=str(root),
+        archive=printable(str(root)),
         format=reader.name,
         records=survey.records,
         unreadable=survey.unreadable,

@@ -22,6 +22,19 @@ class Kind(NamedTuple):
 _INGEST_SKIPS = "ingest counts it and goes on"
 
 CATALOGUE: dict[str, Kind] = {
+    "ROW_WIDTH": Kind(
+        "error",
+        "rows of a table have another number of cells than its heading; none of their cells is used",
+        "correct these rows (unquoted decimal commas, stray delimiters), or copy the table again if it was cut off",
+    ),
+    "ROW_DAMAGED": Kind(
+        "error",
+        "rows of a table have quotes that do not fit or bytes that are no text; none of their cells is used",
+        "correct these rows, or export the table again",
+    ),
+    "CRASHED": Kind("error", "reading the record ends the process that reads it", f"report it; {_INGEST_SKIPS}"),
+    "TIMED_OUT": Kind("error", "reading the record comes to no end", f"look at its files; {_INGEST_SKIPS}"),
+    "FAULT": Kind("error", "cape-fed itself fails at the record", f"report it with the example; {_INGEST_SKIPS}"),
     "MISSING_FILE": Kind("error", "a listed file is not there", f"copy the missing files; {_INGEST_SKIPS}"),
     "UNREADABLE": Kind("error", "the signal cannot be decoded", f"copy or export the file again; {_INGEST_SKIPS}"),
     "BAD_HEADER": Kind("error", "the header is malformed", f"export the header again; {_INGEST_SKIPS}"),
@@ -58,6 +71,30 @@ CATALOGUE: dict[str, Kind] = {
         "the same signal under another or no patient id",
         "find out whose it is; splits keep such records on one side",
     ),
+    "REPEATED_RECORD": Kind(
+        "warning", "the archive lists a record again under the same name", "the first one counts; look at the listing"
+    ),
+    "TABLE_MISMATCH": Kind(
+        "warning",
+        "a table names few or none of the archive's records, so that what it says about them is lost",
+        "compare the identifiers of both sides: they have to be the same text or number",
+    ),
+    "NOT_IN_TABLE": Kind("info", "a table that could tell more does not name the record", "nothing to do"),
+    "ID_MISSING": Kind("warning", "no identifier where one belongs", "supply it; nothing is joined to that row"),
+    "ID_ROUNDED": Kind(
+        "warning",
+        "identifiers that lost digits in a floating-point number, so that several may have become one",
+        "export them as text or whole numbers; they are taken as not known",
+    ),
+    "OPEN_END": Kind(
+        "info",
+        "the last line of a table has no end",
+        "compare the table's size with its source: if it was cut off, its last cell may be too short",
+    ),
+    "LINKED_FOLDER": Kind(
+        "info", "a linked folder is or holds one that is listed already", "nothing to do: its records are listed once"
+    ),
+    "BROKEN_LINK": Kind("warning", "a link leads nowhere", "mount or copy what it leads to if it holds records"),
     "NO_PATIENT": Kind(
         "warning",
         "no patient id",
@@ -70,6 +107,9 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "NO_AGE": Kind("info", "no age", "supply it in the table or the header if it is known"),
     "AGE_IMPLAUSIBLE": Kind("warning", "the age cannot be one", "correct it; it is taken as not known"),
+    "BAD_SEX": Kind("warning", "the sex is not understood", "write F or M; it is taken as not known"),
+    "BAD_FOLD": Kind("warning", "the fold is not understood", "write a number from 1 to 10; it is taken as none"),
+    "BAD_DATE": Kind("warning", "a date is not understood", "write the year first; the age is taken as not known"),
     "NO_SEX": Kind("info", "no sex", "supply it in the table or the header if it is known"),
     "NO_LABELS": Kind("info", "no diagnosis statement at all", "nothing to do: pretraining needs none"),
     "BAD_LABELS": Kind("warning", "the diagnosis cells cannot be understood", "correct them; they are taken as empty"),
@@ -85,8 +125,21 @@ CATALOGUE: dict[str, Kind] = {
         "warning", "header and signal file disagree on the length", "export or copy the record again"
     ),
     "CHECKSUM": Kind("warning", "the checksum of the header does not fit the signal", "copy the record again"),
-    "ZERO_PADDED": Kind("info", "zeros pad the ends", "nothing to do: they are cut off"),
-    "LONG": Kind("info", "longer than a minute", "nothing to do: a store takes the profile's window from the start"),
+    "ZERO_PADDED": Kind("info", "zeros or missing samples pad the ends", "nothing to do: they are cut off"),
+    "LATE_START": Kind(
+        "info", "the first window with enough signal begins later", "nothing to do: the store says where it begins"
+    ),
+    "LONG": Kind(
+        "info", "longer than a minute", "nothing to do: a store takes the first window that has enough signal"
+    ),
+    "LEAD_RATES": Kind(
+        "info", "leads sampled at several rates", "nothing to do: all are brought to that of the fastest"
+    ),
+    "GAIN_PER_LEAD": Kind(
+        "warning",
+        "the gains of the header break II = I + III, and one common gain for all leads mends it",
+        "compare a recording with its print on paper, then ingest with --common-gain and the number named here",
+    ),
     "GAIN_MISSING": Kind(
         "warning", "the header gives no gain; WFDB's default of 200 per mV is used", "supply the gain"
     ),
@@ -97,12 +150,21 @@ CATALOGUE: dict[str, Kind] = {
     ),
     "LEAD_SPELLING": Kind("info", "leads spelled in another way", "nothing to do: they are understood"),
     "REPEATED_LEAD": Kind(
-        "warning", "a lead is there twice; the first one counts", "check the lead names in the export"
+        "warning", "two signals have the name of one lead; the first one counts", "check the lead names in the export"
     ),
-    "EXTRA_SIGNAL": Kind("info", "signals besides the twelve leads", "nothing to do: they are not used"),
+    "EXTRA_SIGNAL": Kind("info", "signals in addition to the twelve leads", "nothing to do: they are not used"),
     "STRAY_LINES": Kind(
         "warning", "the header ends with lines that are neither signal nor comment", "begin comments with '#'"
     ),
-    "NON_UTF8": Kind("info", "header comments in another encoding than UTF-8", "nothing to do: read as Latin-1"),
+    "NON_UTF8": Kind(
+        "info",
+        "text in another encoding than UTF-8",
+        "nothing to do if umlauts and accents look right: read as Latin-1 or Windows-1252",
+    ),
 }
-"""Code → what it means. The codes are those of ``RecordError``, ``RawRecord.notes``, ``Quality`` and the doctor."""
+"""Code → what it means. The codes are those of ``RecordError``, ``Notice``, ``Misread``, ``Quality`` and the doctor."""
+
+SHOWING_VALUES = ("AGE_IMPLAUSIBLE", "BAD_SEX", "BAD_LABELS", "BAD_FOLD", "BAD_DATE", "ID_ROUNDED")
+"""Codes of cells that were not understood; the doctor shows what they hold."""
+OF_TABLES = ("ROW_WIDTH", "ROW_DAMAGED", "TABLE_MISMATCH", "ID_MISSING")
+"""Codes of what is wrong with a table as such."""

@@ -9,17 +9,22 @@ from __future__ import annotations
 import math
 import re
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from cape_fed.archive.base import RecordError
+from cape_fed.signal.resample import FS_RANGE
 
 DEFAULT_GAIN = 200.0
 DEFAULT_FS = 250.0
-FS_RANGE = (50.0, 20000.0)
-"""Sampling rates outside cannot be a diagnostic ECG and would make resampling meaningless."""
 MAX_HEADER_BYTES = 1 << 20
 MAX_SIGNALS = 256
+MAX_SAMPLES_DECLARED = (1 << 31) - 1
+"""Samples of one signal; a week at 2 kHz stays below, and a store counts no further."""
+
+MAX_FRAME = 100_000
+MAX_SKEW = 1_000_000
 
 _SIGNAL = re.compile(
     r"""(?P<file>\S+(?:[ ]\S+){0,8}?)\s+(?P<format>\d{1,3})(?:x(?P<frame>\d+))?(?::(?P<skew>\d+))?(?:\+(?P<offset>\d+))?
@@ -43,6 +48,7 @@ class SignalSpec:
     frame: int
     """Samples a frame; 1 unless the signal is sampled faster than the record."""
     skew: int
+    """Frames in the file before the signal's first sample."""
     offset: int
     """Bytes before the first sample."""
     gain: float
@@ -68,11 +74,15 @@ class Header:
     """0 for an ordinary record."""
     signal_count: int
     fs: float
+    """Frames a second, which is the sampling rate of signals with one sample a frame."""
     samples: int | None
+    """Frames."""
     signals: tuple[SignalSpec, ...]
     comments: tuple[str, ...]
     """Comment lines without their ``#``."""
     notes: tuple[str, ...]
+    segment_list: tuple[tuple[str, int], ...] = ()
+    """Name and frames of each segment; the name ``~`` stands for a gap."""
 
 
 def is_plain_file(path: Path) -> bool:
@@ -109,7 +119,8 @@ def parse_header(text: str, notes: tuple[str, ...] = ()) -> Header:
         raise RecordError("BAD_HEADER", "the header is empty")
     segments, count, fs, samples = _record_line(content[0])
     if segments:
-        return Header(segments, count, fs, samples, (), comments, notes)
+        _check_rates(fs, [1])
+        return Header(segments, count, fs, samples, (), comments, notes, _segment_lines(content[1:], segments))
     if not 0 < count <= MAX_SIGNALS:
         raise RecordError("BAD_HEADER", f"the header declares {count} signals")
     listed, surplus = content[1 : count + 1], content[count + 1 :]
@@ -117,7 +128,27 @@ def parse_header(text: str, notes: tuple[str, ...] = ()) -> Header:
         raise RecordError("BAD_HEADER", f"the header declares {count} signals and lists {len(content) - 1}")
     if surplus:
         notes = (*notes, "STRAY_LINES")
-    return Header(0, count, fs, samples, tuple(map(_signal_line, listed)), comments, notes)
+    signals = tuple(map(_signal_line, listed))
+    _check_rates(fs, [spec.frame for spec in signals])
+    return Header(0, count, fs, samples, signals, comments, notes)
+
+
+def _check_rates(fs: float, frames: Sequence[int]) -> None:
+    """Raise RecordError where no signal has the rate of an ECG."""
+    if not any(FS_RANGE[0] <= fs * frame <= FS_RANGE[1] for frame in frames):
+        raise RecordError("BAD_RATE", f"a sampling rate of {fs * max(frames):g} Hz cannot be an ECG")
+
+
+def _segment_lines(lines: list[str], segments: int) -> tuple[tuple[str, int], ...]:
+    if len(lines) < segments:
+        raise RecordError("BAD_HEADER", f"the header declares {segments} segments and lists {len(lines)}")
+    try:
+        listed = tuple((line.split()[0], int(line.split()[1])) for line in lines[:segments])
+    except (IndexError, ValueError) as error:
+        raise RecordError("BAD_HEADER", "a segment line is malformed") from error
+    if any(frames < 0 for _, frames in listed):
+        raise RecordError("BAD_HEADER", "a segment has a negative length")
+    return listed
 
 
 def _record_line(line: str) -> tuple[int, int, float, int | None]:
@@ -134,10 +165,12 @@ def _record_line(line: str) -> tuple[int, int, float, int | None]:
         samples = int(fields[3]) if len(fields) > 3 else 0
     except (IndexError, ValueError) as error:
         raise RecordError("BAD_HEADER", "the record line is malformed") from error
-    if not math.isfinite(fs) or not FS_RANGE[0] <= fs <= FS_RANGE[1]:
+    if not math.isfinite(fs) or fs <= 0:
         raise RecordError("BAD_RATE", f"a sampling rate of {fs:g} Hz cannot be an ECG")
     if min(*counts, samples) < 0:
         raise RecordError("BAD_HEADER", "the record line has negative counts")
+    if samples > MAX_SAMPLES_DECLARED:
+        raise RecordError("TOO_LONG", f"{samples} samples are declared")
     return *counts, fs, samples or None
 
 
@@ -151,6 +184,10 @@ def _signal_line(line: str) -> SignalSpec:
         gain = float(field["gain"] or 0.0)
     except ValueError as error:  # more digits than Python converts
         raise RecordError("BAD_HEADER", "a signal line has an impossible number") from error
+    if field["frame"] and not 0 < number["frame"] <= MAX_FRAME:
+        raise RecordError("BAD_HEADER", f"{number['frame']} samples a frame are declared")
+    if number["skew"] > MAX_SKEW:
+        raise RecordError("BAD_HEADER", f"a skew of {number['skew']} frames is declared")
     return SignalSpec(
         file=field["file"],
         format=field["format"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import shutil
 import time
@@ -12,23 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cape_fed.archive.assemble import Assembly, shared_signals, without_unused_labels
+from cape_fed.archive.findings import CATALOGUE
+from cape_fed.archive.paths import printable
 from cape_fed.archive.plan import CHUNK_RECORDS, Plan, Recipe, make_plan
-from cape_fed.archive.shards import ShardSummary
-from cape_fed.archive.workers import read_chunks
+from cape_fed.archive.shards import FAULTS, ShardSummary
+from cape_fed.archive.workers import RECORD_SECONDS, read_chunks
 from cape_fed.errors import InputError
+from cape_fed.files import is_out_of_space
 from cape_fed.lock import locked
 from cape_fed.signal.profile import Profile
 from cape_fed.store.check import read_meta
 from cape_fed.store.format import Provenance, StoreFiles, StoreMeta, partial_path, row_shape
 from cape_fed.store.store import open_store
-from cape_fed.store.writer import publish, refuse_foreign, write_description
+from cape_fed.store.writer import publish, refuse_foreign, require_text, write_description
 
 log = logging.getLogger(__name__)
 
 CHUNKS_WORTH_A_PROCESS = 3
 """Starting a worker takes about as long as reading this many chunks."""
 REPEATED = "REPEATED_RECORD"
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 Report = Callable[[int, int], None]
 """Called with the records done and the records of the archive."""
@@ -56,9 +57,10 @@ def ingest_archive(
     recipe: Recipe,
     store: Path,
     *,
-    workers: int = 1,
+    workers: int = 0,
     overwrite: bool = False,
     chunk_records: int = CHUNK_RECORDS,
+    record_seconds: float = RECORD_SECONDS,
     report: Report = lambda done, total: None,
 ) -> Ingested:
     """Read an archive into a store.
@@ -66,27 +68,32 @@ def ingest_archive(
     The store appears whole or not at all. What an interrupted ingest had read lies in ``STORE.partial`` and is used
     again by the next one with the same recipe. The store is the same for any number of workers and interruptions.
     A store that holds this very archive already is left as it is; files are compared by size and time of change.
+    With 0 ``workers`` the archive is read in this process. With more, a record that crashes its worker or takes longer
+    than ``record_seconds`` is left out and counted.
 
-    Raises InputError where the archive cannot be listed or nothing in it can be used, where ``store`` is taken, where
-    another process writes to it, and where the disk is full.
+    Raises InputError where the archive cannot be listed or nothing in it can be used, where ``store`` is taken or has
+    a name that is no UTF-8, where another process writes to it, and where the disk is full; RunError for faults of our
+    own that no single record is to blame for.
     """
     started = time.perf_counter()
+    require_text(store)
     if not overwrite and StoreFiles.of(store).meta.is_file():
         return _already_there(recipe, store, chunk_records, started)
     refuse_foreign(store, overwrite=overwrite)
     plan = make_plan(recipe, chunk_records)
     partial = partial_path(store)
-    _require_space(partial, recipe.profile, plan.records)
     try:
+        _require_space(partial, recipe.profile, plan.records)
         with locked(partial / "lock"):
-            read = _build(recipe, plan, partial, workers, report)
+            read = _build(recipe, plan, partial, workers, record_seconds, report)
             publish(partial / "store", store, overwrite=overwrite)
             shutil.rmtree(partial)
     except OSError as error:
-        if error.errno not in NO_SPACE:
+        if not is_out_of_space(error):
             raise
+        where = printable(str(error.filename or store.parent.absolute()))
         raise InputError(
-            f"no space left at {store.parent}: free some and run the same command again to resume"
+            f"no space left on {where}: free some; the same command goes on where this one ended"
         ) from None
     return Ingested(store, read_meta(store), time.perf_counter() - started, read)
 
@@ -98,7 +105,9 @@ def _already_there(recipe: Recipe, store: Path, chunk_records: int, started: flo
     return Ingested(store, meta, time.perf_counter() - started, 0, was_there=True)
 
 
-def _build(recipe: Recipe, plan: Plan, partial: Path, workers: int, report: Report) -> int:
+def _build(
+    recipe: Recipe, plan: Plan, partial: Path, workers: int, record_seconds: float, report: Report
+) -> int:  # fmt: skip
     """Make the store in ``partial/store`` and return how many records were read for it."""
     folder, shards = partial / "store", partial / "shards"
     for path in (folder, shards):
@@ -109,17 +118,29 @@ def _build(recipe: Recipe, plan: Plan, partial: Path, workers: int, report: Repo
         to_read = sum(chunk.records for chunk in missing)
         _start_or_resume(shards, plan.records - to_read)
         done = plan.records - sum(chunk.records for chunk in assembly.remaining)
-        useful = max(1, min(workers, len(missing) // CHUNKS_WORTH_A_PROCESS))
-        for chunk in read_chunks(recipe, assembly.remaining, shards, useful, ready):
-            assembly.append(chunk)
-            done += chunk.records
-            report(done, plan.records)
+        useful = min(workers, max(1, len(missing) // CHUNKS_WORTH_A_PROCESS)) if missing else 0
+        with closing(read_chunks(recipe, assembly.remaining, shards, useful, ready, record_seconds)) as read:
+            for chunk in read:
+                assembly.append(chunk)
+                done += chunk.records
+                report(done, plan.records)
+        _keep_faults(shards, folder, assembly.summary)
         _describe(recipe, plan, assembly, folder)
     return to_read
 
 
+def _keep_faults(shards: Path, folder: Path, summary: ShardSummary) -> None:
+    """Put the tracebacks of faults of our own into the store's folder and say that there are some."""
+    if (shards / FAULTS).is_file():
+        shutil.copy(shards / FAULTS, folder / FAULTS)
+        kinds = ", ".join(f"{code}: {count}" for code, count in summary.dropped.items() if code not in CATALOGUE)
+        log.error("faults of cape-fed itself kept records out (%s): their tracebacks are in %s", kinds, FAULTS)
+
+
 def _describe(recipe: Recipe, plan: Plan, assembly: Assembly, folder: Path) -> None:
     summary = assembly.summary
+    for notice in plan.notices:
+        summary.notice(notice)
     for record in plan.repeated:
         summary.seen += 1
         summary.drop(REPEATED, record, "listed before")
@@ -136,6 +157,7 @@ def _describe(recipe: Recipe, plan: Plan, assembly: Assembly, folder: Path) -> N
         duplicates=assembly.duplicates,
         shared_signals=shared_signals(table),
         findings=summary.findings,
+        common_gain=recipe.common_gain,
     )
     write_description(folder, cohort=recipe.cohort, profile=recipe.profile, table=table, provenance=provenance)
 

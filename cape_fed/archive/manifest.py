@@ -15,14 +15,17 @@ from pathlib import Path
 
 import numpy as np
 
-from cape_fed.archive.base import Entry, RawRecord, RecordError
+from cape_fed.archive.base import Entry, Notice, RawRecord, RecordError
 from cape_fed.archive.detect import MANIFEST, wrong_format
-from cape_fed.archive.fields import parse_age, parse_patient, parse_sex, parse_truth, stated
-from cape_fed.archive.headers import FS_RANGE
+from cape_fed.archive.fields import Cells
+from cape_fed.archive.frames import MAX_SAMPLES
+from cape_fed.archive.joins import Unique
+from cape_fed.archive.paths import on_disk
 from cape_fed.archive.recording import Description, Recording, as_millivolts, join
-from cape_fed.archive.tables import Row, read_rows
+from cape_fed.archive.tables import BadRow, Row, read_rows
 from cape_fed.archive.wfdb_record import read_recording, record_files
 from cape_fed.signal.leads import LEADS
+from cape_fed.signal.resample import FS_RANGE
 from cape_fed.vocabulary import VOCABULARY
 
 FIELDS = ("path", "patient_id", "age", "sex", "fs")
@@ -34,57 +37,63 @@ class Manifest:
     """Reader of format ``manifest``; the archive is the CSV itself or a folder that holds ``manifest.csv``."""
 
     verify: bool = False
+    common_gain: float | None = None
     name = "manifest"
     explicit_labels = frozenset(VOCABULARY)
 
-    def entries(self, root: Path) -> Iterator[Entry]:
+    def entries(self, root: Path) -> Iterator[Entry | Notice]:
         """List the rows of the CSV in its order."""
         table = root / MANIFEST if root.is_dir() else root
         if not table.is_file():
             raise wrong_format(root, self.name, f"{MANIFEST} or a CSV file with a column 'path'")
-        for number, row in enumerate(read_rows(table, "path"), start=2):
-            name = row["path"].strip()
-            files = (name,) if _is_array(name) else record_files(name.removesuffix(".hea"))
-            yield Entry(name or f"row {number}", {key: cell for key, cell in row.items() if cell}, files)
+        unique = Unique(table.name, "path", (*FIELDS[1:], *_LABELS))
+        for row in read_rows(table, "path"):
+            if isinstance(row, Row):
+                yield _entry(table, row, unique)
+            else:
+                yield row.entry() if isinstance(row, BadRow) else row
 
     def read(self, root: Path, entry: Entry, seconds: float | None = None) -> RawRecord:
         """Read one record; everything but the signal comes from the CSV, header comments are not used."""
+        entry.require()
         row = dict(entry.locator)
-        name = row.get("path", "").strip()
+        name = row.get("path", "")
         if not name:
             raise RecordError("MISSING_FILE", "its row has no path")
         folder = root if root.is_dir() else root.parent
         if _is_array(name):
             recording = _read_array(folder / name, row.get("fs"), seconds)
         else:
-            recording = read_recording(folder / name.removesuffix(".hea"), seconds, self.verify)
+            recording = read_recording(folder / name.removesuffix(".hea"), seconds, self.verify, self.common_gain)
         return join(entry.record, recording, _describe(row))
+
+
+def _entry(table: Path, row: Row, unique: Unique) -> Entry:
+    name = row.cells["path"]
+    if not name:
+        return Entry(f"row {row.line}", {}, ())
+    unique.is_new(name.replace("\\", "/").removesuffix(".hea"), row)
+    path = on_disk(table.parent, name)
+    files = (path,) if _is_array(path) else record_files(path.removesuffix(".hea"))
+    return Entry(name, {key: cell for key, cell in row.cells.items() if cell} | {"path": path}, files)
 
 
 def _is_array(name: str) -> bool:
     return name.lower().endswith(".npy")
 
 
-def _describe(row: Row) -> Description:
-    age, impossible = parse_age(row.get("age"))
-    notes = ["AGE_IMPLAUSIBLE"] if impossible else []
-    labels = {}
-    for column, label in _LABELS.items():
-        value = parse_truth(row.get(column))
-        if value is not None:
-            labels[label] = value
-        elif stated(row.get(column)) is not None:
-            notes.append("BAD_LABELS")
+def _describe(row: dict[str, str]) -> Description:
+    cells = Cells(row)
+    labels = {label: value for column, label in _LABELS.items() if (value := cells.truth(column)) is not None}
     unknown = tuple(column for column in row if column not in FIELDS and column not in _LABELS)
-    if unknown:
-        notes.append("UNKNOWN_COLUMN")
     return Description(
-        patient=parse_patient(row.get("patient_id")),
-        age=age,
-        sex=parse_sex(row.get("sex")),
+        patient=cells.patient("patient_id"),
+        age=cells.age("age"),
+        sex=cells.sex("sex"),
         labels=labels,
         unmapped=tuple(f"column {column}" for column in unknown),
-        notes=tuple(dict.fromkeys(notes)),
+        notes=(*cells.notes, *(("UNKNOWN_COLUMN",) if unknown else ())),
+        misread=cells.misread,
     )
 
 
@@ -99,12 +108,16 @@ def _read_array(path: Path, rate: str | None, seconds: float | None) -> Recordin
     if stored.dtype.kind not in "fiu" or stored.ndim != 2 or len(LEADS) not in stored.shape:
         raise RecordError("NO_LEADS", f"an array {list(stored.shape)} of {stored.dtype} is not [12, n] in mV")
     signal = stored if stored.shape[0] == len(LEADS) else stored.T
-    return Recording(as_millivolts(signal[:, : None if seconds is None else math.ceil(seconds * fs)]), fs)
+    whole = signal.shape[1]
+    count = whole if seconds is None else min(whole, math.ceil(seconds * fs))
+    if count > MAX_SAMPLES // len(LEADS):
+        raise RecordError("TOO_LONG", f"it holds {whole} samples")
+    return Recording(as_millivolts(signal[:, :count]), fs, declared_samples=None if count == whole else whole)
 
 
 def _rate(text: str | None) -> float:
     try:
-        fs = float(text or "nan")
+        fs = float((text or "nan").replace(",", "."))
     except ValueError:
         fs = math.nan
     if not FS_RANGE[0] <= fs <= FS_RANGE[1]:

@@ -13,13 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from cape_fed.archive.base import Entry, Reader
+from cape_fed.archive.base import Entry, Notice, Reader
 from cape_fed.errors import InputError
 from cape_fed.signal.profile import Profile
 from cape_fed.store.format import FORMAT_VERSION
 from cape_fed.store.keys import salt_check
 
-INGEST_VERSION = 3
+INGEST_VERSION = 4
 """Raised when ingest makes other rows from the same archive."""
 CHUNK_RECORDS = 256
 COHORT_NAME = re.compile(r"\w[\w.-]*")
@@ -36,6 +36,8 @@ class Recipe:
     """Within which patient ids mean the same patient."""
     profile: Profile
     salt: bytes = field(repr=False)
+    common_gain: float | None = None
+    """What the reader takes for the gain of every lead, in ADC units per mV; None for the header's gains."""
 
     def __post_init__(self) -> None:
         if not COHORT_NAME.fullmatch(self.cohort):
@@ -51,6 +53,7 @@ class Recipe:
             "namespace": self.namespace,
             "profile": self.profile.hash,
             "salt": salt_check(self.salt),
+            "common_gain": self.common_gain,
             "versions": [FORMAT_VERSION, INGEST_VERSION],
         }
         return json.dumps(described)
@@ -77,6 +80,8 @@ class Plan(NamedTuple):
     records: int
     repeated: list[str]
     """Names that the archive lists more than once; the first one counts."""
+    notices: list[Notice]
+    """What the listing found that belongs to no single record."""
     fingerprint: str
 
 
@@ -85,7 +90,8 @@ def make_plan(recipe: Recipe, chunk_records: int = CHUNK_RECORDS) -> Plan:
     if not recipe.root.exists():
         raise InputError(f"no archive at {recipe.root}: check the path")
     repeated: list[str] = []
-    unique = _first_ones(recipe.reader.entries(recipe.root), repeated)
+    notices: list[Notice] = []
+    unique = _first_ones(recipe.reader.entries(recipe.root), repeated, notices)
     identity = recipe.identity.encode()
     folder = recipe.root if recipe.root.is_dir() else recipe.root.parent
     whole = hashlib.blake2b(identity, digest_size=16)
@@ -97,13 +103,13 @@ def make_plan(recipe: Recipe, chunk_records: int = CHUNK_RECORDS) -> Plan:
         chunks.append(Chunk(len(chunks), len(listed), fingerprint, zlib.compress(pickle.dumps(listed), 1)))
     if not chunks:
         raise InputError(f"{recipe.root} holds no record of the format {recipe.reader.name}: check path and --format")
-    return Plan(chunks, sum(chunk.records for chunk in chunks), repeated, whole.hexdigest())
+    return Plan(chunks, sum(chunk.records for chunk in chunks), repeated, notices, whole.hexdigest())
 
 
 def _description(folder: Path, entry: Entry) -> str:
     """Text that changes with anything the listing says about a record and with its files."""
     stamps = [_stamp(folder / name) for name in entry.files]
-    return json.dumps([entry.record, dict(entry.locator), stamps], default=str)
+    return json.dumps([entry.record, dict(entry.locator), stamps, entry.problem], default=str)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -115,10 +121,14 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_size, status.st_mtime_ns
 
 
-def _first_ones(entries: Iterable[Entry], repeated: list[str]) -> Iterator[Entry]:
+def _first_ones(
+    entries: Iterable[Entry | Notice], repeated: list[str], notices: list[Notice]
+) -> Iterator[Entry]:  # fmt: skip
     seen: set[str] = set()
     for entry in entries:
-        if entry.record in seen:
+        if isinstance(entry, Notice):
+            notices.append(entry)
+        elif entry.record in seen:
             repeated.append(entry.record)
         else:
             seen.add(entry.record)

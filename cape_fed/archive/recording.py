@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.archive.base import RawRecord, Sex
+from cape_fed.archive.base import Misread, RawRecord, Sex
 
 LIMIT_MV = 1e9
 """Beyond is no voltage but a damaged number; squares of it would overflow."""
@@ -25,6 +25,8 @@ class Recording:
     notes: tuple[str, ...] = ()
     declared_samples: int | None = None
     saturated_leads: int = 0
+    begins: float = 0.0
+    gains: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Description:
     fold: int | None = None
     unmapped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    misread: tuple[Misread, ...] = ()
 
     def filled_from(self, other: Description) -> Description:
         """This description, with what it leaves open taken from another source."""
@@ -49,6 +52,7 @@ class Description:
             fold=other.fold if self.fold is None else self.fold,
             unmapped=self.unmapped + other.unmapped,
             notes=self.notes + other.notes,
+            misread=self.misread + other.misread,
         )
 
 
@@ -65,6 +69,9 @@ def join(record: str, recording: Recording, description: Description) -> RawReco
         notes=recording.notes + description.notes,
         declared_samples=recording.declared_samples,
         saturated_leads=recording.saturated_leads,
+        begins=recording.begins,
+        gains=recording.gains,
+        misread=description.misread,
         fold=description.fold,
         unmapped=description.unmapped,
     )

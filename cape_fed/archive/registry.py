@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cape_fed.archive.base import Reader
+from cape_fed.archive.calibration import GAIN_RANGE
 from cape_fed.archive.code15 import Code15
 from cape_fed.archive.manifest import Manifest
 from cape_fed.archive.mimic_iv_ecg import MimicIvEcg
@@ -12,18 +13,23 @@ from cape_fed.archive.ptbxl import PtbXl
 from cape_fed.archive.wfdb_tree import WfdbTree
 from cape_fed.errors import InputError
 
-READERS: dict[str, Callable[[bool], Reader]] = {
+READERS: dict[str, Callable[[bool, float | None], Reader]] = {
     "wfdb": WfdbTree,
     "ptbxl": PtbXl,
     "code15": Code15,
     "mimic-iv-ecg": MimicIvEcg,
     "manifest": Manifest,
 }
-"""Format → reader class; the argument is ``verify``."""
+"""Format → reader class; the arguments are ``verify`` and ``common_gain``."""
 
 
-def get_reader(name: str, *, verify: bool = False) -> Reader:
-    """Return the reader of a format, one that compares checksums where asked; InputError names the known formats."""
+def get_reader(name: str, *, verify: bool = False, common_gain: float | None = None) -> Reader:
+    """Return the reader of a format; InputError names the known formats.
+
+    ``verify`` compares checksums. ``common_gain`` replaces the gains of WFDB headers, in ADC units per mV.
+    """
     if name not in READERS:
         raise InputError(f"unknown format '{name}': choose one of {', '.join(READERS)}")
-    return READERS[name](verify)
+    if common_gain is not None and not GAIN_RANGE[0] <= common_gain <= GAIN_RANGE[1]:
+        raise InputError(f"a common gain of {common_gain:g} ADC units per mV is impossible")
+    return READERS[name](verify, common_gain)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+import traceback
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +14,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from cape_fed.archive.base import Entry, RawRecord, RecordError
+from cape_fed.archive.base import Entry, Notice, RawRecord, RecordError
+from cape_fed.archive.findings import CATALOGUE
+from cape_fed.archive.headers import MAX_SAMPLES_DECLARED
 from cape_fed.archive.plan import Chunk, Recipe
 from cape_fed.archive.window import read_window
+from cape_fed.files import is_out_of_space
 from cape_fed.signal.profile import MARGIN_SECONDS, MICROVOLTS_PER_MV, apply_profile
 from cape_fed.signal.quality import DROP, FLAT_MV, REMEDY, Quality, assess
 from cape_fed.store.fingerprint import signal_digests
@@ -24,6 +28,8 @@ from cape_fed.store.keys import patient_key, unknown_patient_key
 from cape_fed.vocabulary import VOCABULARY
 
 SCHEMA = pa.schema([*COLUMNS.items(), *((label, pa.bool_()) for label in VOCABULARY)])
+FAULTS = "faults.log"
+"""Tracebacks of faults of our own, in the folder of the shards and then in the store's."""
 EXAMPLES = 3
 REASON_LENGTH = 160
 
@@ -43,10 +49,16 @@ class ShardSummary(BaseModel):
         if len(finding.examples) < EXAMPLES:
             finding.examples.append(example)
 
+    def notice(self, found: Notice) -> None:
+        """Count what the listing of the archive found."""
+        finding = self.findings.setdefault(found.code, Finding())
+        finding.count += found.count
+        finding.examples = (finding.examples + list(found.examples))[:EXAMPLES]
+
     def drop(self, code: str, record: str, reason: str) -> None:
         """Count a record that stays out of the store."""
         self.dropped[code] = self.dropped.get(code, 0) + 1
-        self.find(code, f"{record}: {reason}"[:REASON_LENGTH])
+        self.find(code, (record if reason in record else f"{record}: {reason}")[:REASON_LENGTH])
 
 
 class Shard(NamedTuple):
@@ -62,25 +74,47 @@ class Shard(NamedTuple):
         return self.signals_path.is_file()
 
 
-def make_shard(recipe: Recipe, chunk: Chunk, folder: Path) -> None:
+def make_shard(
+    recipe: Recipe,
+    chunk: Chunk,
+    folder: Path,
+    skip: Mapping[int, str] | None = None,
+    at: Callable[[int], None] = lambda place: None,
+) -> None:
     """Read the chunk's records and write the shard into ``folder``, the table last: what has a table is complete.
 
-    No record ends an ingest: those that cannot be read are counted by class, whatever the exception.
+    No record ends an ingest: those that cannot be read are counted by class, those whose place in the chunk is in
+    ``skip`` under the code there. ``at`` is called with each place before it is read. A fault of our own is counted
+    under its type, its traceback goes to ``FAULTS`` in ``folder``. Raises OSError where the disk is full.
     """
     summary = ShardSummary(fingerprint=chunk.fingerprint, seen=chunk.records)
     signals = np.zeros((chunk.records, *row_shape(recipe.profile)), np.int16)
     rows: list[dict[str, Any]] = []
-    for entry in chunk.entries():
+    for place, entry in enumerate(chunk.entries()):
+        at(place)
         try:
+            if skip and place in skip:
+                raise RecordError(skip[place], CATALOGUE[skip[place]].meaning)
             rows.append(_convert(recipe, entry, signals[len(rows)], summary))
         except RecordError as error:
             summary.drop(error.code, entry.record, error.reason)
         except Exception as error:
+            if isinstance(error, OSError) and is_out_of_space(error):
+                raise
             summary.drop(type(error).__name__, entry.record, str(error))
+            write_fault(folder, f"record {entry.record}", error)
+    at(chunk.records)
     signals = signals[: len(rows)]
     columns = {name: [row.get(name) for row in rows] for name in SCHEMA.names}
     columns["digest"] = signal_digests(signals).tolist()
     _write(folder, chunk, signals, {"summary": summary.model_dump(), "columns": columns})
+
+
+def write_fault(folder: Path, where: str, error: BaseException) -> None:
+    """Add the traceback of a fault of our own to ``FAULTS``; it stays at the site."""
+    text = "".join(traceback.format_exception(error))
+    with (folder / FAULTS).open("a", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(f"{where}\n{text}\n")
 
 
 def load_shard(folder: Path, chunk: Chunk) -> Shard | None:
@@ -128,15 +162,27 @@ def _described(recipe: Recipe, entry: Entry, raw: RawRecord) -> dict[str, Any]:
         "sex": raw.sex,
         "source_fs": float(raw.fs),
         "fold": raw.fold,
-        "source_samples": raw.declared_samples or raw.signal_mv.shape[1],
+        "source_samples": _length(raw),
+        "begins": raw.begins,
     }
+
+
+def _length(raw: RawRecord) -> int:
+    """Samples of the whole recording; raises RecordError where no recording is that long."""
+    samples = raw.declared_samples or raw.signal_mv.shape[1]
+    if samples > MAX_SAMPLES_DECLARED:
+        raise RecordError("TOO_LONG", f"{samples} samples are declared")
+    return samples
 
 
 def _write(folder: Path, chunk: Chunk, signals: NDArray[np.int16], table: dict[str, Any]) -> None:
     signals_path, table_path = _paths(folder, chunk)
     beside = folder / f"{chunk.number}.{os.getpid()}.tmp"
     with beside.open("wb") as file:
-        np.save(file, signals)
+        # not np.save, which says of a full disk only how much was written
+        header = {"descr": "<i2", "fortran_order": False, "shape": signals.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        file.write(np.ascontiguousarray(signals, "<i2").data)
     beside.replace(signals_path)
     # JSON, since pyarrow makes every worker import pandas at its first array
     beside.write_text(json.dumps(table), encoding="utf-8")

@@ -7,16 +7,15 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
-from cape_fed.archive.base import RawRecord
-from cape_fed.archive.findings import CATALOGUE, SEVERITIES, Severity
+from cape_fed.archive.base import Misread, Notice, RawRecord
+from cape_fed.archive.common_gain import COHORT_MV, CommonGain
+from cape_fed.archive.findings import CATALOGUE, SEVERITIES, SHOWING_VALUES, Severity
 from cape_fed.signal.electrodes import arms_look_exchanged
-from cape_fed.signal.quality import DROP, amplitude, assess
+from cape_fed.signal.quality import DROP, Quality, amplitude, assess
 
 EXAMPLES = 5
 MAX_STATEMENTS = 10_000
 """Different unmapped statements that are counted; free text would otherwise fill the memory."""
-COHORT_MV = (0.35, 2.5)
-"""Bounds for the median amplitude of a cohort; public cohorts lie at 0.9 (PTB-XL, CPSC 2018) to 1.6 mV (CODE-15%)."""
 LONG_SECONDS = 60.0
 _DECIBEL = 20.0
 
@@ -58,6 +57,9 @@ class Survey:
     _patients: set[int] = field(default_factory=set)
     _signals: dict[bytes, int | None] = field(default_factory=dict)
     _decibels: Counter[int] = field(default_factory=Counter)
+    _gains: CommonGain = field(default_factory=CommonGain)
+    _misread: dict[str, Counter[str]] = field(default_factory=dict)
+    _named: dict[Misread, str] = field(default_factory=dict)
 
     @property
     def patients(self) -> int:
@@ -82,7 +84,8 @@ class Survey:
         """Count one record."""
         self.records += 1
         for code in dict.fromkeys(raw.notes):
-            self.find(code, raw.record)
+            self.find(code, *(() if code in SHOWING_VALUES and raw.misread else (raw.record,)))
+        self._add_misread(raw)
         self._add_person(raw)
         self._add_labels(raw)
         self._add_signal(raw)
@@ -96,6 +99,10 @@ class Survey:
         if self.statements:
             unmapped = (statement for statement, _ in self.statements.most_common(EXAMPLES))
             self.find("UNMAPPED_STATEMENT", *unmapped, count=self.statements.total())
+        for code, values in self._misread.items():
+            shown = ((Misread(code, value), count) for value, count in values.most_common(EXAMPLES))
+            self.find(code, *(f"{it.shown} ({count} records, e.g. {self._named[it]})" for it, count in shown), count=0)
+        self._explain()
         typical = self.amplitude_mv
         if typical is not None and not COHORT_MV[0] <= typical <= COHORT_MV[1]:
             self.find("GAIN_COHORT", f"{typical:.2g} mV", count=self._decibels.total())
@@ -107,6 +114,30 @@ class Survey:
         middle = median(self._decibels)
         return None if middle is None else float(10 ** (middle / _DECIBEL))
 
+    def notice(self, found: Notice) -> None:
+        """Count what the listing of the archive found."""
+        self.find(found.code, *found.examples, count=found.count)
+
+    def _explain(self) -> None:
+        """Replace remedies that do not help where another finding is their cause."""
+        violated = self.findings.get("LIMB_IDENTITY")
+        judged = self._decibels.total()
+        if violated is not None and (gain := self._gains.mends(violated.count, judged)):
+            named = f"{gain:g} ADC units per mV for all leads"
+            self.find("GAIN_PER_LEAD", named, *self._gains.examples, count=self._gains.mended)
+            violated.remedy = "see GAIN_PER_LEAD, which is the cause"
+        if "TABLE_MISMATCH" in self.findings:
+            for code in ("NO_PATIENT", "NO_AGE", "NO_SEX", "NO_LABELS", "NOT_IN_TABLE"):
+                if code in self.findings:
+                    self.findings[code].remedy = "see TABLE_MISMATCH first: a table that could tell names other records"
+
+    def _add_misread(self, raw: RawRecord) -> None:
+        for found in raw.misread:
+            values = self._misread.setdefault(found.code, Counter())
+            if found.shown in values or len(values) < MAX_STATEMENTS:
+                values[found.shown] += 1
+                self._named.setdefault(found, raw.record)
+
     def _add_person(self, raw: RawRecord) -> None:
         if raw.patient is None:
             self.without_patient += 1
@@ -117,10 +148,10 @@ class Survey:
             self.ages[round(raw.age)] += 1
         elif "AGE_IMPLAUSIBLE" not in raw.notes:
             self.find("NO_AGE", raw.record)
-        if raw.sex is None:
-            self.find("NO_SEX", raw.record)
-        else:
+        if raw.sex is not None:
             self.sexes[raw.sex] += 1
+        elif "BAD_SEX" not in raw.notes:
+            self.find("NO_SEX", raw.record)
 
     def _add_labels(self, raw: RawRecord) -> None:
         if not raw.labels:
@@ -144,6 +175,8 @@ class Survey:
             self.find(str(flag.name), raw.record)
         if flags & DROP:
             return
+        if flags & Quality.LIMB_IDENTITY:
+            self._gains.add(raw)
         self._decibels[round(_DECIBEL * math.log10(amplitude(raw.signal_mv, raw.fs)))] += 1
         if arms_look_exchanged(raw.signal_mv, raw.fs):
             self.find("ARMS_EXCHANGED", raw.record)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
-from typing import NoReturn
 
-from cape_fed.archive.base import Entry, RawRecord, RecordError
+from cape_fed.archive.base import Entry, Notice, RawRecord, RecordError
 from cape_fed.archive.comments import describe
 from cape_fed.archive.detect import wrong_format
 from cape_fed.archive.headers import read_header
+from cape_fed.archive.paths import printable
 from cape_fed.archive.recording import Description, join
+from cape_fed.archive.walk import walk
 from cape_fed.archive.wfdb_record import read_recording, record_files
-from cape_fed.errors import InputError
 
 _SEGMENT = re.compile(r"(.+)_(?:\d+|layout)")
 """How the segments of a multi-segment record are named after it."""
@@ -33,45 +31,47 @@ class WfdbTree:
     """
 
     verify: bool = False
+    common_gain: float | None = None
     name = "wfdb"
     explicit_labels = frozenset({"CHAGAS"})
 
-    def entries(self, root: Path) -> Iterator[Entry]:
+    def entries(self, root: Path) -> Iterator[Entry | Notice]:
         """List the records below ``root``, folder by folder in the order of their names."""
-        paths = find_records(root) if root.is_dir() else iter(())
-        first = next(paths, None)
-        if first is None:
-            raise wrong_format(root, self.name, "WFDB headers (*.hea)")
-        for path in chain([first], paths):
+        notices: list[Notice] = []
+        empty = True
+        for path in find_records(root, notices) if root.is_dir() else ():
+            empty = False
             yield Entry(printable(path), {"path": path}, record_files(path))
+        if empty:
+            raise wrong_format(root, self.name, "WFDB headers (*.hea)")
+        yield from notices
 
     def read(self, root: Path, entry: Entry, seconds: float | None = None) -> RawRecord:
         """Read one record; patient, age, sex and labels come from its header comments, the patient also by folder."""
+        entry.require()
         path = entry.locator["path"]
-        recording = read_recording(root / path, seconds, self.verify)
+        recording = read_recording(root / path, seconds, self.verify, self.common_gain)
         folder = Description(patient=patient_of_folder(path))
         return join(entry.record, recording, describe(recording.comments).filled_from(folder))
 
 
-def find_records(root: Path) -> Iterator[str]:
+def find_records(root: Path, notices: list[Notice] | None = None) -> Iterator[str]:
     """Paths of all records below ``root``, relative, with ``/`` and without ``.hea``.
 
-    Folders whose name begins with a dot and links to folders are passed over. Raises InputError where a folder cannot
-    be listed.
+    Folders whose name begins with a dot are passed over; what else was not looked into is added to ``notices``. Raises
+    InputError where a folder cannot be listed.
     """
-    for folder, folders, files in os.walk(root, onerror=_refuse):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    for found in walk(root):
+        if isinstance(found, Notice):
+            if notices is not None:
+                notices.append(found)
+            continue
+        below, files = found
         stems = sorted({name[: -len(".hea")] for name in files if name.endswith((".hea", ".HEA"))})
         known = frozenset(stems)
-        below = Path(folder).relative_to(root)
         for stem in stems:
             if not _is_segment(root / below, stem, known):
                 yield (below / stem).as_posix()
-
-
-def printable(path: str) -> str:
-    """A file path as a record name: bytes that are no UTF-8 are escaped, so that every table can hold it."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def patient_of_folder(path: str) -> str | None:
@@ -81,10 +81,6 @@ def patient_of_folder(path: str) -> str | None:
         if match and not _MIMIC_GROUP.fullmatch(part):
             return match.group(1) or match.group(2)
     return None
-
-
-def _refuse(error: OSError) -> NoReturn:
-    raise InputError(f"'{error.filename}' cannot be listed: {error.strerror}") from error
 
 
 def _is_segment(folder: Path, stem: str, known: frozenset[str]) -> bool:

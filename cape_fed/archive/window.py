@@ -1,4 +1,4 @@
-"""The part of a recording that a store takes, which begins where its signal does."""
+"""The part of a recording that a store takes: the first window with enough signal."""
 
 from __future__ import annotations
 
@@ -7,50 +7,61 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cape_fed.archive.base import Entry, RawRecord, Reader
+from cape_fed.archive.base import Entry, RawRecord, Reader, RecordError
+from cape_fed.signal.quality import is_usable
+from cape_fed.signal.window import first_window
 
 MAX_SECONDS = 1800.0
-"""How far into a recording its signal is looked for."""
-PADDING_SECONDS = 0.1
-"""Zeros in all leads for this long at an end are padding; filters begin with a few zeros as well."""
+"""How far into a recording its signal is looked for before all of it is read."""
 
 
-def read_window(reader: Reader, root: Path, entry: Entry, seconds: float) -> RawRecord:
-    """Read one record, the first ``seconds`` of it without padding; raises RecordError as the reader does."""
-    raw = reader.read(root, entry, seconds)
-    if _padding(raw.signal_mv) >= PADDING_SECONDS * raw.fs:
-        raw = reader.read(root, entry, MAX_SECONDS)
-    return window(raw, seconds)
+def read_window(reader: Reader, root: Path, entry: Entry, seconds: float, first: float | None = None) -> RawRecord:
+    """Read one record and cut it to ``seconds`` as ``window`` does; raises RecordError as the reader does.
+
+    ``first`` is how far the record is read at once, by default as far as the window reaches. More is read where the
+    window does not begin at the beginning.
+    """
+    limit: float | None = first or seconds
+    raw = reader.read(root, entry, limit)
+    found = window(raw, seconds)
+    for further in (MAX_SECONDS, None):
+        if _is_settled(raw, found, limit):
+            break
+        limit = further
+        try:
+            raw = reader.read(root, entry, limit)
+        except RecordError:  # what lies further in cannot be read
+            break
+        found = window(raw, seconds)
+    return found
+
+
+def _is_settled(raw: RawRecord, found: RawRecord, limit: float | None) -> bool:
+    """Whether reading the recording beyond ``limit`` seconds could not change what is taken of it."""
+    if limit is None or raw.signal_mv.shape[1] < math.ceil(limit * raw.fs):
+        return True
+    return found.begins == raw.begins and is_usable(found.signal_mv, found.fs)
 
 
 def window(raw: RawRecord, seconds: float) -> RawRecord:
-    """Cut a record to the first ``seconds`` between its padding, with the note ZERO_PADDED where there is some.
+    """Cut a record to its first ``seconds`` with enough signal, where there is such a part, without padding.
 
-    ``declared_samples`` keeps the length there was. A recording of nothing but zeros stays what it is.
+    The notes ZERO_PADDED and LATE_START say why it does not begin or end where the recording does; ``begins`` says
+    where it begins. ``declared_samples`` keeps the length there was. A recording of nothing stays what it is.
     """
-    count = math.ceil(seconds * raw.fs)
-    head = _padding(raw.signal_mv)
-    first = head if PADDING_SECONDS * raw.fs <= head < raw.signal_mv.shape[1] else 0
-    part = raw.signal_mv[:, first : first + count]
-    tail = _padding(part[:, ::-1])
-    last = part.shape[1] - tail if PADDING_SECONDS * raw.fs <= tail < part.shape[1] else part.shape[1]
-    part = np.ascontiguousarray(part[:, :last])
-    padded = ("ZERO_PADDED",) if first or last < min(count, raw.signal_mv.shape[1] - first) else ()
+    start, stop = first_window(raw.signal_mv, raw.fs, seconds)
+    part, before = raw.signal_mv[:, start:stop], raw.signal_mv[:, :start]
+    notes = set()
+    if start:
+        notes.add("LATE_START" if before.any() else "ZERO_PADDED")
+    if stop < min(start + math.ceil(seconds * raw.fs), raw.signal_mv.shape[1]):
+        notes.add("ZERO_PADDED")
     whole = raw.declared_samples or raw.signal_mv.shape[1]
     return replace(
         raw,
-        signal_mv=part,
-        notes=tuple(dict.fromkeys((*raw.notes, *padded))),
+        signal_mv=np.ascontiguousarray(part),
+        notes=tuple(dict.fromkeys((*raw.notes, *sorted(notes)))),
+        begins=raw.begins + start / raw.fs,
         declared_samples=raw.declared_samples if part.shape[1] == whole else whole,
     )
-
-
-def _padding(signal_mv: NDArray[np.float32]) -> int:
-    """Samples at the beginning of ``[12, n]`` at which every lead is 0, leads that are missing excepted."""
-    if not signal_mv.size or np.any(signal_mv[:, 0] != 0, where=~np.isnan(signal_mv[:, 0])):
-        return 0
-    present = signal_mv[~np.isnan(signal_mv).all(axis=1)]
-    there = np.flatnonzero((present != 0).any(axis=0))
-    return int(there[0]) if there.size and len(present) else signal_mv.shape[1]

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cape_fed.archive.findings import OF_TABLES, SHOWING_VALUES
 from cape_fed.archive.ingest import Ingested, ingest_archive
 from cape_fed.archive.plan import Recipe
 from cape_fed.archive.registry import get_reader
 from cape_fed.cli.progress import progress_bar
 from cape_fed.signal.profile import get_profile
+from cape_fed.store.format import StoreMeta
 from cape_fed.store.keys import site_salt
+from cape_fed.store.writer import require_text
 
 
 def ingest(
@@ -27,6 +31,9 @@ def ingest(
     patient_namespace: Annotated[
         str | None, typer.Option(help="Cohorts with the same namespace share patient ids; default the cohort.")
     ] = None,
+    common_gain: Annotated[
+        float | None, typer.Option(help="ADC units per mV for all leads, in place of the headers' gains; see doctor.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a store that is there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
@@ -37,7 +44,10 @@ def ingest(
 
     Example: cape-fed ingest ptb-xl stores/ptbxl --format ptbxl --cohort ptbxl --workers 8
     """
-    recipe = Recipe(archive, get_reader(format), cohort, patient_namespace or cohort, get_profile(profile), site_salt())
+    require_text(store)
+    reader = get_reader(format, common_gain=common_gain)
+    namespace = patient_namespace or cohort
+    recipe = Recipe(archive, reader, cohort, namespace, get_profile(profile), site_salt(), common_gain)
     try:
         with progress_bar("records", rate=True) as bar:
             done = ingest_archive(
@@ -74,6 +84,20 @@ def _summary(done: Ingested) -> str:
     ]
     for code, count in sorted(meta.dropped.items(), key=lambda item: -item[1]):
         lines.append(f"    {code}: {count}, e.g. {meta.findings[code].examples[0]}")
+    lines += list(_found(meta, "in the tables", OF_TABLES))
+    lines += list(_found(meta, "not understood, cape-fed doctor shows the values", SHOWING_VALUES))
     if meta.shared_signals:
         lines.append(f"  same signal under several patients: {meta.shared_signals} records, kept on one side of splits")
+    if meta.common_gain is not None:
+        lines.append(f"  all leads scaled by {meta.common_gain:g} ADC units per mV, not by the headers' gains")
     return "\n".join(lines)
+
+
+def _found(meta: StoreMeta, title: str, codes: tuple[str, ...]) -> Iterator[str]:
+    there = [code for code in codes if code in meta.findings and code not in meta.dropped]
+    if there:
+        yield f"  {title}:"
+    for code in there:
+        finding = meta.findings[code]
+        example = f", e.g. {finding.examples[0]}" if finding.examples else ""
+        yield f"    {code}: {finding.count}{example}"

@@ -66,6 +66,8 @@ def _text(store: Store, summary: dict[str, Any]) -> str:
         f"left out  {meta.duplicates} exact repeats; {_counts(meta.dropped)} (of {meta.records_seen} in the archive)",
         f"flagged   {_counts(summary['quality'])}",
         f"same signal under several patients: {meta.shared_signals} records",
+        f"begins    {summary['late']} records after the first second of their recording",
+        *([f"gains     {meta.common_gain:g} ADC units per mV for all leads"] if meta.common_gain else []),
         "",
         f"{'label':8}{'positive':>10}{'negative':>10}{'not annotated':>15}",
     ]

@@ -16,7 +16,7 @@ from cape_fed.files import atomic_directory
 from cape_fed.pretrain.encoder import Encoder
 from cape_fed.pretrain.encoders import AnyEncoderConfig, build_encoder
 from cape_fed.release.card import model_card
-from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.release.pretrained import PretrainedEncoder, on_device
 from cape_fed.release.provenance import Provenance
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.profile import Profile
@@ -60,7 +60,8 @@ def write_bundle(path: Path, encoder: Encoder, profile: Profile, provenance: Pro
 def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
     """Load a bundle after checking its checksums, its weights' names and shapes, and its reference embedding.
 
-    Raises InputError naming the file that is missing, altered or of another format version.
+    Raises InputError naming the file that is missing, altered or of another format version, or a device that is not
+    there.
     """
     root = Path(path)
     _check_sums(root)
@@ -77,7 +78,7 @@ def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
     except (RuntimeError, OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{root / MODEL} does not fit {CONFIG}: {' '.join(str(error).split())[:160]}") from error
     _check_reference(root, PretrainedEncoder(encoder, profile, config.provenance))
-    return PretrainedEncoder(encoder.to(device), profile, config.provenance)
+    return PretrainedEncoder(on_device(encoder, device), profile, config.provenance)
 
 
 def reference_signal(profile: Profile) -> NDArray[np.float32]:

@@ -8,13 +8,20 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from cape_fed.errors import InputError
 from cape_fed.pretrain.encoder import Encoder
 from cape_fed.release.provenance import Provenance
-from cape_fed.signal.leads import LEADS
-from cape_fed.signal.profile import MICROVOLTS_PER_MV, Profile, apply_profile
+from cape_fed.release.recordings import checked_rate, checked_recordings, checked_window
+from cape_fed.signal.profile import MARGIN_SECONDS, MICROVOLTS_PER_MV, Profile, apply_profile
 
-MAX_MV = 200.0
-"""No ECG reaches this: larger numbers are microvolts or raw ADC counts."""
+
+def on_device(encoder: Encoder, device: str) -> Encoder:
+    """Move an encoder to a device; raises InputError where there is none of that name."""
+    try:
+        torch.zeros(1, device=device).cpu()
+        return encoder.to(device)
+    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
+        raise InputError(f"device '{device}' is not available here: use cpu") from error
 
 
 class PretrainedEncoder:
@@ -33,11 +40,18 @@ class PretrainedEncoder:
     def embed(self, ecg_mv: ArrayLike, fs: float) -> NDArray[np.float32]:
         """Embed recordings in mV sampled at ``fs`` Hz: ``[12, n]`` to ``[dim]``, ``[B, 12, n]`` to ``[B, dim]``.
 
-        Leads in the order I II III aVR aVL aVF V1–V6; NaN marks what is missing. The profile's window is taken from
-        the start, shorter recordings are padded. Raises ValueError saying what does not fit: shape, leads, rate, unit.
+        Leads in the order I II III aVR aVL aVF V1–V6; NaN, or a mask, marks what is missing. The profile's window is
+        the first with enough signal, as in a store; shorter recordings are padded. Raises ValueError that says what
+        does not fit (shape, leads, numbers, rate, unit) and in which record.
         """
-        batch = _checked(ecg_mv, fs)
-        rows = [apply_profile(record, fs, self.profile) for record in batch.reshape(-1, *batch.shape[-2:])]
+        fs = checked_rate(fs)
+        batch = checked_recordings(ecg_mv, fs)
+        names = [f"record {index}" for index in range(len(batch))] if batch.ndim == 3 else ["the recording"]
+        seconds = self.profile.seconds + MARGIN_SECONDS
+        rows = [
+            apply_profile(checked_window(record, fs, seconds, name), fs, self.profile)
+            for name, record in zip(names, batch.reshape(-1, *batch.shape[-2:]), strict=True)
+        ]
         signals = np.stack([signal for signal, _ in rows])
         embedded = self.embed_rows(signals, np.array([valid for _, valid in rows]))
         return embedded if batch.ndim == 3 else embedded[0]
@@ -55,23 +69,3 @@ class PretrainedEncoder:
             ecg = torch.from_numpy(signals[rows, :, : max(1, length)]).to(device).float() / MICROVOLTS_PER_MV
             embedded[rows] = self.encoder(ecg).float().cpu().numpy()
         return embedded
-
-
-def _checked(ecg_mv: ArrayLike, fs: float) -> NDArray[np.float32]:
-    """The input as float32, or a ValueError that says what is wrong with it."""
-    ecg = np.asarray(ecg_mv, np.float32)
-    if ecg.ndim not in (2, 3):
-        raise ValueError(f"expected [12, n] or [B, 12, n], got an array of shape {ecg.shape}")
-    if ecg.shape[-2] != len(LEADS):
-        hint = "; transpose it" if ecg.shape[-1] == len(LEADS) else ""
-        raise ValueError(f"expected {len(LEADS)} leads on the second last axis, got shape {ecg.shape}{hint}")
-    if not np.isfinite(fs) or fs <= 0:
-        raise ValueError(f"expected a sampling rate in Hz above 0, got {fs}")
-    if ecg.shape[-1] < fs:
-        raise ValueError(f"expected at least one second of signal, got {ecg.shape[-1]} samples at {fs:g} Hz")
-    if not np.isfinite(ecg).any():
-        raise ValueError("the recording has no finite sample")
-    largest = float(np.nanmax(np.abs(np.where(np.isfinite(ecg), ecg, np.nan) - np.nanmedian(ecg))))
-    if largest > MAX_MV:
-        raise ValueError(f"expected millivolts, got values up to {largest:.0f}: microvolts or ADC counts?")
-    return ecg

@@ -122,9 +122,27 @@ def assess(signal_mv: NDArray[np.float32], fs: float, saturated_leads: int = 0) 
     return flags | _range_flags(signal_mv, fs, saturated_leads)
 
 
+def is_usable(signal_mv: NDArray[np.float32], fs: float) -> bool:
+    """Whether ``assess`` would give ``[12, n]`` none of the flags that keep a record out of a store."""
+    finite = np.isfinite(signal_mv)
+    present = np.asarray(finite.any(axis=1))
+    if signal_mv.shape[1] < MIN_SECONDS * fs or not present.any():
+        return False
+    if not finite.all():
+        if _completeness(finite, present) & Quality.MOSTLY_NON_FINITE:
+            return False
+        signal_mv = _fill(signal_mv, finite)
+    return bool((present & (_swing(signal_mv, fs) > FLAT_MV)).any())
+
+
+def amplitudes(signal_mv: NDArray[np.float32], fs: float) -> NDArray[np.float32]:
+    """Range within one second of each lead in mV, as the median over seconds, ``[leads]`` for ``[leads, n]``."""
+    return _swing(_fill(signal_mv, np.isfinite(signal_mv)), fs)
+
+
 def amplitude(signal_mv: NDArray[np.float32], fs: float) -> float:
     """Range within one second in mV, as the median over seconds and over leads that show a signal; NaN without any."""
-    swing = _swing(_fill(signal_mv, np.isfinite(signal_mv)), fs)
+    swing = amplitudes(signal_mv, fs)
     alive = swing[swing > FLAT_MV]
     return float(np.median(alive)) if alive.size else float("nan")
 

@@ -8,6 +8,8 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
+FS_RANGE = (50.0, 20000.0)
+"""Sampling rates in Hz outside cannot be a diagnostic ECG and would make resampling meaningless."""
 HALF_WIDTH = 10
 KAISER_BETA = 5.0
 
@@ -36,3 +38,22 @@ def _antialias(up: int, down: int) -> Signal:
 
     rate = max(up, down)
     return np.asarray(firwin(2 * HALF_WIDTH * rate + 1, 1 / rate, window=("kaiser", KAISER_BETA)), np.float32)
+
+
+def interpolate(ecg: Signal, frame: int, target: int, samples: int) -> Signal:
+    """Bring one lead with ``frame`` samples a frame to ``target`` of them, ``[n]`` to ``[samples]``.
+
+    A cubic spline through the samples that are there, so that these keep their value; NaN where the nearest is NaN.
+    """
+    if frame == target:
+        return ecg
+    from scipy.interpolate import CubicSpline
+
+    place = np.arange(samples) * (frame / target)
+    finite = np.isfinite(ecg)
+    if finite.sum() < 2:
+        return np.full(samples, np.nan, np.float32)
+    there = np.flatnonzero(finite)
+    values = CubicSpline(there, ecg[there].astype(np.float64))(np.clip(place, there[0], there[-1]))
+    nearest = np.minimum(np.rint(place).astype(np.int64), len(ecg) - 1)
+    return np.where(finite[nearest], values, np.nan).astype(np.float32)

@@ -13,12 +13,14 @@ from pydantic import ValidationError
 from cape_fed.errors import InputError
 from cape_fed.store.fingerprint import store_fingerprint
 from cape_fed.store.format import FORMAT_VERSION, PARTIAL_SUFFIX, StoreFiles, StoreMeta, partial_path, row_shape
+from cape_fed.store.writer import require_text
 
 AGAIN = "ingest the archive again"
 
 
 def read_meta(folder: Path) -> StoreMeta:
     """Read ``store.json``; raises InputError where it is missing, broken or of another version."""
+    require_text(folder)
     described = _read_json(folder)
     version = described.get("format_version")
     if version != FORMAT_VERSION:

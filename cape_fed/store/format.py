@@ -30,10 +30,12 @@ COLUMNS: dict[str, pa.DataType] = {
     "source_samples": pa.int32(),
     "digest": pa.uint64(),
     "fold": pa.int8(),
+    "begins": pa.float32(),
 }
 """Columns of ``records.parquet`` that are not labels; every other column is a nullable boolean label.
 
-Stores written before there were folds have no such column.
+``begins`` says how many seconds of the recording lie before the stored window. Stores written before there were folds,
+or before windows could begin later, have no such columns.
 """
 
 
@@ -58,6 +60,8 @@ class Provenance(BaseModel):
     shared_signals: int = 0
     """Stored records whose signal another patient's record repeats exactly."""
     findings: dict[str, Finding] = {}
+    common_gain: float | None = None
+    """ADC units per mV that replaced the gains of the archive's headers; None where these were used."""
 
 
 class StoreMeta(Provenance):

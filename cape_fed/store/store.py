@@ -89,6 +89,13 @@ class Store:
         return self._numpy("valid")
 
     @cached_property
+    def begins(self) -> NDArray[np.float32]:
+        """Seconds of each recording before its stored window, ``[N]``; NaN where the store does not say."""
+        if "begins" not in self._schema.names:
+            return np.full(len(self), np.nan, np.float32)
+        return self._numpy("begins")
+
+    @cached_property
     def quality(self) -> NDArray[np.uint32]:
         """Quality flags of each record, ``[N]``; see ``cape_fed.signal.quality``."""
         return self._numpy("quality")

@@ -11,6 +11,8 @@ from cape_fed.signal.quality import Quality
 from cape_fed.store.format import StoreFiles
 from cape_fed.store.store import Store
 
+LATE_SECONDS = 1.0
+
 
 def summarise(store: Store) -> dict[str, Any]:
     """Counts, rates, labels, ages and sexes of a store as JSON values; no record name among them."""
@@ -20,6 +22,7 @@ def summarise(store: Store) -> dict[str, Any]:
         "bytes": sum(path.stat().st_size for path in StoreFiles.of(store.path)),
         "patients_with_several": several,
         "padded": int((store.valid < store.profile.samples).sum()),
+        "late": int(np.nansum(store.begins > LATE_SECONDS)),
         "age": _ages(store.label("age")),
         "sex": _binary(store.label("sex"), ("F", "M", "unknown")),
         "labels": {name: _binary(store.label(name)) for name in store.label_names},

@@ -25,8 +25,8 @@ def complete_table(columns: pa.Table | Columns, profile: Profile, digests: NDArr
     """Cast to the store's schema and fill what is missing.
 
     ``record`` and ``patient`` are required. A missing column means: patient known, age and sex not known, no quality
-    flag, all samples valid, recorded at the profile's rate, in no fold. Every further column becomes a nullable boolean
-    label.
+    flag, all samples valid, recorded at the profile's rate, in no fold, beginning at an unknown time. Every further
+    column becomes a nullable boolean label.
     Raises ValueError for a required column that is missing and for a repeated record.
     """
     given = columns if isinstance(columns, pa.Table) else pa.table(dict(columns))
@@ -58,6 +58,7 @@ def _defaults(rows: int, profile: Profile, digests: NDArray[np.uint64] | None) -
         "source_samples": pa.array(np.full(rows, profile.samples, np.int32)),
         "digest": pa.nulls(rows, pa.uint64()) if digests is None else pa.array(digests),
         "fold": pa.nulls(rows, pa.int8()),
+        "begins": pa.nulls(rows, pa.float32()),
     }
 
 

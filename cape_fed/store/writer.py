@@ -32,7 +32,8 @@ def write_description(
     signals = np.load(files.signals, mmap_mode="r")
     if signals.shape != (len(table), *row_shape(profile)):
         raise ValueError(f"signals {signals.shape} for {len(table)} records of the profile {profile.name}")
-    pq.write_table(table, files.records, compression="zstd", row_group_size=ROW_GROUP)
+    with files.records.open("wb") as file:  # which says of a full disk what it is
+        pq.write_table(table, file, compression="zstd", row_group_size=ROW_GROUP)
     meta = StoreMeta(
         **provenance.model_dump(),
         cohort=cohort,
@@ -66,8 +67,21 @@ def publish(folder: Path, store: Path, *, overwrite: bool = False) -> None:
     shutil.rmtree(retired, ignore_errors=True)
 
 
+def require_text(store: Path) -> None:
+    """Raise InputError where the path is no UTF-8, which the libraries that write and read the table cannot take."""
+    try:
+        str(store).encode("utf-8")
+    except UnicodeEncodeError:
+        shown = str(store).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        raise InputError(f"'{shown}' is no UTF-8: choose another place for the store or rename the folder") from None
+
+
 def refuse_foreign(store: Path, *, overwrite: bool) -> None:
-    """Raise InputError where ``store`` is taken: by a store that may not be replaced, or by anything else."""
+    """Raise InputError where ``store`` is taken, by a store that may not be replaced or by anything else.
+
+    A name that is no UTF-8 is refused as well, see ``require_text``.
+    """
+    require_text(store)
     if not store.exists():
         return
     if not StoreFiles.of(store).meta.is_file() and not (store.is_dir() and not any(store.iterdir())):

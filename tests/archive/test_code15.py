@@ -124,8 +124,8 @@ def test_no_archive(tmp_path: Path) -> None:
 def test_zeros_inside_a_recording_stay() -> None:
     signal = np.zeros((12, 10), np.float32)
     signal[3, 2] = signal[5, 7] = 1
-    stripped, padded = strip_zeros(signal)
-    assert (stripped.shape, padded) == ((12, 6), True)
+    stripped, first, padded = strip_zeros(signal)
+    assert (stripped.shape, first, padded) == ((12, 6), 2, True)
     assert strip_zeros(np.zeros((12, 4), np.float32))[0].shape == (12, 4)
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cape_fed.archive.base import RawRecord, Reader, RecordError
+from cape_fed.archive.base import Notice, RawRecord, Reader, RecordError
 from cape_fed.archive.code15 import Code15
 from cape_fed.archive.comments import describe
 from cape_fed.archive.doctor import diagnose
@@ -83,6 +83,9 @@ def read_all(reader: Reader, root: Path, seconds: float | None = 10.5) -> dict[s
     refusal = ""
     try:
         for entry in reader.entries(root):
+            if isinstance(entry, Notice):
+                assert entry.code in CATALOGUE
+                continue
             try:
                 raws[entry.record] = reader.read(root, entry, seconds)
             except RecordError as error:

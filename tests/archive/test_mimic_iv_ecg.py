@@ -23,7 +23,7 @@ def archive(tmp_path: Path) -> Path:
         signal = counts(ecg(study % 7), 200)[[0, 1, 2, 3, 5, 4, *range(6, 12)]]
         signal[4, :3] = -32768
         write_wfdb(tmp_path / path, signal, names=MIMIC_ORDER, calibration="200.0(0)/mV")
-    (tmp_path / "record_list.csv").write_text("\n".join(lines))
+    (tmp_path / "record_list.csv").write_text("\n".join(lines) + "\n")
     return tmp_path
 
 

@@ -229,6 +229,7 @@ def test_all_columns_have_the_documented_types(tiny_store: TinyStore) -> None:
         "source_samples": "int32",
         "digest": "uint64",
         "fold": "int8",
+        "begins": "float",
         "AF": "bool",
         "LVH": "bool",
     }

@@ -1,0 +1,130 @@
+"""What is checked of recordings before an encoder sees them: shape, numbers, rate and unit, record by record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cape_fed.signal.leads import LEADS
+from cape_fed.signal.quality import amplitudes
+from cape_fed.signal.resample import FS_RANGE
+from cape_fed.signal.window import first_window
+
+MAX_MV = 200.0
+"""No ECG reaches this far from a lead's median: larger numbers are microvolts or raw ADC counts."""
+LARGEST_MV = 30.0
+"""No ECG has a range like this within a second in half of its leads."""
+SMALLEST_MV = 0.02
+"""No ECG stays below this range within a second in every lead, and none in volts reaches it."""
+
+
+def checked_rate(fs: Any) -> float:
+    """The sampling rate in Hz; raises ValueError where it is no number or none that an ECG has."""
+    if isinstance(fs, bool | np.bool_) or not isinstance(fs, int | float | np.integer | np.floating):
+        raise ValueError(f"expected the sampling rate fs as one number in Hz, got {_kind(fs)}")
+    try:
+        rate = float(fs)
+    except OverflowError:
+        rate = float("inf")
+    if not np.isfinite(rate) or rate <= 0:
+        raise ValueError(f"expected a sampling rate in Hz above 0, got {rate}")
+    if not FS_RANGE[0] <= rate <= FS_RANGE[1]:
+        raise ValueError(
+            f"expected a sampling rate between {FS_RANGE[0]:g} and {FS_RANGE[1]:g} Hz, got {rate:g}: is it in Hz?"
+        )
+    return rate
+
+
+def checked_recordings(ecg_mv: Any, fs: float) -> NDArray[Any]:
+    """One recording ``[12, n]`` or several ``[B, 12, n]`` as numbers, NaN where they are masked.
+
+    Raises ValueError that says what does not fit.
+    """
+    ecg = _as_array(ecg_mv)
+    if ecg.ndim not in (2, 3):
+        raise ValueError(f"expected [12, n] or [B, 12, n], got an array of shape {ecg.shape}")
+    if ecg.shape[-2] != len(LEADS):
+        hint = "; transpose it" if ecg.shape[-1] == len(LEADS) else ""
+        raise ValueError(f"expected {len(LEADS)} leads on the second last axis, got shape {ecg.shape}{hint}")
+    if ecg.ndim == 3 and not len(ecg):
+        raise ValueError("expected at least one record, got none")
+    if ecg.shape[-1] < fs:
+        raise ValueError(f"expected at least one second of signal, got {ecg.shape[-1]} samples at {fs:g} Hz")
+    return ecg
+
+
+def checked_window(record: NDArray[Any], fs: float, seconds: float, name: str) -> NDArray[np.float32]:
+    """The first ``seconds`` of ``[12, n]`` with enough signal in mV, NaN where a sample is not finite.
+
+    Raises ValueError where there is none or its size cannot be that of millivolts; ``name`` says which record it is.
+    """
+    values = record.astype(np.float64)
+    finite = np.isfinite(values)
+    if not finite.any():
+        raise ValueError(f"{name} has no finite sample")
+    known = values[finite.any(axis=1)]
+    known[~np.isfinite(known)] = np.nan
+    furthest = float(np.nanmax(np.abs(known - np.nanmedian(known, axis=1, keepdims=True))))
+    if furthest > MAX_MV:
+        raise ValueError(f"expected millivolts, {name} has values up to {furthest:.3g}: microvolts or ADC counts?")
+    values[~finite] = np.nan
+    start, stop = first_window(values.astype(np.float32), fs, seconds)
+    part = values[:, start:stop].astype(np.float32)
+    _check_size(part[np.isfinite(part).any(axis=1)], fs, name)
+    return part
+
+
+def _check_size(leads: NDArray[np.float32], fs: float, name: str) -> None:
+    ranges = amplitudes(leads, fs) if len(leads) else np.zeros(1)
+    if np.median(ranges) > LARGEST_MV:
+        raise ValueError(
+            f"expected millivolts, {name} has a range of {np.median(ranges):.3g} within a second: "
+            "microvolts or ADC counts?"
+        )
+    if ranges.max() < SMALLEST_MV:
+        raise ValueError(
+            f"expected millivolts, {name} has a range of {ranges.max():.2g} within a second in its largest lead: "
+            "volts, or no ECG?"
+        )
+
+
+def _as_array(ecg_mv: Any) -> NDArray[Any]:
+    """The input as an array of real numbers, NaN where it is masked."""
+    try:
+        if _is_masked(ecg_mv):
+            masked = np.ma.stack(list(ecg_mv)) if isinstance(ecg_mv, list | tuple) else ecg_mv
+            ecg = np.ma.filled(_numbers(masked).astype(np.float64), np.nan)
+        else:
+            ecg = _numbers(np.asarray(ecg_mv))
+    except (ValueError, TypeError, RuntimeError, AttributeError) as error:
+        if isinstance(error, _NoNumbersError):
+            raise ValueError(str(error)) from None
+        raise ValueError(
+            f"expected an array of numbers [12, n] or [B, 12, n], got {_kind(ecg_mv)} that makes none: recordings of "
+            f"different lengths are embedded one by one ({' '.join(str(error).split())[:100]})"
+        ) from None
+    return ecg
+
+
+class _NoNumbersError(ValueError):
+    """An array holds something else than real numbers."""
+
+
+def _numbers(ecg: Any) -> Any:
+    if ecg.dtype.kind not in "fiu":
+        raise _NoNumbersError(f"expected numbers in mV, got an array of {ecg.dtype}")
+    return ecg
+
+
+def _is_masked(ecg_mv: Any) -> bool:
+    if isinstance(ecg_mv, list | tuple):
+        return any(isinstance(record, np.ma.MaskedArray) for record in ecg_mv)
+    return isinstance(ecg_mv, np.ma.MaskedArray)
+
+
+def _kind(value: Any) -> str:
+    """What a value is, for a sentence."""
+    shape = getattr(value, "shape", None)
+    return type(value).__name__ if shape is None else f"{type(value).__name__} of shape {tuple(shape)}"
