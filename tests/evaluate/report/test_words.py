@@ -57,10 +57,10 @@ def test_a_reference_that_is_best_is_set_against_the_next() -> None:
 def test_methods_that_do_not_differ_are_said_not_to() -> None:
     (only,) = headline({"a": 0.84, "b": 0.83}, {("b", "a"): (-0.01, -0.03, 0.02)})
     assert only == (
-        "In cohorts that took no part in training, a and b are not told apart: mean AUROC over 2 tasks of "
+        "In cohorts that took no part in training, a and b do not differ significantly: mean AUROC over 2 tasks of "
         "0.840 (0.830–0.850) and 0.830 (0.820–0.840), on the same patients a difference of "
         "+0.010 (−0.020 to +0.030)."
     )
     gaps = {("b", "a"): (0.01, -0.03, 0.02), ("c", "a"): (0.02, -0.01, 0.03)}
     first = headline({"a": 0.80, "b": 0.81, "c": 0.82}, gaps)[0]
-    assert "c, the highest of 3 methods, and a are not told apart" in first
+    assert "c, the highest of 3 methods, and a do not differ significantly" in first
