@@ -15,10 +15,10 @@ def evaluate(
     overrides: Annotated[list[str], typer.Argument(help="data.train=[...] data.evaluate=[...] out=DIR")],
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json.")] = False,
 ) -> None:
-    """Evaluate an encoder on the cohorts it was trained on (ID) and on others (OOD), beside its baselines.
+    """Evaluate an encoder on the cohorts it was trained on (ID) and on others (OOD), with baselines.
 
     Writes results.json, predictions.parquet and report.html to DIR. The run's own splits are used where they are
-    found beside the bundle.
+    found in the directory of the bundle.
 
     Example: cape-fed evaluate runs/idb/bundle data.train=[stores/a,stores/b] data.evaluate=[stores/d] out=runs/idb
     """

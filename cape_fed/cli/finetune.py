@@ -15,7 +15,7 @@ def finetune(
     overrides: Annotated[list[str], typer.Argument(help="data.train=[...] data.evaluate=[...] out=DIR")],
     as_json: Annotated[bool, typer.Option("--json", help="Print results.json.")] = False,
 ) -> None:
-    """Train an encoder on with labels: a linear layer, all of it, or upper layers faster; from scratch beside it.
+    """Train an encoder further with labels: a linear layer, all of it, or upper layers faster; compared with scratch.
 
     With 1, 10 and 100 % of the labels of data.train; tested on its test patients and on data.evaluate (OOD). PTB-XL is
     split by its folds. Writes results.json, predictions.parquet and report.html to DIR; resume=true goes on.

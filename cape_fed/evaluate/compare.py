@@ -32,7 +32,7 @@ Runs = Mapping[str, tuple[Path, Results]]
 
 
 def compare_runs(dirs: Sequence[Path], out: Path, *, options: EvaluateOptions | None = None) -> Comparison:
-    """Set the methods of several evaluations beside each other, the first directory's being the reference.
+    """Compare the methods of several evaluations, that of the first directory being the reference.
 
     Baselines are those of the first directory. Every method is compared with the reference and with every baseline,
     on the same resamples, drawn as ``options`` say (by default as for the first directory). Raises InputError where a

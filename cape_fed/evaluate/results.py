@@ -129,7 +129,7 @@ class ArtefactProbe(_Part):
     n: int | None = None
     patients: int | None = None
     demographics: Estimate | None = None
-    """The same from age and sex alone."""
+    """Balanced accuracy from age and sex without the ECG."""
     neighbours: Estimate | None = None
     """By nearest neighbours instead of a linear model."""
     matched: Estimate | None = None
@@ -137,14 +137,14 @@ class ArtefactProbe(_Part):
     matched_neighbours: Estimate | None = None
     projection: Estimate | None = None
     """By the linear model from what the projection head makes of the embedding, mean over the sites' heads; null where
-    the run's heads are not beside the bundle."""
+    the run's heads are not in the directory of the bundle."""
     projection_neighbours: Estimate | None = None
     reason: str | None = None
     """Why there is no number."""
 
 
 class DeLong(Estimate):
-    """An AUROC's interval by DeLong, patients being clusters, beside the bootstrap's of the same cell."""
+    """An AUROC's interval by DeLong, patients being clusters, to compare with the bootstrap's of the cell."""
 
     cohort: str
     task: str
@@ -250,7 +250,7 @@ class BundleInfo(_Part):
 
 
 class Results(MethodResults):
-    """``results.json`` of an evaluation: one method beside its baselines."""
+    """``results.json`` of an evaluation: one method and its baselines."""
 
     format: Literal[1] = 1
     method: str

@@ -1,1 +1,1 @@
-"""Fine-tuning: an encoder trained on with labels, beside the same network trained from nothing."""
+"""Fine-tuning: an encoder trained further with labels, compared with the same network trained from random weights."""

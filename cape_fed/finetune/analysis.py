@@ -38,7 +38,7 @@ def analyse(
 ) -> tuple[list[Score], list[Gain]]:
     """Scores of every mode and share of labels, and gains over scratch, all on the same resamples of the patients.
 
-    With several repeats intervals are over seeds and patients, with one over patients alone.
+    Intervals are over seeds and patients where there are several repeats, and over patients where there is one.
     """
     resamples = make_resamples((block for blocks in predictions.values() for block in blocks), options)
     values: dict[Level, dict[Place, list[Sampled]]] = {}

@@ -39,8 +39,8 @@ class Classifier(nn.Module):
     def standardise(self, embeddings: Tensor) -> None:
         """Take centre and scale from embeddings ``[n, dim]``.
 
-        No scale is smaller than `LEAST_SPREAD` of what units have on average: one that is silent in the labelled
-        records would else shout in others. Where none varies they are left as they are.
+        No scale is smaller than `LEAST_SPREAD` of the average over units: a unit that hardly varies in the labelled
+        records could otherwise dominate in others. Where no unit varies, all scales are 1.
         """
         spread = embeddings.std(dim=0, correction=0)
         least = LEAST_SPREAD * spread.square().mean().sqrt()

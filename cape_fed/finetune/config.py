@@ -30,7 +30,7 @@ class FinetuneConfig(Section):
     fractions: tuple[Fraction, ...] = Field(
         default=(0.01, 0.1, 1.0), min_length=1, description="shares of the train patients whose labels are used"
     )
-    repeats: int = Field(default=3, gt=0, description="seeds: other patients, batches and fresh weights in each")
+    repeats: int = Field(default=3, gt=0, description="seeds; each draws other patients, batches and initial weights")
     steps: int = Field(default=400, gt=0, description="optimiser steps, whatever the share of labels")
     batch: int = Field(default=64, gt=0, description="records a step")
     check_every: int = Field(default=20, gt=0, description="steps between looks at the validation patients")

@@ -13,7 +13,7 @@ from cape_fed.store.split import Split, split_by_fold, split_patients
 from cape_fed.store.store import Store
 
 VALID_FOLD, TEST_FOLD = 9, 10
-"""As PTB-XL recommends: humans looked at every record of these two (Wagner et al. 2020)."""
+"""As PTB-XL recommends: every record of these two was validated by humans (Wagner et al. 2020)."""
 
 
 def divide(

@@ -29,7 +29,7 @@ Overrides = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 
 
 class TrialKeys(Section):
-    """Keys that a study knows beside those of the configuration."""
+    """Keys that a study has in addition to those of the configuration."""
 
     pretraining: Pretraining = "central"
     budget: Literal["epochs", "steps"] = Field(

@@ -87,7 +87,7 @@ def finite(measures: Measures) -> Iterator[tuple[str, Sampled]]:
 def probe_artefact(
     artefact: str, method: Representation, stores: Sequence[Store], split: SplitConfig, options: EvaluateOptions
 ) -> Measures:
-    """How well cohorts that differ in one artefact are told apart: whether the encoder carries it."""
+    """How well the cohort is named where cohorts differ in one artefact: whether the encoder carries it."""
     cohorts = make_cohorts(stores, [], split_stores(stores, split), [])
     features = method.embed_cohorts(cohorts)
     found = cohort_accuracies(cohorts, features, options)

@@ -45,7 +45,7 @@ class Trial(Section):
     keys: TrialKeys
     subset: SubsetConfig | None = None
     level: str | None = Field(default=None, description="the subset's level")
-    artefacts: dict[str, Sites] = Field(default={}, description="cohorts on which each artefact is looked for")
+    artefacts: dict[str, Sites] = Field(default={}, description="cohorts on which each artefact is probed")
 
     @property
     def name(self) -> str:
@@ -107,7 +107,7 @@ def _levels(question: Question) -> dict[str, Sequence[str]]:
 def _place(
     name: str, question: Question, level: str, values: Mapping[str, Sequence[str]], out: Path, planted: Planted
 ) -> Iterator[PlannedTrial]:
-    """One trial for each combination of what is swept; what is swept beside the seed makes the panels."""
+    """One trial for each combination of what is swept; what is swept in addition to the seed makes the panels."""
     panels = [key for key, several in values.items() if len(several) > 1 and key != SEED]
     for combination in product(*values.values()):
         chosen = dict(zip(values, combination, strict=True))

@@ -68,11 +68,11 @@ class Answer(_Part):
     reference: str
     panels: list[Panel]
     carried: dict[str, list[Contrast]] = {}
-    """Level → how much better cohorts are told apart that differ in an artefact than cohorts that differ in nothing."""
+    """Level → how much better the cohort is named where cohorts differ in an artefact than where in nothing."""
 
     @property
     def artefacts(self) -> list[str]:
-        """Artefacts that were looked for, in the order in which they were planted."""
+        """Artefacts that were probed, in the order in which they were planted."""
         return list(dict.fromkeys(contrast.level for found in self.carried.values() for contrast in found))
 
 

@@ -135,7 +135,7 @@ def _draw(
 
 
 def _round(exact: NDArray[np.float64], total: int, owed: NDArray[np.float64] | float = 0.0) -> NDArray[np.int64]:
-    """Whole numbers beside ``exact``, below or above it, that sum to ``total``; the largest remainders go up.
+    """``exact`` rounded down or up to whole numbers that sum to ``total``; the largest remainders go up.
 
     ``owed`` is added to the remainders.
     """

@@ -27,7 +27,7 @@ UNTRAINED = ("untrained", "demographics")
 
 
 def pretrain_trial(trial: Trial, directory: Path) -> list[RunDirectory]:
-    """Train what the trial asks for below ``directory``: one run, or one a cohort where each trains alone.
+    """Train what the trial asks for below ``directory``: one run, or one run a cohort where each trains by itself.
 
     Nothing for a method that is not trained. A run that was interrupted goes on.
     """

@@ -42,7 +42,7 @@ _POINTS, _DRAWS, _SAMPLE, _RUNS = "measures.json", "draws.npz", "sample.npy", "r
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial came to."""
+    """What a trial gave."""
 
     measures: Measures
     sample: NDArray[np.float32]
@@ -52,7 +52,7 @@ class Outcome:
 
 
 def write_trial(directory: Path, trial: Trial) -> None:
-    """Lay a trial down, to be run from its directory alone."""
+    """Write a trial into its directory, from which it can be run."""
     with atomic_file(directory / TRIAL_FILE) as partial_file:
         partial_file.write_text(trial.model_dump_json(indent=1) + "\n")
 

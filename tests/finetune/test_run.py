@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from cape_fed import jobs
 from cape_fed.cli.main import run
-from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 from cape_fed.evaluate.files.predictions import read_predictions
 from cape_fed.evaluate.targets import registry
@@ -20,30 +18,13 @@ from cape_fed.finetune.results import FinetuneResults
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.embed import embed_store
-from cape_fed.release.seen import split_of_run
-from cape_fed.store.counts import count_store
-from cape_fed.store.split import save_split, split_patients
+from cape_fed.release.provenance import Provenance
+from cape_fed.store.split import split_patients
 from cape_fed.store.store import Store
 from tests.finetune.conftest import QUICK, SMALL, Configure, MakeLabelled
+from tests.finetune.runs import outputs_of, same, tune
 
 pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-def tune(bundle: Path, config: RunConfig) -> FinetuneResults:
-    return jobs.finetune(bundle, config, lambda done, total, line: None)
-
-
-def outputs_of(out: Path) -> dict[str, np.ndarray]:
-    found = {}
-    for path in sorted(out.glob("cells/*/outputs.npz")):
-        with np.load(path) as stored:
-            found |= {f"{path.parent.name}/{cohort}": stored[cohort] for cohort in stored.files}
-    return found
-
-
-def same(one: Path, other: Path) -> bool:
-    first, second = outputs_of(one), outputs_of(other)
-    return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
 
 
 def test_writes_numbers_predictions_and_report(bundle: Path, make_labelled: MakeLabelled, configure: Configure) -> None:
@@ -155,7 +136,7 @@ def test_another_bundle_is_not_resumed_with(bundle: Path, make_labelled: MakeLab
     store = make_labelled("a", 1)
     tune(bundle, configure())
     other = bundle.parent / "other"
-    write_bundle(other, build_encoder(SMALL, 1), store.profile, {"cohorts": {}})
+    write_bundle(other, build_encoder(SMALL, 1), store.profile, Provenance())
     with pytest.raises(InputError, match="bundle differ"):
         tune(other, configure("resume=true"))
 
@@ -173,66 +154,6 @@ def test_nor_with_another_store_or_a_damaged_cell(
     make_labelled("a", 2)
     with pytest.raises(InputError, match="stores differ"):
         tune(bundle, configure("resume=true"))
-
-
-def test_folds_where_the_archive_recommends_them(
-    bundle: Path, make_labelled: MakeLabelled, configure: Configure
-) -> None:
-    fold = fold_of(make_labelled("b", 1))
-    store = make_labelled("a", 1, fold=fold)
-    results = tune(bundle, configure("finetune.fractions=[1.0]"))
-    cohort = results.cohorts["a"]
-    assert (cohort.train, cohort.valid, cohort.test) == (48, 6, 6)
-    assert "folds: 9 validation, 10 test" in cohort.split
-    for block in read_predictions(configure().out / "predictions.parquet"):
-        assert set(np.array(fold)[block.rows]) == {10}
-    by_patient = tune(bundle, configure("finetune.split=patients", "finetune.fractions=[1.0]", out="seeded"))
-    assert by_patient.cohorts["a"].test == len(np.unique(store.patients[split_patients(store, 0).test]))
-
-
-def fold_of(store: Store) -> list[int]:
-    """Ten folds of equally many patients."""
-    return (1 + store.patients % 10).tolist()
-
-
-def test_nobody_is_tested_whom_the_encoder_has_seen(
-    tmp_path: Path, make_labelled: MakeLabelled, configure: Configure
-) -> None:
-    """The encoder was pretrained on the cohort: its own split counts, whatever the folds and the seed say."""
-    fold = fold_of(make_labelled("b", 1))
-    store = make_labelled("a", 1, fold=fold)
-    path = tmp_path / "run" / "bundle"
-    write_bundle(path, build_encoder(SMALL, 0), store.profile, {"cohorts": {"a": count_store(store)}})
-    kept = split_patients(store, 5, (0.5, 0.25, 0.25))
-    save_split(tmp_path / "run" / "splits" / "a.parquet", store, kept)
-    results = tune(path, configure("finetune.fractions=[1.0]"))
-    assert results.cohorts["a"].split == "as in pretraining, which had this cohort"
-    for block in read_predictions(configure().out / "predictions.parquet"):
-        assert np.isin(block.rows, kept.test).all()
-    with pytest.raises(InputError, match="was pretrained on a"):
-        tune(path, configure("finetune.split=folds", out="by-fold"))
-    other = make_labelled("o", 2)
-    seen = [f"data.train=[{other.path}]", f"data.evaluate=[{store.path}]"]
-    with pytest.raises(InputError, match="was trained on a: not OOD"):
-        tune(path, configure(*seen, out="as-ood"))
-
-
-def test_a_kept_classifier_says_what_was_tested(
-    bundle: Path, make_labelled: MakeLabelled, configure: Configure, tmp_path: Path
-) -> None:
-    store = make_labelled("a", 1, fold=fold_of(make_labelled("b", 1)))
-    results = tune(bundle, configure("finetune.save=true", "finetune.fractions=[1.0]"))
-    kept = configure().out / "cells" / "full-1-0"
-    encoder = load_encoder(kept / "bundle")
-    with safe_open(kept / "head.safetensors", "np") as file:
-        assert json.loads(file.metadata()["tasks"]) == results.tasks
-        weight, bias = file.get_tensor("weight"), file.get_tensor("bias")
-    tested = np.flatnonzero(store.folds == 10)
-    logits = embed_store(encoder, store, tested) @ weight.T + bias
-    assert np.allclose(logits, outputs_of(configure().out)["full-1-0/a"], atol=1e-4)
-    # An evaluation takes it for trained on the cohort, and tests the same patients.
-    assert encoder.provenance.cohorts == {"a": count_store(store)}
-    assert split_of_run(kept / "bundle", encoder, store).test.tolist() == tested.tolist()
 
 
 def test_age_is_learnt_in_years(bundle: Path, make_labelled: MakeLabelled, configure: Configure) -> None:

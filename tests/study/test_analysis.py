@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from cape_fed.evaluate.statistics.bootstrap import Sampled
 from cape_fed.evaluate.statistics.effects import effect, holm
 from cape_fed.study.analysis import answer, judge
 from cape_fed.study.config import Claim, StudyConfig
-from cape_fed.study.plan import PlannedTrial, Sites, make_plan
+from cape_fed.study.plan import PlannedTrial, make_plan
 from cape_fed.study.report.words import unmeasured_text
 from cape_fed.study.results import Answer, Contrast, Panel, StudyResults, Value
-from cape_fed.study.trial import Outcome
+from tests.study.outcomes import outcomes
 
 MEASURE = "auroc/ood"
 DATA = ["data.train=[a]", "data.evaluate=[o]"]
-PLANTED = {name: Sites(train=(Path(name),)) for name in ("none", "padding", "gain")}
-
-Measured = Callable[[PlannedTrial], dict[str, float]]
-
-
-def outcomes(plan: Iterable[PlannedTrial], measured: Measured) -> dict[str, Outcome]:
-    """An outcome for each cell, with patients' noise of its own around what ``measured`` gives."""
-    found = {}
-    for planned in plan:
-        rng = np.random.default_rng(int(planned.trial.name, 16) % 2**32)
-        measures = {name: Sampled(value, value + rng.normal(0, 0.003, 50)) for name, value in measured(planned).items()}
-        sample = rng.normal(size=(20, 4)).astype(np.float32)
-        found[planned.trial.name] = Outcome(measures, sample, {"seconds": 1.0})
-    return found
 
 
 def two_questions() -> StudyConfig:
@@ -96,54 +79,6 @@ def test_what_failed_is_left_out_in_pairs() -> None:
     assert len(panel.contrasts[MEASURE][0].seeds) == 3
     none = answer(study, plan, {}, {})["rate"]
     assert none.panels == []
-
-
-def artefacts(kind: str) -> StudyConfig:
-    across = "planted=none,padding,gain" if kind == "one at a time" else "planted=all"
-    question = {
-        "title": "Which?",
-        "reference": "random",
-        "across": across,
-        "levels": {"random": "batching=random", "idb": "batching=idb"},
-        "artefacts": kind,
-    }
-    settings = ["experiment=study", "seed=range(4)"]
-    return StudyConfig.model_validate({"title": "A", "settings": settings, "questions": {"which": question}})
-
-
-STRENGTH = {("random", "padding"): 0.4, ("idb", "padding"): 0.1, ("idb", "gain"): 0.001}
-
-
-def test_artefacts_one_at_a_time_are_against_the_control_of_the_same_method() -> None:
-    study = artefacts("one at a time")
-    plan = make_plan(study, [], Path("out"), PLANTED)
-
-    def significant(planned: PlannedTrial) -> dict[str, float]:
-        carried = STRENGTH.get((planned.level, planned.trial.keys.planted or ""), 0.0)
-        return {"probe/linear": (0.6 if planned.level == "idb" else 0.3) + carried + 0.01 * planned.seed}
-
-    check_carried(answer(study, plan, outcomes(plan, significant), {})["which"])
-
-
-def test_artefacts_together_are_against_the_control_of_the_same_encoder() -> None:
-    study = artefacts("together")
-    plan = make_plan(study, [], Path("out"), {**PLANTED, "all": Sites(train=(Path("all"),))})
-    assert all(planned.trial.artefacts.keys() == {*PLANTED, "all"} for planned in plan)
-
-    def significant(planned: PlannedTrial) -> dict[str, float]:
-        base = (0.6 if planned.level == "idb" else 0.3) + 0.01 * planned.seed
-        return {f"artefact/{name}": base + STRENGTH.get((planned.level, name), 0.0) for name in PLANTED}
-
-    check_carried(answer(study, plan, outcomes(plan, significant), {})["which"])
-
-
-def check_carried(found: Answer) -> None:
-    assert found.artefacts == ["padding", "gain"]
-    points = {level: {c.level: round(c.point, 3) for c in contrasts} for level, contrasts in found.carried.items()}
-    assert points == {"random": {"padding": 0.4, "gain": 0.0}, "idb": {"padding": 0.1, "gain": 0.001}}
-    contrasts = [c for several in found.carried.values() for c in several]
-    assert [c.p_holm for c in contrasts] == pytest.approx(holm([c.p or 0.0 for c in contrasts]))
-    assert [c.significant for c in contrasts] == [True, False, True, False]
 
 
 def claim(*, higher: bool = True) -> Claim:

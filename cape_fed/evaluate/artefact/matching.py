@@ -21,7 +21,8 @@ def match(stores: Sequence[Store], rows: Sequence[Rows], seed: int, purpose: str
     """As many of the ``rows`` of every store in each stratum of age (ten years), sex and illness, drawn by the seed.
 
     Ill is a record that is positive for any of the illnesses that all stores annotate. A record with an unknown age or
-    sex, or not annotated for any of these illnesses, is in no stratum; without such illnesses, age and sex match alone.
+    sex, or not annotated for any of these illnesses, is in no stratum; where there are no such illnesses,
+    records match by age and sex.
     """
     shared = set.intersection(*(set(store.label_names) for store in stores)) - WELL
     strata = [_strata(store, own, sorted(shared)) for store, own in zip(stores, rows, strict=True)]

@@ -39,7 +39,7 @@ def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
 def read_predictions(path: Path) -> list[Prediction]:
     """Read all blocks; raises InputError where the file is missing or not such a table."""
     if not path.is_file():
-        raise InputError(f"{path} is missing: a comparison needs it beside the results, evaluate again")
+        raise InputError(f"{path} is missing: a comparison needs it in addition to the results; evaluate again")
     try:
         file = pq.ParquetFile(path)
         return [_from_table(file.read_row_group(group)) for group in range(file.num_row_groups)]

@@ -1,4 +1,4 @@
-"""Embeddings of a few records, kept beside an evaluation to set one encoder beside another. They stay with the run."""
+"""Embeddings of a sample of records, by which encoders are compared later. They stay with the run."""
 
 from __future__ import annotations
 

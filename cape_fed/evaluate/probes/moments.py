@@ -64,11 +64,11 @@ class Moments:
         )
 
     def columns(self, keep: NDArray[np.intp]) -> Moments:
-        """The same records with only the features in ``keep``."""
+        """Moments of these records with only the features in ``keep``."""
         return Moments(self.n, self.x[keep], self.xx[np.ix_(keep, keep)], self.xy[keep], self.y, self.yy)
 
     def target(self, index: int) -> Moments:
-        """The same records with one target, K = 1."""
+        """Moments of these records with one target, K = 1."""
         one = slice(index, index + 1)
         return Moments(self.n, self.x, self.xx, self.xy[:, one], self.y[one], self.yy[one])
 

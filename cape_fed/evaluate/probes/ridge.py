@@ -63,9 +63,9 @@ def fit_ridge(moments: Moments, penalties: Sequence[float]) -> list[LinearProbe]
 def inverse_spread(moments: Moments) -> NDArray[np.float64]:
     """One over the standard deviation of each feature ``[D]``, 0 for constant ones.
 
-    None is taken for smaller than a hundredth of what features have on average: a unit of an encoder that is silent but
-    for one record would else be blown up until a second record that wakes it, perhaps in another hospital, outweighs
-    everything else.
+    No feature is given a standard deviation below a hundredth of the average over features. Without that bound, a unit
+    of an encoder that is constant but for one record would be scaled up so much that a second such record, perhaps in
+    another hospital, would outweigh everything else.
     """
     mean_square = np.diag(moments.xx) / moments.n
     variance = mean_square - (moments.x / moments.n) ** 2

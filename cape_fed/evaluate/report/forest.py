@@ -60,7 +60,7 @@ def difference_forest(view: View, metric: str) -> str | None:
 
 @mpl.rc_context(RC)
 def task_forest(view: View) -> str | None:
-    """Every yes-or-no task over ID and over OOD cohorts, the methods beside each other, as SVG."""
+    """Every yes-or-no task over ID and over OOD cohorts, the methods next to each other, as SVG."""
     tasks = [task for task in view.tasks if any(t.metric == "auroc" for t in _sides(view, task))]
     scopes = [scope for scope in ("id", "ood") if any(info.role == scope for info in view.cohorts.values())]
     if not tasks:

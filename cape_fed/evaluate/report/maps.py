@@ -47,7 +47,7 @@ def draw_map(cohorts: Sequence[EvaluatedCohort], features: Features, out: Path, 
 
 
 def _sample(cohorts: Sequence[EvaluatedCohort], features: Features, options: EvaluateOptions) -> _Sample | None:
-    """The same number of evaluated records of each cohort (fewer where it has fewer), placed by PCA and t-SNE."""
+    """As many evaluated records of each cohort (or all, if it has fewer), with their places by PCA and t-SNE."""
     share = options.map_records // len(cohorts)
     rows = []
     for cohort in cohorts:

@@ -65,7 +65,7 @@ def _verdict_scope(view: View) -> str:
 
 
 def _verdict(view: View) -> Iterator[str]:
-    """Which method has the highest mean, and whether it is told apart from the reference.
+    """Which method has the highest mean, and whether it differs significantly from the reference.
 
     Where the reference itself is highest, from the next one.
     """
@@ -82,12 +82,13 @@ def _verdict(view: View) -> Iterator[str]:
         return
     where = "In cohorts that took no part in training" if scope == "ood" else "In test patients of the training cohorts"
     mean, over = _over(summaries[best])
-    if _told_apart(entry):
+    if _is_significant(entry):
         yield f"{where}, {best} has the highest {mean} {over}, {_value(reached[best])}: {_gap(entry, other)}."
     else:
         highest = f", the highest of {len(ranked)} methods," if len(ranked) > 2 else ""
         yield (
-            f"{where}, {best}{highest} and {other} are not told apart: {mean} {over} of {_value(reached[best])} and "
+            f"{where}, {best}{highest} and {other} do not differ significantly: {mean} {over} of "
+            f"{_value(reached[best])} and "
             f"{_value(reached[other])}, on the same patients a difference of "
             f"{number(entry.point, 'auroc', sign=True)} ({interval(entry, sign=True)})."
         )
@@ -126,8 +127,8 @@ def _difference(view: View, method: str, reference: str, scopes: Sequence[str]) 
     if found:
         (leading, gap), *others = found.items()
         rest = [f"{_IN[scope]} {number(entry.point, 'auroc', sign=True)}" for scope, entry in others]
-        beside = f"; {', '.join(rest)}" if rest else ""
-        yield f"{_IN[leading]}, on the same patients, {method} is {_gap(gap, reference)}{beside}."
+        others_text = f"; {', '.join(rest)}" if rest else ""
+        yield f"{_IN[leading]}, on the same patients, {method} is {_gap(gap, reference)}{others_text}."
 
 
 def _over(summary: Summary) -> tuple[str, str]:
@@ -137,15 +138,16 @@ def _over(summary: Summary) -> tuple[str, str]:
     return "mean AUROC", f"over {len(summary.tasks)} tasks"
 
 
-def _told_apart(entry: Difference) -> bool:
+def _is_significant(entry: Difference) -> bool:
     return not (entry.low or 0.0) <= 0 <= (entry.high or 0.0)
 
 
 def _gap(entry: Difference, reference: str) -> str:
     """``0.046 (0.030–0.061) above X``, or that the interval leaves both signs open."""
     point, low, high = entry.point or 0.0, entry.low or 0.0, entry.high or 0.0
-    if not _told_apart(entry):
-        return f"not told apart from {reference} ({number(point, 'auroc', sign=True)}, {interval(entry, sign=True)})"
+    if not _is_significant(entry):
+        gap = f"{number(point, 'auroc', sign=True)}, {interval(entry, sign=True)}"
+        return f"not significantly different from {reference} ({gap})"
     near, far = sorted((abs(low), abs(high)))
     side = "above" if point > 0 else "below"
     return f"{number(abs(point), 'auroc')} ({number(near, 'auroc')}–{number(far, 'auroc')}) {side} {reference}"
@@ -158,8 +160,8 @@ def _artefacts(view: View) -> Iterator[str]:
         return
     shares = [f"{probe.point:.0%} from {name}" for name, probe in known.items()]
     probe = next(iter(known.values()))
-    beside = probe.demographics.point if probe.demographics else None
-    demographics = f", and age and sex alone give {beside:.0%}" if beside is not None else ""
+    share = probe.demographics.point if probe.demographics else None
+    demographics = f", and age and sex alone give {share:.0%}" if share is not None else ""
     yield (
         f"How often a linear model names the cohort of a recording: {', '.join(shares)}; "
         f"chance is {probe.chance:.0%}{demographics}. Less is better."

@@ -43,7 +43,8 @@ def score_subgroups(
     """The first metric of every transfer prediction in each subgroup with enough patients, and the gaps between them.
 
     A gap is the best subgroup minus the worst, found anew in every resample; there is one where two subgroups have a
-    number. Sex is not looked at by sex, nor age by age. On the resamples of the cells that they are parts of.
+    number. Sex is not broken down by sex, nor age by age. The resamples are those of the cells that subgroups are
+    parts of.
     """
     named = {cohort.name: groups_of(cohort.store) for cohort in cohorts}
     parts: dict[str, dict[_Place, Prediction]] = {}

@@ -71,7 +71,7 @@ def ranking_strata(target: Vector, patients: NDArray[np.int64], weights: Vector)
 
 
 def regression_strata(target: Vector, patients: NDArray[np.int64], weights: Vector) -> dict[str, Vector]:
-    """The same for regression: records for the mean absolute error, the spread around their own mean for R²."""
+    """`ranking_strata` for regression: records for the mean absolute error, spread around the cohort's mean for R²."""
     centred = target - target.mean()
     terms = (np.ones_like(centred), centred, centred**2)
     n, first, second = (np.bincount(patients, term, minlength=len(weights)) @ weights for term in terms)

@@ -17,8 +17,8 @@ def linear_cka(one: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     if len(one) != len(other) or len(one) < 4:
         raise ValueError(f"{len(one)} and {len(other)} rows do not pair, or are too few")
     x, y = (_prepared(features) for features in (one, other))
-    together, alone, beside = _hsic(x, y), _hsic(x, x), _hsic(y, y)
-    return together / np.sqrt(alone * beside) if alone > 0 and beside > 0 else float("nan")
+    across, within_x, within_y = _hsic(x, y), _hsic(x, x), _hsic(y, y)
+    return across / np.sqrt(within_x * within_y) if within_x > 0 and within_y > 0 else float("nan")
 
 
 def _prepared(features: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -30,8 +30,8 @@ def _prepared(features: NDArray[np.floating]) -> NDArray[np.float64]:
 def _hsic(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
     """Unbiased HSIC of the kernels ``x xᵀ`` and ``y yᵀ`` with empty diagonals."""
     n = len(x)
-    own_x, own_y = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
-    rows_x, rows_y = x @ x.sum(axis=0) - own_x, y @ y.sum(axis=0) - own_y
-    product = np.square(x.T @ y).sum() - own_x @ own_y
+    square_x, square_y = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
+    rows_x, rows_y = x @ x.sum(axis=0) - square_x, y @ y.sum(axis=0) - square_y
+    product = np.square(x.T @ y).sum() - square_x @ square_y
     sums = rows_x.sum() * rows_y.sum() / ((n - 1) * (n - 2))
     return float((product + sums - 2 * (rows_x @ rows_y) / (n - 2)) / (n * (n - 3)))

@@ -14,7 +14,7 @@ from cape_fed.report.style import GREYS, MARKERS, PALETTE, RC, new_figure, to_sv
 _MARGIN = 1.4
 """Factor from the smallest and the largest share to the ends of the axis."""
 _APART = 1.05
-"""Factor between the places of two modes on the axis of shares, so that their intervals stand beside each other."""
+"""Factor between the places of two modes on the axis of shares, so that their intervals do not overlap."""
 
 
 @mpl.rc_context(RC)

@@ -83,7 +83,7 @@ def _sentence(results: FinetuneResults, fraction: float) -> Iterator[str]:
 
 def _gap(gain: Gain) -> str:
     if gain.p is None or gain.p >= 0.05:
-        return f"not told apart from training from scratch: {_numbers(gain)}"
+        return f"not significantly different from training from scratch: {_numbers(gain)}"
     better = ((gain.point or 0.0) > 0) == HIGHER_IS_BETTER[gain.metric]
     return f"{'better' if better else 'worse'} than training from scratch: {_numbers(gain)}"
 

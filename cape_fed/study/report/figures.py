@@ -16,7 +16,7 @@ _ROW = 0.3
 """Height of a level, in hundreds of pixels."""
 
 
-def level_figure(answer: Answer, shown: Sequence[str], beside: Sequence[str]) -> str | None:
+def level_figure(answer: Answer, shown: Sequence[str], uncompared: Sequence[str]) -> str | None:
     """Every level of every panel as a row: small points are seeds, the large one their mean with its interval."""
     measures = [measure for measure in shown if any(measure in _measures(panel) for panel in answer.panels)]
     if not measures:
@@ -27,7 +27,7 @@ def level_figure(answer: Answer, shown: Sequence[str], beside: Sequence[str]) ->
         columns = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
         places = _places(answer.panels)
         for axes, measure in zip(columns, measures, strict=True):
-            _draw_measure(axes, answer, measure, places, beside)
+            _draw_measure(axes, answer, measure, places, uncompared)
         columns[0].set_yticks(list(places.values()), [level for _, level in places], color=INK)
         columns[0].set_ylim(max(places.values()) + 0.6, -0.9)
         _name_panels(columns[0], answer.panels, places)
@@ -35,7 +35,7 @@ def level_figure(answer: Answer, shown: Sequence[str], beside: Sequence[str]) ->
 
 
 def artefact_figure(answer: Answer) -> str | None:
-    """A map of methods by artefacts: how much better than cohorts that differ in nothing they are told apart."""
+    """A map of methods by artefacts: how much better the cohort is named than where cohorts differ in nothing."""
     if not answer.carried:
         return None
     table = {level: {c.level: c for c in found} for level, found in answer.carried.items()}
@@ -69,12 +69,12 @@ def _write_cell(axes: Axes, column: int, row: int, contrast: Contrast, bound: fl
 
 
 def _draw_measure(
-    axes: Axes, answer: Answer, measure: str, places: dict[tuple[str, str], float], beside: Sequence[str]
+    axes: Axes, answer: Answer, measure: str, places: dict[tuple[str, str], float], uncompared: Sequence[str]
 ) -> None:
     for panel in answer.panels:
         reference = panel.levels.get(answer.reference, {}).get(measure)
         for index, (level, values) in enumerate(panel.levels.items()):
-            if measure in values and level not in beside:
+            if measure in values and level not in uncompared:
                 _draw_value(axes, values[measure], places[panel.name, level], PALETTE[index % len(PALETTE)])
         if reference is not None:
             rows = [places[panel.name, level] for level in panel.levels]
@@ -84,9 +84,9 @@ def _draw_measure(
     low, high = axes.dataLim.intervalx
     axes.set_xlim(low - 0.35 * (high - low), high + 0.35 * (high - low))
     for panel in answer.panels:
-        for level in beside:
+        for level in uncompared:
             if measure in panel.levels.get(level, {}):
-                _draw_beside(axes, panel.levels[level][measure], places[panel.name, level], measure)
+                _draw_uncompared(axes, panel.levels[level][measure], places[panel.name, level], measure)
     axes.set_title(measure_name(measure).replace(", ", "\n", 1), fontsize=9)
     axes.locator_params(axis="x", nbins=4)
     plain_axes(axes)
@@ -99,7 +99,7 @@ def _draw_value(axes: Axes, value: Value, row: float, colour: str) -> None:
     axes.plot(value.point, row, "o", color=colour, markersize=5.5)
 
 
-def _draw_beside(axes: Axes, value: Value, row: float, measure: str) -> None:
+def _draw_uncompared(axes: Axes, value: Value, row: float, measure: str) -> None:
     """In grey; what lies far outside is named at the edge, so that it does not squeeze what is compared."""
     low, high = axes.get_xlim()
     if low <= value.point <= high:

@@ -33,19 +33,19 @@ def _lines(results: StudyResults) -> Iterator[str]:
 
 
 def _panel(panel: Panel, reference: str, measures: Sequence[str]) -> Iterator[str]:
-    """A row a level: the mean over seeds with its interval, and beside it the corrected p of the difference."""
+    """A row a level: the mean over seeds, then the difference from the reference with its corrected p."""
     known = [measure for measure in measures if any(measure in values for values in panel.levels.values())]
     yield f"| level | {' | '.join(measure_name(measure) for measure in known)} |"
     yield "|---" * (len(known) + 1) + "|"
     for level, values in panel.levels.items():
         cells = [
-            f"{number(values[m].point, m)} ({interval(values[m], m)}){_beside(panel, level, m)}" if m in values else "–"
+            f"{number(values[m].point, m)} ({interval(values[m], m)}){_gap(panel, level, m)}" if m in values else "–"
             for m in known
         ]
         yield f"| {level}{' (reference)' if level == reference else ''} | {' | '.join(cells)} |"
 
 
-def _beside(panel: Panel, level: str, measure: str) -> str:
+def _gap(panel: Panel, level: str, measure: str) -> str:
     """The difference from the reference, where there is one."""
     for contrast in panel.contrasts.get(measure, []):
         if contrast.level == level:
@@ -55,7 +55,7 @@ def _beside(panel: Panel, level: str, measure: str) -> str:
 
 
 def _carried(answer: Answer) -> Iterator[str]:
-    yield f"\n| cohorts told apart, above control | {' | '.join(answer.artefacts)} |"
+    yield f"\n| cohort named, above control | {' | '.join(answer.artefacts)} |"
     yield "|---" * (len(answer.artefacts) + 1) + "|"
     for level, found in answer.carried.items():
         by_artefact = {contrast.level: contrast for contrast in found}

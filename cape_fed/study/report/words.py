@@ -11,11 +11,11 @@ from cape_fed.study.results import SIGNIFICANT, Answer, Contrast, Panel, Value, 
 _SCOPES = {"id": "ID", "ood": "OOD", "worst": "worst cohort", "within": "OOD, own probe"}
 _METRICS = {"auroc": "AUROC", "auprc": "AUPRC", "mae": "age error, years", "r2": "age R²"}
 _NAMES = {
-    "probe/linear": "cohort told apart",
-    "probe/neighbours": "cohort told apart, neighbours",
-    "probe/matched": "cohort told apart, matched",
-    "probe/matched_neighbours": "cohort told apart, matched, neighbours",
-    "projection/linear": "cohort told apart, projection",
+    "probe/linear": "cohort named",
+    "probe/neighbours": "cohort named, neighbours",
+    "probe/matched": "cohort named, matched",
+    "probe/matched_neighbours": "cohort named, matched, neighbours",
+    "projection/linear": "cohort named, projection",
     "fact/drift": "client drift",
     "fact/cosine": "cosine of updates",
     "fact/cka": "CKA to the reference",
@@ -77,17 +77,17 @@ def unmeasured_text(claim: Claim) -> str:
 
 
 def _sentence(panel: Panel, reference: str) -> str:
-    apart: list[str] = []
-    alone: list[str] = []
+    corrected: list[str] = []
+    uncorrected: list[str] = []
     for contrast in panel.contrasts[HEADLINE]:
         if contrast.significant:
-            apart.append(_gap(contrast))
+            corrected.append(_gap(contrast))
         elif contrast.p is not None and contrast.p < SIGNIFICANT:
-            alone.append(_gap(contrast))
+            uncorrected.append(_gap(contrast))
     base = number(panel.levels[reference][HEADLINE].point, HEADLINE)
     start = f"{panel.name}: against" if panel.name else "Against"
-    significant = "; ".join(apart) or "no level is told apart after correction"
-    rest = f". By its own interval alone, without correction: {'; '.join(alone)}" if alone else ""
+    significant = "; ".join(corrected) or "no level differs significantly after correction"
+    rest = f". Significant without correction only: {'; '.join(uncorrected)}" if uncorrected else ""
     return f"{start} {reference} (OOD AUROC {base}), {significant}{rest}."
 
 

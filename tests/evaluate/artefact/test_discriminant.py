@@ -49,7 +49,7 @@ def test_units_of_features_do_not_matter_within_two_orders_of_magnitude() -> Non
     np.testing.assert_allclose(scaled.scores(groups[0] * units), plain.scores(groups[0]), rtol=1e-6, atol=1e-8)
 
 
-def test_constant_features_take_no_part_and_constant_classes_are_told_apart() -> None:
+def test_constant_features_take_no_part_and_constant_classes_are_distinguished() -> None:
     everywhere = [np.full((5, 2), 3.0) for _ in range(3)]
     (nothing,) = fit_discriminants([sums(group) for group in everywhere], [0.1])
     assert not nothing.weights.any()

@@ -47,7 +47,7 @@ def test_equal_counts_in_every_stratum_and_as_many_as_there_can_be(cohorts: list
     assert all(np.array_equal(a, b) for a, b in zip(matched, match(stores, rows, 0, "x"), strict=True))
 
 
-def test_older_patients_are_told_apart_until_they_are_matched(cohorts: list[EvaluatedCohort]) -> None:
+def test_older_patients_are_distinguished_until_they_are_matched(cohorts: list[EvaluatedCohort]) -> None:
     method = Representation("m", embedding(knows=3.0, artefact=0.0))
     found = cohort_accuracies(cohorts, {c.name: method.features(c.store) for c in cohorts}, OPTIONS)
     assert found["linear"].point > 0.62
@@ -56,7 +56,7 @@ def test_older_patients_are_told_apart_until_they_are_matched(cohorts: list[Eval
 
 
 @pytest.mark.parametrize("name", ["linear", "neighbours", "matched", "matched_neighbours"])
-def test_a_machine_is_told_apart_by_every_probe(cohorts: list[EvaluatedCohort], name: str) -> None:
+def test_a_machine_is_distinguished_by_every_probe(cohorts: list[EvaluatedCohort], name: str) -> None:
     method = Representation("m", embedding(knows=0.5, artefact=6.0))
     assert cohort_accuracies(cohorts, {c.name: method.features(c.store) for c in cohorts}, OPTIONS)[name].point > 0.95
 

@@ -1,0 +1,112 @@
+"""The sums of a site: those of a central evaluation, and never of few patients."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from itertools import combinations
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cape_fed.evaluate.cohorts import EvaluatedCohort
+from cape_fed.evaluate.federated.sums import site_sums
+from cape_fed.evaluate.federated.transfer import fit_transfer
+from cape_fed.evaluate.probes.moments import Moments
+from cape_fed.evaluate.probes.sums import add_sums, cohort_sums
+from cape_fed.store import Store
+from tests.evaluate.federated.sites import METHOD, OPTIONS, Both, one_record_each, site_of
+
+
+def test_sums_are_those_of_all_cohorts_where_nothing_is_left_out(both: Both) -> None:
+    site = both.train[1]
+    expected = add_sums(cohort_sums(cohort, site.features[cohort.name], METHOD) for cohort in site.cohorts)
+    assert list(site.sums()) == list(expected)
+    for task, material in site.sums().items():
+        assert material.support == expected[task].support
+        for side in ("train", "valid"):
+            for field in fields(Moments):
+                found, wanted = (getattr(getattr(part, side), field.name) for part in (material, expected[task]))
+                np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_site_that_only_evaluates_gives_no_sums(both: Both) -> None:
+    assert both.evaluate[0].sums() == {}
+    assert fit_transfer([], OPTIONS) == fit_transfer([{}], OPTIONS) == {}
+
+
+def test_sums_of_too_few_are_left_out(tmp_path: Path) -> None:
+    site = site_of("id", one_record_each(tmp_path, AF=[True] * 4 + [False] * 86))
+    sums = site.sums(minimum=10)
+    assert set(sums) == {"age", "sex", "LBBB"}
+    assert sums["age"].train.n == sums["age"].support.n == 63
+    assert sums["age"].valid.n == 0
+    assert site.sums(minimum=64) == {}
+
+
+def test_nearly_equal_annotations_are_summed_over_the_records_in_common(tmp_path: Path) -> None:
+    site = site_of("id", one_record_each(tmp_path, age=[None] * 3 + [50.0] * 87))
+    missing = np.isin([0, 1, 2], site.cohorts[0].train).sum()
+    sums = site.sums(minimum=5)
+    assert missing > 0
+    assert {task: material.support.n for task, material in sums.items()} == dict.fromkeys(sums, 63 - missing)
+    assert {material.train.n for material in sums.values()} == {63 - missing}
+    np.testing.assert_array_equal(sums["age"].train.xx, sums["AF"].train.xx)
+
+
+@dataclass(frozen=True)
+class Bare:
+    """As much of a store as summing takes."""
+
+    cohort: str
+    patients: np.ndarray
+    patient_keys: list[str]
+
+    def __len__(self) -> int:
+        return len(self.patients)
+
+
+@st.composite
+def bare_sites(draw: st.DrawFn) -> tuple[list[EvaluatedCohort], int]:
+    """A site of one or two cohorts with any annotations; patients may be in both."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    cohorts = []
+    for name in draw(st.sampled_from(["a", "ab"])):
+        records, people = draw(st.integers(1, 80)), draw(st.integers(1, 40))
+        store = Bare(name, rng.integers(0, people, records), [f"p{number}" for number in range(people)])
+        first = (rng.random(records) < 0.5).astype(float)
+        targets = {"age": rng.uniform(20, 90, records), "AF": first}
+        for label in ("LBBB", "RBBB"):
+            flips = rng.random(records) < draw(st.sampled_from([0.0, 0.03, 0.5]))
+            targets[label] = np.where(flips, 1 - first, first)
+        for target in targets.values():
+            target[rng.random(records) < draw(st.sampled_from([0.0, 0.03, 0.5]))] = np.nan
+        part = np.where(rng.random(people) < 0.6, 0, 1)[store.patients]
+        rows = (np.flatnonzero(part == number) for number in (0, 1))
+        cohorts.append(EvaluatedCohort(cast(Store, store), "id", targets, *rows, {}, 0))
+    return cohorts, draw(st.integers(1, 6))
+
+
+@settings(max_examples=200, deadline=None)
+@given(site=bare_sites())
+def test_no_sum_and_no_difference_of_two_is_of_few_patients(site) -> None:
+    """Every record is a feature of its own, so that sums show whose records are in them."""
+    cohorts, minimum = site
+    ends = np.cumsum([0, *(len(cohort.store) for cohort in cohorts)])
+    everything = np.eye(ends[-1], dtype=np.float32)
+    features = {c.name: everything[start:end] for c, start, end in zip(cohorts, ends, ends[1:], strict=False)}
+    owner = np.concatenate([[c.store.patient_keys[code] for code in c.store.patients] for c in cohorts])
+    given_away: list[np.ndarray] = []
+    sums = site_sums(cohorts, features, METHOD, minimum)
+    for task, material in sums.items():
+        assert material.support.n == material.train.n
+        for part in (material.train, material.valid):
+            if part.n:
+                given_away += [part.x] if task == "age" else [part.x, part.xy[:, 0], part.x - part.xy[:, 0]]
+                np.testing.assert_array_equal(np.diag(part.xx), part.x)
+    for sum_ in given_away:
+        assert len(set(owner[sum_ != 0])) >= minimum
+    for one, other in combinations(given_away, 2):
+        assert not 0 < len(set(owner[one != other])) < minimum
