@@ -14,6 +14,7 @@ from cape_fed.finetune.setup import FinetuneSettings
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.resnet import ResNetConfig
 from cape_fed.release.bundle import write_bundle
+from cape_fed.release.provenance import Provenance
 from cape_fed.signal.profile import get_profile
 from cape_fed.store.store import Store
 from tests.conftest import TinyStore
@@ -62,7 +63,7 @@ def make_labelled(tiny_store: TinyStore) -> MakeLabelled:
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     path = tmp_path / "run" / "bundle"
-    write_bundle(path, build_encoder(SMALL, 0), get_profile("compact100"), {"method": "test", "cohorts": {}})
+    write_bundle(path, build_encoder(SMALL, 0), get_profile("compact100"), Provenance(method="test"))
     return path
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,9 @@ from cape_fed.errors import InputError
 from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.embed import embed_store
+from cape_fed.release.provenance import Provenance
 from cape_fed.signal.profile import get_profile
+from cape_fed.store.counts import CohortCounts
 from tests.conftest import TinyStore
 
 PROFILE = get_profile("compact100")
@@ -23,7 +27,7 @@ PROFILE = get_profile("compact100")
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    provenance = {"method": "test", "cohorts": {"a": {"records": 12, "patients": 9}}}
+    provenance = Provenance(method="test", cohorts={"a": CohortCounts(records=12, patients=9)})
     write_bundle(tmp_path / "bundle", build_encoder(MODELS["tiny"], 0), PROFILE, provenance)
     return tmp_path / "bundle"
 
@@ -143,3 +147,42 @@ def test_extra_or_missing_tensors_are_refused(bundle: Path) -> None:
 def test_not_a_bundle(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is not a bundle"):
         load_encoder(tmp_path)
+
+
+def test_a_file_that_nothing_vouches_for_is_named(bundle: Path) -> None:
+    (bundle / "extra.bin").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"extra\.bin is not listed in SHA256SUMS"):
+        load_encoder(bundle)
+
+
+def test_a_listed_file_that_is_gone_or_altered_is_named(bundle: Path) -> None:
+    (bundle / "extra.bin").write_bytes(b"x")
+    with (bundle / "SHA256SUMS").open("a") as sums:
+        sums.write(f"{hashlib.sha256(b'x').hexdigest()}  extra.bin\n")
+    load_encoder(bundle)
+    (bundle / "extra.bin").write_bytes(b"y")
+    with pytest.raises(InputError, match=r"extra\.bin was altered"):
+        load_encoder(bundle)
+    (bundle / "extra.bin").unlink()
+    with pytest.raises(InputError, match=r"extra\.bin is listed .* and missing"):
+        load_encoder(bundle)
+
+
+def test_a_bundle_of_the_first_version_loads(bundle: Path) -> None:
+    """Its configuration names no architecture, and its provenance was a plain dictionary."""
+    plain = json.loads((bundle / "config.json").read_text())
+    del plain["encoder"]["architecture"]
+    plain["provenance"] = {
+        "method": "central idb",
+        "cohorts": {"a": {"records": 12, "patients": 9, "fingerprint": "f"}},
+    }
+    plain["provenance"]["config"] = {"seed": 3, "split": {"seed": 1, "valid": 0.2, "test": 0.2}}
+    text = json.dumps(plain)
+    sums = (bundle / "SHA256SUMS").read_text()
+    old = hashlib.sha256((bundle / "config.json").read_bytes()).hexdigest()
+    (bundle / "config.json").write_text(text)
+    (bundle / "SHA256SUMS").write_text(sums.replace(old, hashlib.sha256(text.encode()).hexdigest()))
+    provenance = load_encoder(bundle).provenance
+    assert provenance.method == "central idb"
+    assert provenance.cohorts["a"].patients == 9
+    assert provenance.split.valid == 0.2
