@@ -19,7 +19,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     calls: list[Any] = []
 
     def run_study(study: Any, overrides: list[str], out: Path, **options: Any) -> Any:
-        options["progress"](1, 2, "cell 2 ran out of memory")
+        options["progress"](1, 2, {"failure": "cell 2 ran out of memory"})
         calls.append(SimpleNamespace(study=study, overrides=overrides, out=out, **options))
         return SimpleNamespace(model_dump_json=lambda indent: '{"answers": {}}')
 
