@@ -124,7 +124,7 @@ class _Pool:
             worker.process.join()
 
     def _start(self) -> _Worker:
-        marker = self._context.RawArray(c_int64, 3)
+        marker = self._context.RawArray(c_int64, [-1, -1, 0])
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=_serve, args=(self._recipe, self._folder, theirs, marker), daemon=True, name="cape-fed-ingest"
@@ -184,7 +184,8 @@ class _Pool:
         number, place = worker.at
         if worker.assigned:
             chunk = worker.assigned[0]
-            known = place if number == chunk.number and 0 <= place < chunk.records else -1
+            is_suspect = number == chunk.number and 0 <= place < chunk.records
+            known = place if is_suspect and place not in self._skip.get(number, {}) else -1
             self._blame(chunk, known, code)
         self._todo.extendleft(reversed(worker.assigned))
         return self._start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +36,7 @@ class FakeReader:
     def read(self, root: Path, entry: Entry, seconds: float | None = None) -> RawRecord:
         number: int = entry.locator["number"]
         kind = dict(self.behaviour).get(entry.record, "")
-        _misbehave(kind, root)
+        _misbehave(kind, root, number)
         like = int(kind.removeprefix("copy-of-")) if kind.startswith("copy-of-") else number
         fs = FS[like % 3]
         signal_mv = ecg(like, fs)
@@ -60,13 +61,20 @@ def ecg(seed: int, fs: float) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 0.3, (12, int(12 * fs))).astype(np.float32)
 
 
-def _misbehave(kind: str, root: Path) -> None:
+def _misbehave(kind: str, root: Path, number: int) -> None:
     match kind:
         case "unreadable":
             raise RecordError("TRUNCATED", "signal file ends early")
         case "crash":
             raise ZeroDivisionError("in the middle of a header")
         case "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+        case "hangs":
+            threading.Event().wait()
+        case "killed-once" if not (root / f"killed-{number}").exists():
+            (root / f"killed-{number}").touch()
             os.kill(os.getpid(), signal.SIGKILL)
         case "interrupted-once" if not (root / "interrupted").exists():
             (root / "interrupted").touch()

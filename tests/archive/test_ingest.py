@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from cape_fed.archive import shards as shards_module
 from cape_fed.archive.ingest import ingest_archive
 from cape_fed.archive.plan import Recipe, make_plan
 from cape_fed.archive.registry import get_reader
-from cape_fed.errors import InputError
+from cape_fed.archive.shards import FAULTS
+from cape_fed.archive.workers import read_chunks
+from cape_fed.errors import InputError, RunError
 from cape_fed.signal.profile import apply_profile, get_profile
 from cape_fed.signal.quality import Quality
 from cape_fed.store.format import StoreFiles, partial_path
@@ -28,6 +31,8 @@ from cape_fed.store.store import Store, open_store
 from tests.archive.fake import FS, SALT, FakeReader, ecg, recipe
 from tests.archive.files import counts, write_wfdb
 from tests.archive.files import ecg as wave
+
+Caplog = pytest.LogCaptureFixture
 
 DIRTY = FakeReader(
     60,
@@ -264,14 +269,101 @@ def test_missing_empty_and_useless_archives(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["archive"]
 
 
-def test_killed_worker_is_one_clear_error_and_resumes(tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    killing = FakeReader(40, (("r0030", "killed"),))
-    with pytest.raises(InputError, match="worker process was killed"):
-        ingest_archive(recipe(tmp_path / "archive", killing), store, workers=2, chunk_records=3)
-    assert not store.exists()
-    done = ingest_archive(recipe(tmp_path / "archive", FakeReader(40)), store, workers=2, chunk_records=3)
-    assert 3 <= done.records_read < 40
+HOSTILE = (("r0003", "unreadable"), ("r0017", "killed"), ("r0018", "segfault"), ("r0030", "killed"))
+
+
+@pytest.mark.parametrize(("workers", "chunk_records"), [(1, 40), (3, 4)])
+def test_records_that_end_their_worker_are_left_out(tmp_path: Path, workers: int, chunk_records: int) -> None:
+    reader = FakeReader(40, HOSTILE)
+    plan = recipe(tmp_path / "archive", reader)
+    ingest_archive(plan, tmp_path / "store", workers=workers, chunk_records=chunk_records)
+    store = open_store(tmp_path / "store")
+    assert store.meta.dropped == {"TRUNCATED": 1, "CRASHED": 3}
+    assert sorted(example[:5] for example in store.meta.findings["CRASHED"].examples) == ["r0017", "r0018", "r0030"]
+    left = {f"r{number:04d}" for number in range(40)} - {name for name, _ in HOSTILE}
+    assert set(store.records) == left
+    clean = tuple((name, "unreadable") for name, _ in HOSTILE)
+    ingest_archive(recipe(tmp_path / "archive", FakeReader(40, clean)), tmp_path / "clean")
+    np.testing.assert_array_equal(store.signals, open_store(tmp_path / "clean").signals)
+
+
+def test_a_record_that_comes_to_no_end_is_left_out(tmp_path: Path) -> None:
+    plan = recipe(tmp_path / "archive", FakeReader(6, (("r0004", "hangs"),)))
+    ingest_archive(plan, tmp_path / "store", workers=1, record_seconds=5.0)
+    meta = open_store(tmp_path / "store").meta
+    assert meta.dropped == {"TIMED_OUT": 1}
+    assert meta.findings["TIMED_OUT"].examples == ["r0004: reading the record comes to no end"]
+
+
+def test_a_worker_that_ends_by_chance_costs_no_record(tmp_path: Path) -> None:
+    reader = FakeReader(40, (("r0017", "killed-once"), ("r0025", "killed-once")))
+    ingest_archive(recipe(tmp_path / "archive", reader), tmp_path / "store", workers=2, chunk_records=5)
+    assert len(open_store(tmp_path / "store")) == 40
+
+
+def test_workers_that_end_before_they_read_are_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cape_fed.archive.workers._serve", ends_at_once)
+    with pytest.raises(RunError, match="before they read anything"):
+        ingest_archive(recipe(tmp_path / "archive", FakeReader(8)), tmp_path / "store", workers=1)
+
+
+def ends_at_once(*arguments: object) -> None:
+    os._exit(3)
+
+
+def test_faults_of_our_own_are_counted_under_their_type_with_their_traceback(tmp_path: Path, caplog: Caplog) -> None:
+    ingest_archive(recipe(tmp_path / "archive", DIRTY), tmp_path / "store", chunk_records=5)
+    text = (tmp_path / "store" / FAULTS).read_text()
+    assert text.startswith("record r0007\nTraceback (most recent call last):")
+    assert "ZeroDivisionError: in the middle of a header" in text
+    assert any("ZeroDivisionError: 1" in message for message in caplog.messages)
+
+
+def test_faults_are_kept_by_workers_and_over_an_interruption(tmp_path: Path) -> None:
+    store, plan = tmp_path / "store", recipe(tmp_path / "archive", DIRTY)
+    interrupt_after(plan, store, 3)
+    ingest_archive(plan, store, workers=2, chunk_records=5)
+    assert "ZeroDivisionError" in (store / FAULTS).read_text()
+
+
+def test_a_clean_ingest_keeps_no_faults(tmp_path: Path) -> None:
+    ingest_archive(recipe(tmp_path / "archive", FakeReader(8)), tmp_path / "store")
+    assert {path.name for path in (tmp_path / "store").iterdir()} == {path.name for path in StoreFiles.of(tmp_path)}
+
+
+def test_a_fault_that_no_record_is_to_blame_for_is_one_line(tmp_path: Path) -> None:
+    plan = recipe(tmp_path / "archive", FakeReader(8))
+    broken = make_plan(plan)
+    chunk = broken.chunks[0]._replace(packed=b"no chunk")
+    (tmp_path / "shards").mkdir()
+    with pytest.raises(RunError, match="a fault of cape-fed; its traceback"):
+        list(read_chunks(plan, [chunk], tmp_path / "shards", 1, ()))
+    assert "zlib.error" in (tmp_path / "shards" / FAULTS).read_text()
+
+
+def test_store_names_that_are_no_utf8_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    class Untouched(FakeReader):
+        def entries(self, root: Path):  # type: ignore[no-untyped-def]
+            raise AssertionError("read")
+
+    store = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9/store"))
+    with pytest.raises(InputError, match=r"caf\\xe9.*is no UTF-8"):
+        ingest_archive(recipe(tmp_path / "archive", Untouched()), store)
+    with pytest.raises(InputError, match="is no UTF-8"):
+        open_store(store)
+    assert not store.parent.exists()
+
+
+def test_where_windows_begin(tmp_path: Path) -> None:
+    root = tmp_path / "archive"
+    signal = counts(wave(0, 100, 30))
+    write_wfdb(root / "a", signal, fs=100)
+    write_wfdb(root / "b", np.concatenate((np.full((12, 1300), -32768, np.int16), signal), axis=1), fs=100)
+    ingest_archive(recipe(root, get_reader("wfdb")), tmp_path / "store")  # type: ignore[arg-type]
+    store = open_store(tmp_path / "store")
+    assert store.begins.tolist() == [0, 13]
+    np.testing.assert_array_equal(store.signals[0], store.signals[1])
+    assert store.meta.findings["LATE_START"].examples == ["b"]
 
 
 def test_ctrl_c_while_reading_resumes(tmp_path: Path) -> None:
@@ -282,19 +374,72 @@ def test_ctrl_c_while_reading_resumes(tmp_path: Path) -> None:
 
 
 def test_full_disk_is_one_line_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan, save = recipe(tmp_path / "archive", FakeReader(40)), np.save
+    plan, write = recipe(tmp_path / "archive", FakeReader(40)), shards_module._write
 
-    def full(file: object, block: np.ndarray) -> None:
+    def full(*arguments: object) -> None:
         if len(list(partial_path(tmp_path / "store").glob("shards/*.json"))) == 4:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        save(file, block)  # type: ignore[call-overload]
+        write(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(shards_module.np, "save", full)
-    with pytest.raises(InputError, match="no space left"):
+    monkeypatch.setattr(shards_module, "_write", full)
+    with pytest.raises(InputError, match=r"no space left on .*the same command goes on"):
         ingest_archive(plan, tmp_path / "store", chunk_records=5)
     assert not (tmp_path / "store").exists()
     monkeypatch.undo()
     assert ingest_archive(plan, tmp_path / "store", chunk_records=5).records_read == 20
+
+
+PLACES = [
+    "cape_fed.archive.shards._write",
+    "cape_fed.archive.shards._convert",
+    "cape_fed.archive.shards.write_fault",
+    "cape_fed.archive.assemble.SignalWriter.append",
+    "cape_fed.archive.assemble.SignalWriter.flush",
+    "cape_fed.archive.assemble.SignalWriter.seal",
+    "cape_fed.archive.ingest.write_description",
+    "cape_fed.store.writer.pq.write_table",
+    "cape_fed.store.writer.sync",
+    "cape_fed.archive.ingest.publish",
+    "cape_fed.archive.ingest.locked",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_anywhere_loses_nothing(
+    dirty: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, code: int
+) -> None:
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    store, plan = tmp_path / "again", recipe(tmp_path / "archive", DIRTY)
+    monkeypatch.setattr(place, full)
+    with pytest.raises(InputError, match="no space left on"):
+        ingest_archive(plan, store, chunk_records=5)
+    monkeypatch.undo()
+    ingest_archive(plan, store, chunk_records=5)
+    assert bytes_of(store) == bytes_of(dirty.path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting takes root")
+@pytest.mark.parametrize(("workers", "kilobytes"), [(0, 200), (0, 600), (0, 1050), (2, 600)])
+def test_a_disk_that_really_is_full(tmp_path: Path, workers: int, kilobytes: int) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    options = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(small)]
+    if subprocess.run(options, capture_output=True, check=False).returncode:
+        pytest.skip("no tmpfs can be mounted here")
+    try:
+        plan = recipe(tmp_path / "archive", FakeReader(40))
+        usage = shutil.disk_usage(tmp_path)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ingest.shutil, "disk_usage", lambda path: usage)
+            with pytest.raises(InputError, match=r"no space left on .*the same command goes on"):
+                ingest_archive(plan, small / "store", workers=workers, chunk_records=5)
+        subprocess.run(["mount", "-o", "remount,size=20m", str(small)], check=True)
+        assert ingest_archive(plan, small / "store", workers=workers, chunk_records=5).meta.records == 40
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
 
 
 def test_too_small_a_disk_is_refused_beforehand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
