@@ -1,4 +1,4 @@
-"""CODE-15%: ``exams.csv`` beside HDF5 parts, or beside WFDB records named by exam.
+"""CODE-15%: ``exams.csv`` with HDF5 parts, or with WFDB records named by exam.
 
 Layout: Ribeiro et al. 2021, Zenodo 4916206. The tracings are taken as mV. The authors' documentation says "at the
 scale 1e-4V" and "multiplied by 1000 to obtain V", which contradict each other; as mV, QRS complexes are 1.7 times as

@@ -1,7 +1,7 @@
-"""MIMIC-IV-ECG: ``record_list.csv`` beside WFDB records, with the machine's reports and the patient table where there.
+"""MIMIC-IV-ECG: ``record_list.csv`` with WFDB records, with the machine's reports and the patient table where there.
 
 Layout: PhysioNet, MIMIC-IV-ECG 1.0. ``machine_measurements.csv`` holds the reports; ``patients.csv`` is the table of
-MIMIC-IV's module hosp, to be put beside it. Both may be ``.gz``.
+MIMIC-IV's module hosp, to be put next to it. Both may be ``.gz``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""PTB-XL: ``ptbxl_database.csv`` beside WFDB records in 100 or 500 Hz.
+"""PTB-XL: ``ptbxl_database.csv`` with WFDB records in 100 or 500 Hz.
 
 Layout and codes: Wagner et al. 2020, Scientific Data 7:154. Columns may be fewer, more or in another order.
 """

@@ -98,7 +98,7 @@ def _follow(link: SuperLink, run: int, out: Path) -> None:
                 if current.get("state") == "failed":
                     raise (InputError if current["code"] == 2 else RunError)(str(current["error"]))
                 if current and not is_locked(out / LOCK_FILE):
-                    _mourn(run, out)
+                    _require_leader(run, out)
                 if not current and monotonic() - asked > ASK:
                     _look_up(link, run, out)
                     asked = monotonic()
@@ -109,7 +109,7 @@ def _follow(link: SuperLink, run: int, out: Path) -> None:
             ) from None
 
 
-def _mourn(run: int, out: Path) -> None:
+def _require_leader(run: int, out: Path) -> None:
     """RunError where nobody leads the run any more, though it has not ended."""
     last = read_status(out)
     if last.get("flower_run") == run and last.get("state") not in ("finished", "failed"):

@@ -27,7 +27,7 @@ ENCODER, METHOD, BEST, FACTS = "encoder.safetensors", "optimiser.safetensors", "
 
 
 class Facts(BaseModel):
-    """What a checkpoint holds beside tensors."""
+    """What a checkpoint holds in addition to tensors."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -57,7 +57,10 @@ class Correspondence:
         return there | self.state.facts.patients.keys()
 
     def lacking(self, counted: Iterable[str], among: Collection[str] | None = None) -> str | None:
-        """What ``counted`` training sites lack of a quorum of those ``among`` which it is; None where it is met."""
+        """What the ``counted`` training sites lack of a quorum, in words; None where the quorum is met.
+
+        The quorum is a share of the sites in ``among``, by default of all training sites.
+        """
         asked = self.trainers() if among is None else among
         facts = self.state.facts
         # A quarantined site is missing as a site; what it said of its patients does not count any more.
@@ -87,9 +90,9 @@ class Correspondence:
         ``extra`` records go to those that train.
         """
         wishes: dict[str, Any] = {"measure": measure, "sums": sums}
-        own = self._questions(number, train, MessageType.TRAIN, self.state.encoder, extra, **wishes)
-        beside = self._questions(number, others, MessageType.EVALUATE, self.state.encoder, **wishes)
-        answers = self._ask(number, [*own, *beside])
+        training = self._questions(number, train, MessageType.TRAIN, self.state.encoder, extra, **wishes)
+        looking = self._questions(number, others, MessageType.EVALUATE, self.state.encoder, **wishes)
+        answers = self._ask(number, [*training, *looking])
         for member in others:
             if member.name in answers:
                 self.accept(number, member.name)

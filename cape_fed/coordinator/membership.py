@@ -148,7 +148,7 @@ class Membership:
         if site.site != name:
             return f"is registered by this name and calls itself {site.site}: make the name in its site.toml the same"
         if known is not None and known.node != node and known.node in self._heard:
-            return "is there twice: two nodes go by this name"
+            return "is connected twice: two nodes are registered under this name, of which one has to go"
         if role == "train" and site.role != "train":
             return "is there for evaluation only and does not train"
         if site.source != source_hash():

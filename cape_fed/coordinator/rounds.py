@@ -1,4 +1,4 @@
-"""The round loop: every site once a round, a quorum of replies, the next encoder, state kept."""
+"""The round loop: ask the sites, reach a quorum of replies, combine them into the next encoder, keep the state."""
 
 from __future__ import annotations
 
@@ -107,8 +107,8 @@ class Coordinator:
         left = [member for member in self.sites.members() if member.name not in answered]
         sums = self.evaluation.wanted(number)
         train = [member for member in left if member.name in chosen]
-        beside = [member for member in left if member.name not in chosen]
-        others = [member for member in beside if measure or (sums and member.role == "train")]
+        not_chosen = [member for member in left if member.name not in chosen]
+        others = [member for member in not_chosen if measure or (sums and member.role == "train")]
         return self.sites.ask_round(number, train, others, self.method.instructions(), measure=measure, sums=sums)
 
     def _finish(self, rounds: int) -> None:

@@ -1,6 +1,6 @@
 """What an evaluation at the sites sends: sums to the coordinator, probes to the sites, cells to the coordinator.
 
-Records have names of their own and may stand beside any others in a message. Reading raises ValueError, with a reason
+No other records have these names, so that a message can hold both. Reading raises ValueError, with a reason
 that quotes nothing of the sender's, for whatever could not have been written here from real records.
 """
 
@@ -213,4 +213,4 @@ def _with_target(moments: Moments, row: NDArray[np.float64]) -> Moments:
 
 def _check_distinct(tasks: Sequence[str], where: str) -> None:
     if len(set(tasks)) < len(tasks):
-        raise ValueError(f"{where}: a task is there twice")
+        raise ValueError(f"{where}: a task is listed twice")

@@ -84,7 +84,7 @@ def uniformity(z: Tensor) -> float:
 
 
 def uniformity_between(cohorts: Sequence[Tensor]) -> float:
-    """The same potential over pairs from different cohorts: far below `uniformity` where cohorts lie apart."""
+    """The potential of `uniformity` over pairs from different cohorts; it is far lower where cohorts lie apart."""
     total, count = 0.0, 0
     for index, one in enumerate(cohorts):
         for two in cohorts[index + 1 :]:

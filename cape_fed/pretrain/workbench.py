@@ -78,7 +78,7 @@ def check_batches(stores: Sequence[Store], config: PretrainConfig, given: Mappin
 
 
 def require_full_batches(cohorts: Sequence[Cohort], config: PretrainConfig) -> None:
-    """The same for cohorts whose training patients are known."""
+    """InputError where the training patients of cohorts that batch together do not fill a batch."""
     make_batching(config.batching, [cohort.pairs(config) for cohort in cohorts], config.train.pairs, 1, config.seed)
 
 

@@ -22,7 +22,7 @@ def check_unseen(bundle: Path, encoder: PretrainedEncoder, others: Sequence[Stor
 
 
 def split_of_run(bundle: Path, encoder: PretrainedEncoder, store: Store) -> Split:
-    """How the run that made a bundle split a cohort: as saved beside the bundle, else made again from its seed.
+    """How the run that made a bundle split a cohort: as saved next to the bundle, otherwise made again from its seed.
 
     InputError where the bundle was trained on the cohort and its store has changed since, no split being saved.
     """
@@ -31,7 +31,7 @@ def split_of_run(bundle: Path, encoder: PretrainedEncoder, store: Store) -> Spli
     trained = encoder.provenance.cohorts.get(store.cohort)
     if trained and trained != count_store(store):
         raise InputError(
-            f"{store.path} changed since {bundle} was trained on it and no split was saved beside the bundle: "
+            f"{store.path} changed since {bundle} was trained on it and no split was saved next to the bundle: "
             "its test patients cannot be told from its train patients"
         )
     config = encoder.provenance.split

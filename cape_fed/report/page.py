@@ -14,7 +14,7 @@ from cape_fed.files import atomic_file
 
 REPORT_FILE = "report.html"
 TEMPLATE = "report.html.j2"
-"""A report's own template lies beside its code under this name and extends ``base.html.j2``."""
+"""A report's own template lies in the folder of its code under this name and extends ``base.html.j2``."""
 SVG, PNG = "image/svg+xml", "image/png"
 
 

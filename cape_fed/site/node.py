@@ -84,7 +84,7 @@ def _arguments(path: Path, access: SuperLinkAccess) -> list[str]:
 
 
 def _mend_the_loop() -> None:
-    """Shorten the pauses of Flower's loop over messages, which has no setting for them, and end with its SuperExec.
+    """Shorten the pauses of Flower's loop over messages, which has no setting for them; end when its SuperExec ends.
 
     A SuperNode whose SuperExec has died stays online and never serves a message again.
     """
@@ -95,7 +95,7 @@ def _mend_the_loop() -> None:
 
         @staticmethod
         def sleep(seconds: float) -> None:
-            sleep(min(seconds / 5, POLL))  # 3 s for a message from afar, 0.5 s for the reply of a process beside it
+            sleep(min(seconds / 5, POLL))  # 3 s for a message, 0.5 s for a reply of this machine
 
     class Children:
         """What the loop uses of the module ``subprocess``."""

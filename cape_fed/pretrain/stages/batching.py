@@ -57,7 +57,7 @@ class InDistributionBatches:
         self._begin = np.cumsum(drawn, axis=0) - drawn
 
     def batch(self, step: int) -> Batch:
-        """Pairs of the step's cohort, those of other cohorts beside them where ``cross`` asks for it."""
+        """Pairs of the step's cohort, and of other cohorts where ``cross`` asks for them."""
         return _collect(self.cohorts, self._begin[step], self._counts[self._order[step]])
 
 
