@@ -18,6 +18,8 @@ _EXCEL_HINT = re.compile(r"sep=([,;\t|])\s*")
 """First line by which Excel is told the delimiter."""
 _QUOTED = re.compile(r' *"([^"]*(?:""[^"]*)*)" *')
 _OPENING = re.compile(r' *"')
+_LETTERS, _DIGITS = re.compile(r"[^\W\d_]+"), re.compile(r"[0-9]+")
+_MOST_PATTERNS = 100
 _MOST_JOINED = 100
 """Lines that one cell in quotes may reach over."""
 
@@ -113,6 +115,11 @@ class _Lines:
                 self.cut_off = line.number
         return line
 
+    @property
+    def at_open_end(self) -> bool:
+        """Whether the line taken last is the last one and has no end."""
+        return self.cut_off is not None and not self._again
+
     def give_back(self, lines: list[Line]) -> None:
         self._again.extendleft(reversed(lines))
 
@@ -155,18 +162,74 @@ def _width(text: str, delimiter: str) -> int:
 
 
 def _rows(table: str, lines: _Lines, headings: list[str], delimiter: str) -> Iterator[Row | BadRow]:
+    """Rows in their order. One is held back until the next is known, which may be a part of it."""
+    firsts, held = _FirstCells(), None
+    fragment: str | None = None
+    for row, cells in _parsed(table, lines, headings, delimiter):
+        if isinstance(row, Row):
+            if fragment is not None and firsts.may_be_split(fragment, cells[0]):
+                row = BadRow(table, row.line, "ROW_DAMAGED", "its first cell may begin in the line before")
+            else:
+                firsts.add(cells[0])
+            fragment = None
+        else:
+            fragment = cells[0] if len(cells) == 1 and len(headings) > 1 else None
+            if isinstance(held, Row) and not lines.at_open_end and fragment and firsts.may_be_a_rest(fragment):
+                held = BadRow(table, held.line, "ROW_DAMAGED", "its last cell may go on in the line after")
+        if held is not None:
+            yield held
+        held = row
+    if held is not None:
+        yield held
+
+
+def _parsed(
+    table: str, lines: _Lines, headings: list[str], delimiter: str
+) -> Iterator[tuple[Row | BadRow, list[str]]]:  # fmt: skip
+    """Each row with its cells as they stand there; no cells where they cannot be told apart."""
     while (line := _first_line(lines)) is not None:
         try:
             cells = _cells(line, lines, len(headings), delimiter)
         except _MalformedError as error:
-            yield BadRow(table, line.number, "ROW_DAMAGED", str(error))
+            yield BadRow(table, line.number, "ROW_DAMAGED", str(error)), []
             continue
         if len(cells) != len(headings):
             reason = f"{len(cells)} cells where the heading has {len(headings)}"
-            yield BadRow(table, line.number, "ROW_WIDTH", reason)
+            yield BadRow(table, line.number, "ROW_WIDTH", reason), cells
         else:
             named = zip(headings, cells, strict=True)
-            yield Row(line.number, {heading: cell.strip() for heading, cell in named if heading})
+            yield Row(line.number, {heading: cell.strip() for heading, cell in named if heading}), cells
+
+
+def _pattern(text: str) -> str:
+    """``r/a12`` → ``a/a9``: what kinds of characters follow each other."""
+    return _DIGITS.sub("9", _LETTERS.sub("a", text))
+
+
+class _FirstCells:
+    """What the first cells of the good rows look like, by which a row split by a stray line end is recognised."""
+
+    def __init__(self) -> None:
+        self._lengths: tuple[int, int] | None = None
+        self._patterns: set[str] = set()
+
+    def add(self, cell: str) -> None:
+        low, high = self._lengths or (len(cell), len(cell))
+        self._lengths = min(low, len(cell)), max(high, len(cell))
+        if len(self._patterns) < _MOST_PATTERNS:
+            self._patterns.add(_pattern(cell))
+
+    def may_be_a_rest(self, fragment: str) -> bool:
+        """Whether a line of one cell may belong to the last cell before: it looks like no beginning of a row."""
+        is_beginning = self._fits(len(fragment)) and _pattern(fragment) in self._patterns
+        return not is_beginning and not any(delimiter in fragment for delimiter in _DELIMITERS)
+
+    def may_be_split(self, fragment: str, cell: str) -> bool:
+        """Whether the line before and a first cell may be one cell; so too where nothing is known to compare with."""
+        return self._lengths is None or self._fits(len(fragment) + len(cell))
+
+    def _fits(self, length: int) -> bool:
+        return self._lengths is not None and self._lengths[0] <= length <= self._lengths[1]
 
 
 def _cells(line: Line, lines: _Lines, width: int, delimiter: str) -> list[str]:
