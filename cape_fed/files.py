@@ -19,7 +19,7 @@ def is_out_of_space(error: OSError) -> bool:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write to; it takes its name when the block ends well and goes otherwise."""
+    """Yield a path next to ``path`` to write to; it takes its name when the block ends well and goes otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -32,7 +32,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yield a new directory beside ``path``; it replaces ``path`` when the block ends well."""
+    """Yield a new directory next to ``path``; it replaces ``path`` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial, old = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("partial", "old"))
     shutil.rmtree(partial, ignore_errors=True)

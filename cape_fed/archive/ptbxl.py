@@ -1,4 +1,4 @@
-"""PTB-XL: ``ptbxl_database.csv`` beside WFDB records in 100 or 500 Hz.
+"""PTB-XL: ``ptbxl_database.csv`` next to WFDB records in 100 or 500 Hz.
 
 Layout and codes: Wagner et al. 2020, Scientific Data 7:154. Columns may be fewer, more or in another order.
 """
@@ -22,7 +22,8 @@ from cape_fed.archive.joins import Unique
 from cape_fed.archive.labels import Meaning, combine
 from cape_fed.archive.paths import on_disk, printable
 from cape_fed.archive.recording import Description, join
-from cape_fed.archive.tables import BadRow, Row, read_rows
+from cape_fed.archive.rows import BadRow, Row
+from cape_fed.archive.tables import read_rows
 from cape_fed.archive.wfdb_record import read_recording, record_files
 from cape_fed.errors import InputError
 

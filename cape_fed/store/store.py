@@ -202,7 +202,7 @@ def write_store(
     provenance: Provenance | None = None,
     overwrite: bool = False,
 ) -> Store:
-    """Write signals that are already preprocessed as a store, beside ``path`` first, and open it.
+    """Write signals that are already preprocessed as a store, under another name first, and open it.
 
     ``signals`` is int16 ``[N, 12, T]`` at 1 µV a step; ``records`` has ``record`` and ``patient`` (a key, stored as
     it is) and what else is known, see ``complete_table``. Raises ValueError for columns or shapes that do not fit and
@@ -214,8 +214,8 @@ def write_store(
         raise ValueError("a store needs at least one record")
     table = complete_table(records, recipe, signal_digests(signals))
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=target.name + ".", dir=target.parent) as beside:
-        folder = Path(beside) / target.name
+    with tempfile.TemporaryDirectory(prefix=target.name + ".", dir=target.parent) as scratch:
+        folder = Path(scratch) / target.name
         folder.mkdir()
         with closing(SignalWriter(StoreFiles.of(folder).signals, recipe)) as writer:
             writer.append(signals)

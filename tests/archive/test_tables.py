@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from cape_fed.archive.base import Notice
 from cape_fed.archive.lines import MAX_LINE
-from cape_fed.archive.tables import BadRow, Row, find_table, read_rows, used_rows
+from cape_fed.archive.rows import BadRow, Row
+from cape_fed.archive.tables import find_table, read_rows, used_rows
 from cape_fed.errors import InputError
 
 TEXT = "id,age,sex\n1,61,F\n2,64,M\n3,70,F\n"

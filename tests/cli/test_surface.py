@@ -12,8 +12,8 @@ SURFACE = {
     "synth": ["out", "--cohorts", "--patients", "--seed"],
     "doctor": ["archive", "--format", "--limit", "--json"],
     "ingest": [
-        "archive", "store", "--format", "--cohort", "--profile", "--workers", "--patient-namespace", "--overwrite",
-        "--json",
+        "archive", "store", "--format", "--cohort", "--profile", "--workers", "--patient-namespace", "--common-gain",
+        "--overwrite", "--json",
     ],
     "inspect": ["store", "--plot", "--verify", "--json"],
     "pretrain": ["overrides"],
