@@ -19,7 +19,7 @@ def is_out_of_space(error: OSError) -> bool:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a path next to ``path`` to write to; it takes its name when the block ends well, else it goes."""
+    """Yield a path next to ``path`` to write to; it takes its name when the block ends well and goes otherwise."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

@@ -1,4 +1,4 @@
-"""CODE-15%: ``exams.csv`` with HDF5 parts, or with WFDB records named by exam.
+"""CODE-15%: ``exams.csv`` next to HDF5 parts, or next to WFDB records named by exam.
 
 Layout: Ribeiro et al. 2021, Zenodo 4916206. The tracings are taken as mV. The authors' documentation says "at the
 scale 1e-4V" and "multiplied by 1000 to obtain V", which contradict each other; as mV, QRS complexes are 1.7 times as
@@ -87,7 +87,7 @@ class Code15:
 
 
 def _exams(table: Path, notices: list[Notice]) -> dict[str, dict[str, str]]:
-    """The cells that are read later, by exam; most values are the same few, which are held once."""
+    """The cells that are read later, by exam; the few values that repeat are held once."""
     exams: dict[str, dict[str, str]] = {}
     unique = Unique(table.name, "exam_id", _COLUMNS)
     for row in used_rows(table, notices, "exam_id"):

@@ -85,6 +85,7 @@ def diagnose(
 
 
 def _examine(root: Path, reader: Reader, entry: Entry, survey: Survey) -> None:
+    before = survey.records
     try:
         survey.add(read_window(reader, root, entry, JUDGED_SECONDS, first=MAX_SECONDS))
     except RecordError as error:
@@ -93,6 +94,7 @@ def _examine(root: Path, reader: Reader, entry: Entry, survey: Survey) -> None:
         log.debug("record %s", entry.record, exc_info=True)
         frame = traceback.extract_tb(error.__traceback__)[-1]
         what = f"{type(error).__name__} in {Path(frame.filename).name}, line {frame.lineno}"
+        survey.records = before
         survey.fail("FAULT", f"{entry.record}: {what}: {str(error)[:80]}")
 
 

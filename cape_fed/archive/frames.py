@@ -92,7 +92,7 @@ def read_format_16(folder: Path, name: str, specs: Sequence[SignalSpec], count: 
 def read_packed(
     folder: Path, name: str, specs: Sequence[SignalSpec], count: int, fs: float
 ) -> list[NDArray[np.float64]]:
-    """The same in any other format of the WFDB library; NaN where a sample is missing. Raises RecordError."""
+    """ADC values of every signal of a file in another format, in float64, NaN where missing; raises RecordError."""
     import wfdb  # takes as long to import as a thousand records to read, and few archives need it
 
     until = min(count + max(spec.skew for spec in specs), frames_in(folder, name, specs))

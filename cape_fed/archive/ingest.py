@@ -92,9 +92,7 @@ def ingest_archive(
         if not is_out_of_space(error):
             raise
         where = printable(str(error.filename or store.parent.absolute()))
-        raise InputError(
-            f"no space left on {where}: free some; the same command goes on where this one ended"
-        ) from None
+        raise InputError(f"no space left on {where}: free some; the same command goes on") from None
     return Ingested(store, read_meta(store), time.perf_counter() - started, read)
 
 
@@ -178,8 +176,8 @@ def _require_space(partial: Path, profile: Profile, records: int) -> None:
     needed, free = records * leads * samples * 2 - held, shutil.disk_usage(partial.parent).free
     if needed > free:
         raise InputError(
-            f"{partial.parent} has {free / 1e6:.0f} MB free, {records} records need {needed / 1e6:.0f} MB: "
-            "free some or choose another place"
+            f"no space left on {partial.parent.absolute()} for all of it: {records} records need "
+            f"{needed / 1e6:.1f} MB, {free / 1e6:.1f} MB are free: free some, the same command goes on, or choose another place"
         )
 
 

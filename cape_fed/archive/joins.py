@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cape_fed.archive.base import Notice
 from cape_fed.archive.identifiers import RoundedIdError, identifier
-from cape_fed.archive.tables import Row
+from cape_fed.archive.rows import Row
 from cape_fed.errors import InputError
 
 ENOUGH = 0.5

@@ -22,7 +22,8 @@ from cape_fed.archive.frames import MAX_SAMPLES
 from cape_fed.archive.joins import Unique
 from cape_fed.archive.paths import on_disk
 from cape_fed.archive.recording import Description, Recording, as_millivolts, join
-from cape_fed.archive.tables import BadRow, Row, read_rows
+from cape_fed.archive.rows import BadRow, Row
+from cape_fed.archive.tables import read_rows
 from cape_fed.archive.wfdb_record import read_recording, record_files
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.resample import FS_RANGE

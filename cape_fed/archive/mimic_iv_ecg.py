@@ -1,4 +1,4 @@
-"""MIMIC-IV-ECG: ``record_list.csv`` with WFDB records, with the machine's reports and the patient table where there.
+"""MIMIC-IV-ECG: ``record_list.csv`` next to WFDB records, with machine reports and the patient table where given.
 
 Layout: PhysioNet, MIMIC-IV-ECG 1.0. ``machine_measurements.csv`` holds the reports; ``patients.csv`` is the table of
 MIMIC-IV's module hosp, to be put next to it. Both may be ``.gz``.
@@ -20,7 +20,8 @@ from cape_fed.archive.joins import Coverage, Unique, key_of
 from cape_fed.archive.paths import on_disk
 from cape_fed.archive.phrases import annotate_prose
 from cape_fed.archive.recording import Description, join
-from cape_fed.archive.tables import BadRow, Row, find_table, read_rows, used_rows
+from cape_fed.archive.rows import BadRow, Row
+from cape_fed.archive.tables import find_table, read_rows, used_rows
 from cape_fed.archive.wfdb_record import read_recording, record_files
 
 REPORTS = "machine_measurements.csv"
@@ -163,7 +164,7 @@ def _describe(found: dict[str, Any]) -> Description:
 
 
 def _age(cells: Cells) -> float | None:
-    """Age when the ECG was recorded: MIMIC shifts all dates of a patient alike, the anchor year among them."""
+    """Age when the ECG was recorded: MIMIC shifts all dates of a patient, and the anchor year, by one span."""
     age, anchor, year = cells.age("anchor_age"), cells.year("anchor_year"), cells.year("ecg_time")
     if age is not None and age > OLDEST_STATED:
         return AGE_OVER_89

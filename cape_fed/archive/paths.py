@@ -33,7 +33,7 @@ def _spellings(name: str) -> Iterator[str]:
         yield unicodedata.normalize("NFD", text)
         for encoding in ("cp1252", "latin-1"):
             try:
-                yield os.fsdecode(text.encode(encoding))
+                yield os.fsdecode(unicodedata.normalize("NFC", text).encode(encoding))
             except UnicodeEncodeError:
                 continue
 

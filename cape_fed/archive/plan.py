@@ -27,7 +27,7 @@ COHORT_NAME = re.compile(r"\w[\w.-]*")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything besides the archive's records that shapes the rows of a store."""
+    """Everything but the archive's records that shapes the rows of a store."""
 
     root: Path
     reader: Reader

@@ -1,4 +1,4 @@
-"""PTB-XL: ``ptbxl_database.csv`` with WFDB records in 100 or 500 Hz.
+"""PTB-XL: ``ptbxl_database.csv`` next to WFDB records in 100 or 500 Hz.
 
 Layout and codes: Wagner et al. 2020, Scientific Data 7:154. Columns may be fewer, more or in another order.
 """
@@ -6,6 +6,7 @@ Layout and codes: Wagner et al. 2020, Scientific Data 7:154. Columns may be fewe
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,8 @@ from cape_fed.archive.joins import Unique
 from cape_fed.archive.labels import Meaning, combine
 from cape_fed.archive.paths import on_disk, printable
 from cape_fed.archive.recording import Description, join
-from cape_fed.archive.tables import BadRow, Row, read_rows
+from cape_fed.archive.rows import BadRow, Row
+from cape_fed.archive.tables import read_rows
 from cape_fed.archive.wfdb_record import read_recording, record_files
 from cape_fed.errors import InputError
 
@@ -31,6 +33,7 @@ _OVER_89 = "300"
 _SEX: dict[str, Sex] = {"0": "M", "0.0": "M", "1": "F", "1.0": "F"}
 _COLUMNS = ("patient_id", "age", "sex", "scp_codes", "strat_fold")
 _FILES = ("filename_lr", "filename_hr")
+_CODE = re.compile(r"[A-Z0-9_/()]{1,16}")
 _CERTAIN = 100.0
 """Per cent; the largest likelihood."""
 _MAX_CODES = 10_000
@@ -124,7 +127,8 @@ def _codes(text: str) -> dict[str, float] | None:
         codes = {str(code): float(likelihood) for code, likelihood in given.items()}
     except (ValueError, SyntaxError, TypeError, AttributeError, OverflowError, MemoryError, RecursionError):
         return None
-    return codes if all(0 <= likelihood <= _CERTAIN for likelihood in codes.values()) else None
+    is_plausible = all(_CODE.fullmatch(code) and 0 <= likelihood <= _CERTAIN for code, likelihood in codes.items())
+    return codes if is_plausible else None
 
 
 def _meaning(code: str, likelihood: float) -> Meaning:

@@ -177,16 +177,16 @@ def _length(raw: RawRecord) -> int:
 
 def _write(folder: Path, chunk: Chunk, signals: NDArray[np.int16], table: dict[str, Any]) -> None:
     signals_path, table_path = _paths(folder, chunk)
-    temporary = folder / f"{chunk.number}.{os.getpid()}.tmp"
-    with temporary.open("wb") as file:
+    partial = folder / f"{chunk.number}.{os.getpid()}.tmp"
+    with partial.open("wb") as file:
         # not np.save, which says of a full disk only how much was written
         header = {"descr": "<i2", "fortran_order": False, "shape": signals.shape}
         np.lib.format.write_array_header_1_0(file, header)
         file.write(np.ascontiguousarray(signals, "<i2").data)
-    temporary.replace(signals_path)
+    partial.replace(signals_path)
     # JSON, since pyarrow makes every worker import pandas at its first array
-    temporary.write_text(json.dumps(table), encoding="utf-8")
-    temporary.replace(table_path)
+    partial.write_text(json.dumps(table), encoding="utf-8")
+    partial.replace(table_path)
 
 
 def _paths(folder: Path, chunk: Chunk) -> tuple[Path, Path]:

@@ -1,64 +1,29 @@
-"""CSV tables of archives, streamed row by row: a row is either right in every cell or named and not used."""
+"""CSV tables of archives, streamed row by row."""
 
 from __future__ import annotations
 
 import re
 import zlib
-from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-from cape_fed.archive.base import Entry, Notice
-from cape_fed.archive.lines import MAX_LINE, Line, read_lines
+from cape_fed.archive.base import Notice
+from cape_fed.archive.lines import read_lines
+from cape_fed.archive.rows import (
+    DELIMITERS,
+    BadRow,
+    Lines,
+    MalformedRowError,
+    OpenQuoteError,
+    Row,
+    first_line,
+    parse_rows,
+    split_cells,
+)  # fmt: skip
 from cape_fed.errors import InputError
 
-_DELIMITERS = ",;\t|"
 _EXCEL_HINT = re.compile(r"sep=([,;\t|])\s*")
 """First line by which Excel is told the delimiter."""
-_QUOTED = re.compile(r' *"([^"]*(?:""[^"]*)*)" *')
-_OPENING = re.compile(r' *"')
-_MOST_JOINED = 100
-"""Lines that one cell in quotes may reach over."""
-
-
-class Row(NamedTuple):
-    """One row with as many cells as the table has headings."""
-
-    line: int
-    """Of its beginning, counted from 1."""
-    cells: dict[str, str]
-    """By heading in lower case, without blanks around the text."""
-
-
-class BadRow(NamedTuple):
-    """A row none of whose cells is used."""
-
-    table: str
-    line: int
-    code: str
-    reason: str
-
-    @property
-    def place(self) -> str:
-        """Table, line and reason, as the site is shown them."""
-        return f"{self.table}, line {self.line}: {self.reason}"
-
-    def notice(self) -> Notice:
-        """The row as a finding, for a table that describes records listed elsewhere."""
-        return Notice(self.code, (self.place,))
-
-    def entry(self) -> Entry:
-        """The row as a record that cannot be read, for a table that lists the records."""
-        return Entry(self.place, problem=(self.code, self.reason))
-
-
-class _OpenError(Exception):
-    """A quote is open at the end of the text."""
-
-
-class _MalformedError(Exception):
-    """A quote stands where none can."""
 
 
 def read_rows(path: Path, *required: str) -> Iterator[Row | BadRow | Notice]:
@@ -69,9 +34,9 @@ def read_rows(path: Path, *required: str) -> Iterator[Row | BadRow | Notice]:
     cannot be read, lacks one of the ``required`` headings (in lower case) or has a heading twice.
     """
     try:
-        lines = _Lines(read_lines(path))
+        lines = Lines(read_lines(path))
         headings, delimiter = _heading(path, lines, required)
-        yield from _rows(path.name, lines, headings, delimiter)
+        yield from parse_rows(path.name, lines, headings, delimiter)
         yield from _oddities(path.name, lines)
     except FileNotFoundError as error:
         raise InputError(f"there is no table '{path}'") from error
@@ -93,40 +58,16 @@ def find_table(folder: Path, name: str) -> Path | None:
     return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
 
 
-class _Lines:
-    """Lines that can be given back, and what was odd about them."""
-
-    def __init__(self, lines: Iterator[Line]) -> None:
-        self._lines = lines
-        self._again: deque[Line] = deque()
-        self.foreign: list[int] = []
-        self.cut_off: int | None = None
-
-    def take(self) -> Line | None:
-        if self._again:
-            return self._again.popleft()
-        line = next(self._lines, None)
-        if line is not None:
-            if line.foreign:
-                self.foreign.append(line.number)
-            if not line.ended and len(line.text) < MAX_LINE:
-                self.cut_off = line.number
-        return line
-
-    def give_back(self, lines: list[Line]) -> None:
-        self._again.extendleft(reversed(lines))
-
-
-def _heading(path: Path, lines: _Lines, required: tuple[str, ...]) -> tuple[list[str], str]:
-    line, delimiter = _first_line(lines), None
+def _heading(path: Path, lines: Lines, required: tuple[str, ...]) -> tuple[list[str], str]:
+    line, delimiter = first_line(lines), None
     if line is not None and (hint := _EXCEL_HINT.fullmatch(line.text)):
-        line, delimiter = _first_line(lines), hint[1]
+        line, delimiter = first_line(lines), hint[1]
     if line is None:
         raise InputError(f"the table '{path}' is empty: copy or export it again")
     try:
-        delimiter = delimiter or max(_DELIMITERS, key=lambda candidate: _width(line.text, candidate))
-        headings = [heading.strip().lower() for heading in _split(line.text, delimiter)]
-    except (_OpenError, _MalformedError):
+        delimiter = delimiter or max(DELIMITERS, key=lambda candidate: _width(line.text, candidate))
+        headings = [heading.strip().lower() for heading in split_cells(line.text, delimiter)]
+    except (OpenQuoteError, MalformedRowError):
         raise InputError(f"the heading of '{path}' has a quote that does not fit: correct it") from None
     _check_headings(path, headings, required)
     return headings, delimiter
@@ -141,85 +82,14 @@ def _check_headings(path: Path, headings: list[str], required: tuple[str, ...]) 
         raise InputError(f"'{path}' has the heading {repeated[0]} twice: keep the column that is meant")
 
 
-def _first_line(lines: _Lines) -> Line | None:
-    while (line := lines.take()) is not None and not line.text.strip():
-        pass
-    return line
-
-
 def _width(text: str, delimiter: str) -> int:
     try:
-        return len(_split(text, delimiter))
-    except (_OpenError, _MalformedError):
+        return len(split_cells(text, delimiter))
+    except (OpenQuoteError, MalformedRowError):
         return 0
 
 
-def _rows(table: str, lines: _Lines, headings: list[str], delimiter: str) -> Iterator[Row | BadRow]:
-    while (line := _first_line(lines)) is not None:
-        try:
-            cells = _cells(line, lines, len(headings), delimiter)
-        except _MalformedError as error:
-            yield BadRow(table, line.number, "ROW_DAMAGED", str(error))
-            continue
-        if len(cells) != len(headings):
-            reason = f"{len(cells)} cells where the heading has {len(headings)}"
-            yield BadRow(table, line.number, "ROW_WIDTH", reason)
-        else:
-            named = zip(headings, cells, strict=True)
-            yield Row(line.number, {heading: cell.strip() for heading, cell in named if heading})
-
-
-def _cells(line: Line, lines: _Lines, width: int, delimiter: str) -> list[str]:
-    """The cells of the row that begins with ``line``; further lines are taken where a cell in quotes reaches over them.
-
-    A quote that nobody closed would swallow the rows that follow. So a line which has all the delimiters of a row of
-    its own is never taken as the rest of a cell.
-    """
-    joined: list[Line] = []
-    text = line.text
-    while True:
-        if "\0" in text or len(text) >= MAX_LINE:
-            lines.give_back(joined)
-            raise _MalformedError("it holds a NUL byte" if "\0" in text else "it is longer than any row")
-        try:
-            return _split(text, delimiter)
-        except _MalformedError:
-            lines.give_back(joined)
-            raise
-        except _OpenError:
-            more = lines.take() if len(joined) < _MOST_JOINED else None
-            joined += [more] if more else []
-            if more is None or more.text.count(delimiter) >= width - 1:
-                lines.give_back(joined)
-                raise _MalformedError("a quote is opened and not closed") from None
-            text = f"{text}\n{more.text}"
-
-
-def _split(text: str, delimiter: str) -> list[str]:
-    """Cells of one row; raises where a quote is left open or stands within a cell that does not begin with one."""
-    if '"' not in text:
-        return text.split(delimiter)
-    cells, place = [], 0
-    while True:
-        if match := _QUOTED.match(text, place):
-            cells.append(match[1].replace('""', '"'))
-            place = match.end()
-        elif _OPENING.match(text, place):
-            raise _OpenError
-        else:
-            end = text.find(delimiter, place)
-            cells.append(text[place : end if end >= 0 else None])
-            place = end if end >= 0 else len(text)
-            if '"' in cells[-1]:
-                raise _MalformedError("a quote stands within a cell that is not in quotes")
-        if place == len(text):
-            return cells
-        if text[place] != delimiter:
-            raise _MalformedError("text follows a closing quote")
-        place += 1
-
-
-def _oddities(table: str, lines: _Lines) -> Iterator[Notice]:
+def _oddities(table: str, lines: Lines) -> Iterator[Notice]:
     if lines.foreign:
         yield Notice("NON_UTF8", (f"{table}, line {lines.foreign[0]}",), len(lines.foreign))
     if lines.cut_off:

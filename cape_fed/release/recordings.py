@@ -14,7 +14,7 @@ from cape_fed.signal.window import first_window
 
 MAX_MV = 200.0
 """No ECG reaches this far from a lead's median: larger numbers are microvolts or raw ADC counts."""
-LARGEST_MV = 30.0
+LARGEST_MV = 20.0
 """No ECG has a range like this within a second in half of its leads."""
 SMALLEST_MV = 0.02
 """No ECG stays below this range within a second in every lead, and none in volts reaches it."""

@@ -16,7 +16,7 @@ META_FILE = "store.json"
 SIGNALS_FILE = "signals.npy"
 RECORDS_FILE = "records.parquet"
 PARTIAL_SUFFIX = ".partial"
-"""An unfinished ingest lives in ``STORE.partial`` next to where the store is going to be."""
+"""An unfinished ingest lives in ``STORE.partial``, next to where the store is going to be."""
 
 COLUMNS: dict[str, pa.DataType] = {
     "record": pa.string(),

@@ -68,12 +68,12 @@ def _key(salt: bytes, *parts: str) -> str:
 def _create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # two first uses at the same time must agree on one salt: a link, unlike a rename, replaces nothing
-    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    handle, fresh = tempfile.mkstemp(dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(secrets.token_bytes(SALT_BYTES))
-        os.link(temporary, path)
+        os.link(fresh, path)
     except FileExistsError:
         pass
     finally:
-        Path(temporary).unlink()
+        Path(fresh).unlink()

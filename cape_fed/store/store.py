@@ -202,7 +202,7 @@ def write_store(
     provenance: Provenance | None = None,
     overwrite: bool = False,
 ) -> Store:
-    """Write signals that are already preprocessed as a store, first next to ``path``, and open it.
+    """Write signals that are already preprocessed as a store, under another name first, and open it.
 
     ``signals`` is int16 ``[N, 12, T]`` at 1 µV a step; ``records`` has ``record`` and ``patient`` (a key, stored as
     it is) and what else is known, see ``complete_table``. Raises ValueError for columns or shapes that do not fit and

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from cape_fed.archive.base import RecordError
+from cape_fed.archive.base import Entry, Notice, RecordError
 from cape_fed.archive.code15 import Code15, strip_zeros
 from cape_fed.errors import InputError
 from tests.archive.files import counts, ecg, write_wfdb
@@ -80,6 +80,58 @@ def test_wfdb_records_named_by_exam(tmp_path: Path) -> None:
         ("14", "7", 50, "F"),
     ]
     assert all(raw.labels == {"CHAGAS": True} for raw in raws)
+
+
+@pytest.mark.parametrize("kind", ["f8", "f4", "S8", "O", "u4"])
+def test_exam_ids_of_another_type(archive: Path, kind: str) -> None:
+    expected = [(entry.record, dict(entry.locator)) for entry in READER.entries(archive)]
+    for part in archive.glob("*.hdf5"):
+        with h5py.File(part, "r+") as file:
+            ids = file["exam_id"][:]
+            del file["exam_id"]
+            typed = np.array([str(exam) for exam in ids], h5py.string_dtype()) if kind == "O" else ids.astype(kind)
+            file["exam_id"] = typed[:, None] if kind == "f8" else typed
+    assert [(entry.record, dict(entry.locator)) for entry in READER.entries(archive)] == expected
+
+
+def test_exam_ids_that_lost_digits_are_named_and_joined_with_nothing(archive: Path) -> None:
+    with h5py.File(archive / "exams_part10.hdf5", "r+") as file:
+        del file["exam_id"]
+        file["exam_id"] = np.array([16777219, 0], np.float32)
+    found = list(READER.entries(archive))
+    notices = [notice for notice in found if isinstance(notice, Notice)]
+    assert [notice.code for notice in notices] == ["ID_ROUNDED", "TABLE_MISMATCH"]
+    assert [entry.record for entry in found if isinstance(entry, Entry)][-1] == "exams_part10.hdf5, row 0"
+
+
+def test_a_table_of_other_exams_is_a_finding(archive: Path) -> None:
+    table = (archive / "exams.csv").read_text()
+    (archive / "exams.csv").write_text(table.replace("\n9,", "\nTNMG9,").replace("\n4,", "\nTNMG4,"))
+    (notice,) = (found for found in READER.entries(archive) if isinstance(found, Notice))
+    assert (notice.code, notice.count) == ("TABLE_MISMATCH", 3)
+    assert notice.examples == (
+        "exam_id of records that exams.csv does not name: 9, 4, 77",
+        "exam_id in exams.csv that no record has: TNMG9, TNMG4",
+    )
+
+
+def test_a_repeated_exam_with_other_values_is_refused(archive: Path) -> None:
+    with (archive / "exams.csv").open("a") as file:
+        file.write("9.0,38,False,40.1,False,False,False,False,False,False,523632,True,exams_part2.hdf5\n")
+    with pytest.raises(InputError, match="exam_id 9 twice with different values"):
+        list(READER.entries(archive))
+
+
+def test_parts_that_declare_more_than_they_can_hold(tmp_path: Path) -> None:
+    (tmp_path / "exams.csv").write_text("exam_id\n1\n")
+    with h5py.File(tmp_path / "exams_part0.hdf5", "w") as file:
+        file["exam_id"] = np.array([1, 2])
+        file.create_dataset("tracings", (2, 2**31, 12), np.float32, chunks=(1, 4096, 12))
+    for entry in READER.entries(tmp_path):
+        if isinstance(entry, Entry):
+            with pytest.raises(RecordError) as caught:
+                READER.read(tmp_path, entry)
+            assert caught.value.code == "TOO_LONG"
 
 
 def test_samples_that_are_no_numbers(archive: Path) -> None:

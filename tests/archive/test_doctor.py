@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,7 @@ from cape_fed.archive.registry import get_reader
 from cape_fed.archive.survey import EXAMPLES, MAX_STATEMENTS, Survey
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.quality import Quality
+from tests.archive.fake import FakeReader
 from tests.archive.files import counts, ecg, write_wfdb
 from tests.signal.test_electrodes import exchange_arms
 
@@ -92,6 +94,13 @@ def without(*names: str) -> tuple[str, ...]:
     return tuple(comment for comment in PERSON if not comment.startswith(names))
 
 
+def write_with_gap(root: Path) -> None:
+    gap = np.full((12, 6500), -32768, np.int16)
+    gap[:, 40] = 0
+    gap[0, 40] = 3
+    write_wfdb(root / "odd", np.concatenate((gap, counts(ecg(60))), axis=1), comments=PERSON)
+
+
 FILES: dict[str, Callable[[Path], object]] = {
     "BAD_HEADER": lambda root: (root / "odd.hea").write_text("odd twelve 500"),
     "BAD_RATE": lambda root: write_with(root, fs=5),
@@ -116,6 +125,9 @@ FILES: dict[str, Callable[[Path], object]] = {
     "NO_AGE": lambda root: write_with(root, comments=without("Age")),
     "AGE_IMPLAUSIBLE": lambda root: write_with(root, comments=(*without("Age"), "Age: 460")),
     "NO_SEX": lambda root: write_with(root, comments=without("Sex")),
+    "BAD_SEX": lambda root: write_with(root, comments=(*without("Sex"), "Sex: weiblich")),
+    "BAD_LABELS": lambda root: write_with(root, comments=(*PERSON, "Chagas label: perhaps")),
+    "LATE_START": lambda root: write_with_gap(root),
     "NO_LABELS": lambda root: write_with(root, comments=without("Dx")),
     "UNMAPPED_STATEMENT": lambda root: write_with(root, comments=(*without("Dx"), "Dx: 426783006,39732003")),
     "MIXED_RATES": lambda root: write_wfdb(root / "odd", counts(ecg(60, 257)), fs=257, comments=PERSON),
@@ -123,7 +135,7 @@ FILES: dict[str, Callable[[Path], object]] = {
     "DUPLICATE": lambda root: write_wfdb(root / "same", counts(ecg(0)), comments=PERSON),
     "DUPLICATE_ACROSS": lambda root: write_wfdb(root / "same", counts(ecg(0)), comments=(*PERSON[:3], "Patient ID: 2")),
 }
-MAY_COME_WITH = {"EXTRA_SIGNAL", "MISSING_LEAD"}
+MAY_COME_WITH = {"EXTRA_SIGNAL", "MISSING_LEAD", "MIXED_LENGTHS"}
 
 
 @pytest.mark.parametrize("code", FILES)
@@ -134,7 +146,7 @@ def test_findings_in_the_files(tmp_path: Path, code: str) -> None:
     report = diagnose(tmp_path, WFDB)
     assert code in found(report)
     assert set(found(report)) - (MAY_COME_WITH - {code}) == {code}
-    assert report.records == 4
+    assert (report.records, report.complete) == (4, True)
     assert report.unreadable == (CATALOGUE[code].severity == "error")
 
 
@@ -179,6 +191,52 @@ def test_the_first_records_only(tmp_path: Path) -> None:
     assert (report.records, report.complete, seen) == (2, False, [1, 2])
     assert diagnose(tmp_path, WFDB, limit=4).complete
     assert diagnose(tmp_path, WFDB, limit=9).complete
+
+
+def test_values_that_are_not_understood_are_shown_by_how_often_they_stand_there(tmp_path: Path) -> None:
+    rows = ["path,patient_id,sex,age,AF"]
+    for seed, sex in enumerate(("weiblich", "2", "2", "F")):
+        write_wfdb(tmp_path / str(seed), counts(ecg(seed)))
+        rows.append(f"{seed},{seed},{sex},50,ja")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
+    report = diagnose(tmp_path, get_reader("manifest"))
+    assert found(report)["BAD_SEX"] == ["sex '2' (2 records, e.g. 1)", "sex 'weiblich' (1 records, e.g. 0)"]
+    assert found(report)["BAD_LABELS"] == ["af 'ja' (4 records, e.g. 0)"]
+    assert "NO_SEX" not in found(report)
+    counted = {finding.code: finding.count for finding in report.findings}
+    assert (counted["BAD_SEX"], counted["BAD_LABELS"]) == (3, 4)
+
+
+def test_where_a_table_names_nobody_no_ids_are_asked_for(tmp_path: Path) -> None:
+    for seed in range(3):
+        write_wfdb(tmp_path / str(seed), counts(ecg(seed)))
+    (tmp_path / "exams.csv").write_text("exam_id,patient_id\nx0,1\nx1,2\n")
+    report = diagnose(tmp_path, get_reader("code15"))
+    remedies = {finding.code: finding.remedy for finding in report.findings}
+    assert "supply" not in remedies["NO_PATIENT"] + remedies["NO_AGE"]
+    assert "0, 1, 2" in found(report)["TABLE_MISMATCH"][0]
+    assert "x0, x1" in found(report)["TABLE_MISMATCH"][1]
+
+
+def test_a_fault_of_our_own_is_a_finding_that_says_where(tmp_path: Path) -> None:
+    report = diagnose(tmp_path, FakeReader(4, (("r0002", "crash"),)))
+    assert any(example.startswith("r0002: ZeroDivisionError in fake.py, line ") for example in found(report)["FAULT"])
+    assert (report.records, report.complete) == (4, True)
+
+
+def test_names_that_are_listed_again(tmp_path: Path) -> None:
+    write_wfdb(tmp_path / "a", counts(ecg()))
+    (tmp_path / "manifest.csv").write_text("path,patient_id\na,1\na,1\n")
+    report = diagnose(tmp_path, get_reader("manifest"))
+    assert (report.records, found(report)["REPEATED_RECORD"]) == (1, ["a"])
+
+
+def test_an_archive_in_a_folder_that_is_no_utf8(tmp_path: Path) -> None:
+    root = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9"))
+    write_wfdb(root / "a", counts(ecg()), comments=PERSON)
+    report = diagnose(root, WFDB)
+    assert report.archive.endswith("caf\\xe9")
+    render(report).encode("utf-8")
 
 
 def test_nothing_is_changed(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from cape_fed.archive.fields import parse_age, parse_patient, parse_sex, parse_truth
+from cape_fed.archive.fields import Cells, parse_age, parse_patient, parse_sex, parse_truth
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,17 @@ def test_sex(text: str | None, sex: str | None) -> None:
 )
 def test_patient(text: str | None, patient: str | None) -> None:
     assert parse_patient(text) == patient
+
+
+def test_cells_keep_what_was_not_understood() -> None:
+    cells = Cells(
+        {"age": "alt", "sex": "2", "af": "x" * 60, "fold": "0", "time": "gestern", "id": "1e+09", "empty": ""}
+    )
+    assert (cells.age("age"), cells.sex("sex"), cells.truth("af"), cells.fold("fold")) == (None,) * 4
+    assert (cells.year("time"), cells.patient("id"), cells.sex("empty"), cells.age("none")) == (None,) * 4
+    assert cells.notes == ("AGE_IMPLAUSIBLE", "BAD_SEX", "BAD_LABELS", "BAD_FOLD", "BAD_DATE", "ID_ROUNDED")
+    assert [found.shown for found in cells.misread[:2]] == ["age 'alt'", "sex '2'"]
+    assert cells.misread[2].shown == f"af '{'x' * 40}…'"
 
 
 @pytest.mark.parametrize(

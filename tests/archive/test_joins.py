@@ -4,7 +4,7 @@ import pytest
 
 from cape_fed.archive.base import Notice
 from cape_fed.archive.joins import Coverage, Unique, key_of
-from cape_fed.archive.tables import Row
+from cape_fed.archive.rows import Row
 from cape_fed.errors import InputError
 
 

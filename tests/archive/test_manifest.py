@@ -95,6 +95,47 @@ def test_cells_that_are_no_truth_values(tmp_path: Path) -> None:
     assert (raw.labels, raw.notes) == ({}, ("BAD_LABELS",))
 
 
+def test_the_record_of_a_row_of_another_width_gets_no_shifted_values(tmp_path: Path) -> None:
+    for name in ("a0", "a1", "a2"):
+        write_wfdb(tmp_path / name, counts(ecg(seconds=1)))
+    (tmp_path / "manifest.csv").write_text(
+        "path,patient_id,age,sex,AF,LBBB\na0.hea,P001,61,5,F,0,1\na1.hea,P002,64,0,M,1,0\na2,P003,70,F,1,0\n"
+    )
+    entries = list(READER.entries(tmp_path))
+    reasons = []
+    for entry in entries[:2]:
+        with pytest.raises(RecordError) as caught:
+            READER.read(tmp_path, entry)
+        reasons.append((caught.value.code, entry.record))
+    assert reasons == [("ROW_WIDTH", f"manifest.csv, line {line}: 7 cells where the heading has 6") for line in (2, 3)]
+    assert READER.read(tmp_path, entries[2]).labels == {"AF": True, "LBBB": False}
+
+
+def test_cells_that_are_not_understood_are_shown(tmp_path: Path) -> None:
+    write_wfdb(tmp_path / "a", counts(ecg(seconds=1)))
+    (tmp_path / "manifest.csv").write_text("path,sex,age,AF,patient_id\na,weiblich,alt,ja,1.5E+08\n")
+    (raw,) = read_all(tmp_path)
+    assert (raw.sex, raw.age, raw.labels, raw.patient) == (None, None, {}, None)
+    assert [found.shown for found in raw.misread] == [
+        "af 'ja'", "patient_id '1.5E+08'", "age 'alt'", "sex 'weiblich'",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("second", ["a,2,F", "a.hea,1,M", "a.hea,2,F"])
+def test_a_repeated_path_with_other_values_is_refused(tmp_path: Path, second: str) -> None:
+    (tmp_path / "manifest.csv").write_text(f"path,patient_id,sex\na,1,F\n{second}\n")
+    with pytest.raises(InputError, match="path a twice with different values, again in line 3"):
+        list(READER.entries(tmp_path))
+
+
+def test_arrays_say_how_long_they_are(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", ecg(fs=360))
+    (tmp_path / "manifest.csv").write_text('path,fs\na.npy,"360,0"\n')
+    (entry,) = READER.entries(tmp_path)
+    found = READER.read(tmp_path, entry, 2)
+    assert (found.fs, found.signal_mv.shape[1], found.declared_samples) == (360, 720, 3600)
+
+
 def test_no_archive(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="empty"):
         list(READER.entries(tmp_path))

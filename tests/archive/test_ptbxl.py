@@ -55,7 +55,9 @@ def test_ages_above_89_are_coded(tmp_path: Path, age: str, expected: float | Non
     assert read_row(tmp_path, row(age=age)).age == expected
 
 
-@pytest.mark.parametrize(("sex", "expected"), [("0", "M"), ("1", "F"), ("1.0", "F"), ("", None), ("2", None)])
+@pytest.mark.parametrize(
+    ("sex", "expected"), [("0", "M"), ("1", "F"), ("1.0", "F"), ("", None), ("2", None), ("female", "F")]
+)
 def test_sex(tmp_path: Path, sex: str, expected: str | None) -> None:
     assert read_row(tmp_path, row(sex=sex)).sex == expected
 
@@ -68,6 +70,32 @@ def test_fold(tmp_path: Path, fold: str, expected: int | None) -> None:
     assert read_row(tmp_path, row(fold=fold)).fold == expected
 
 
+def test_cells_that_are_not_understood_are_shown(tmp_path: Path) -> None:
+    raw = read_row(tmp_path, row(sex="weiblich", fold="elf", age="sehr alt", codes="NORM"))
+    assert (raw.sex, raw.fold, raw.age, raw.labels) == (None, None, None, {})
+    assert set(raw.notes) == {"BAD_SEX", "BAD_FOLD", "AGE_IMPLAUSIBLE", "BAD_LABELS"}
+    assert {found.shown for found in raw.misread} == {
+        "sex 'weiblich'", "strat_fold 'elf'", "age 'sehr alt'", "scp_codes 'NORM'",
+    }  # fmt: skip
+
+
+def test_a_repeated_record_with_other_values_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="ecg_id 1 twice with different values"):
+        list(READER.entries(archive(tmp_path, row(1), row(1, age="57.0"))))
+    with pytest.raises(InputError, match=r"file name .* twice with different values"):
+        list(READER.entries(archive(tmp_path, row(1), "9" + row(1)[1:])))
+    assert len(list(READER.entries(archive(tmp_path, row(1), row(1))))) == 2
+
+
+def test_a_row_of_another_width_is_a_record_that_cannot_be_read(tmp_path: Path) -> None:
+    first, second = READER.entries(archive(tmp_path, row(1, age="56,5"), row(2)))
+    assert first.record == "ptbxl_database.csv, line 2: 10 cells where the heading has 9"
+    with pytest.raises(RecordError) as caught:
+        READER.read(tmp_path, first)
+    assert caught.value.code == "ROW_WIDTH"
+    assert second.record.endswith("00002_lr")
+
+
 @pytest.mark.parametrize(
     ("likelihood", "expected"), [(0.0, True), (100.0, True), (50.0, True), (35.0, None), (15.0, None)]
 )
@@ -77,7 +105,21 @@ def test_likelihood(tmp_path: Path, likelihood: float, expected: bool | None) ->
     assert labels["NORM"] is False
 
 
-@pytest.mark.parametrize("codes", ["{", "[1]", "{'A': 'b'}", "{['a']: 1}", "__import__('os')", "(" * 300, "{" * 20000])
+@pytest.mark.parametrize(
+    "codes",
+    [
+        "{",
+        "[1]",
+        "{'NORM': -5}",
+        "{'NORM': 1e999}",
+        "{'NORM': 101}",
+        "{'A': 'b'}",
+        "{['a']: 1}",
+        "__import__('os')",
+        "(" * 300,
+        "{" * 20000,
+    ],
+)
 def test_codes_that_are_no_dictionary_are_not_annotated(tmp_path: Path, codes: str) -> None:
     raw = read_row(tmp_path, row(codes=codes))
     assert raw.labels == {}

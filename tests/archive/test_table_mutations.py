@@ -206,9 +206,7 @@ KINDS = ("width", "quote", "newline", "nul", "cut", "heading", "column", "row", 
 def mutations(draw: st.DrawFn, case: Case) -> tuple[Mutation, bool]:
     """One kind of damage, and whether every value has to survive it."""
     rows, place = st.integers(1, RECORDS), st.floats(0, 1)
-    kind = draw(
-        st.sampled_from(("width", "quote", "newline", "nul", "cut", "heading", "column", "row", "ids", "bytes"))
-    )
+    kind = draw(st.sampled_from(KINDS))
     if kind == "width":
         stray = draw(st.sampled_from((",", ",,", ",x,", ",5,")))
         inserted = partial(insert, row=draw(rows), place=draw(place), what=stray)
@@ -259,7 +257,13 @@ def check(case: Case, expected: Mapping[str, Values], mutation: Mutation, is_har
                 assert value is None or is_of_the_cell(value, right[key]), (name, key, value)
                 assert value is None or all(value != other[key] for other in others), (name, key, value)
     assert not (is_harmless and differs), (codes, refusal)
-    assert not differs or codes or refusal
+    assert not differs or codes or refusal or is_a_shorter_listing(damaged, raws, expected)
+
+
+def is_a_shorter_listing(damaged: str | bytes, raws: Mapping[str, RawRecord], expected: Mapping[str, Values]) -> bool:
+    """Whether the table was cut off between two rows, which nobody can see who does not know how many there were."""
+    ends = damaged if isinstance(damaged, str) else ""
+    return ends.endswith("\n") and all(values(raw) == expected[name] for name, raw in raws.items())
 
 
 def is_of_the_cell(value: object, right: object) -> bool:

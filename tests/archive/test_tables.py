@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from cape_fed.archive.base import Notice
 from cape_fed.archive.lines import MAX_LINE
-from cape_fed.archive.tables import BadRow, Row, find_table, read_rows, used_rows
+from cape_fed.archive.rows import BadRow, Row
+from cape_fed.archive.tables import find_table, read_rows, used_rows
 from cape_fed.errors import InputError
 
 TEXT = "id,age,sex\n1,61,F\n2,64,M\n3,70,F\n"
@@ -89,6 +90,23 @@ def test_two_stray_quotes_do_not_make_one_row_of_two(tmp_path: Path) -> None:
     path = write(tmp_path, 'id,age,sex\n1,"61,F\n2,64",M\n3,70,F\n')
     assert cells(path) == [ROWS[2]]
     assert [code for code, _ in faults(path)] == ["ROW_DAMAGED"] * 2
+
+
+@pytest.mark.parametrize("ids", [("701", "702", "703", "704"), ("r/a1", "r/a2", "r/a3", "r/a4")])
+@pytest.mark.parametrize("row", range(4))
+def test_a_line_end_within_a_row_leaves_no_part_of_it(tmp_path: Path, ids: tuple[str, ...], row: int) -> None:
+    lines = [f"{name},61,Sinus rhythm" for name in ids]
+    for place in range(1, len(lines[row])):
+        broken = [*lines[:row], lines[row][:place] + "\n" + lines[row][place:], *lines[row + 1 :]]
+        found = [row["id"] for row in cells(write(tmp_path, "id,age,text\n" + "\n".join(broken) + "\n"))]
+        assert set(found) <= {*ids[:row], *ids[row + 1 :]}, place
+        assert len(found) >= 2
+
+
+def test_a_row_cut_off_in_the_middle_takes_no_other_along(tmp_path: Path) -> None:
+    path = write(tmp_path, "id,age\n701,61\n702,62\n703\n704,64\n")
+    assert [row["id"] for row in cells(path)] == ["701", "702", "704"]
+    assert [row["id"] for row in cells(write(tmp_path, "id,age\n701,61\n702,62\n70"))] == ["701", "702"]
 
 
 def test_cells_in_quotes_may_hold_anything(tmp_path: Path) -> None:

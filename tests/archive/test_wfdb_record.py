@@ -41,7 +41,7 @@ def no_wfdb(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object) -> None:
         raise AssertionError("not the fast path")
 
-    monkeypatch.setattr("cape_fed.archive.wfdb_record.read_packed", refuse)
+    monkeypatch.setattr("cape_fed.archive.wfdb_signals.read_packed", refuse)
 
 
 @pytest.mark.usefixtures("no_wfdb")

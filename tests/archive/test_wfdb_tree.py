@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cape_fed.archive.base import Notice
 from cape_fed.archive.wfdb_tree import WfdbTree, find_records, patient_of_folder
 from cape_fed.errors import InputError
 from tests.archive.files import counts, ecg, write_wfdb
@@ -33,6 +34,46 @@ def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     write_wfdb(tmp_path / "sub" / "a", counts(ecg(seconds=1)))
     (tmp_path / "sub" / "loop").symlink_to(tmp_path)
     assert list(find_records(tmp_path)) == ["sub/a"]
+
+
+def listed(root: Path) -> tuple[list[str], list[str]]:
+    notices: list[Notice] = []
+    return list(find_records(root, notices)), [f"{notice.code}: {notice.examples[0]}" for notice in notices]
+
+
+def test_linked_folders_are_followed(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "archive", tmp_path / "elsewhere"
+    write_wfdb(root / "a", counts(ecg(seconds=1)))
+    write_wfdb(elsewhere / "2024" / "b", counts(ecg(1, seconds=1)))
+    (root / "2024").symlink_to(elsewhere / "2024")
+    assert listed(root) == (["a", "2024/b"], [])
+    entries = list(READER.entries(root))
+    assert READER.read(root, entries[1]).signal_mv.shape == (12, 500)
+
+
+def test_every_folder_is_listed_once_whatever_links_there_are(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "archive", tmp_path / "elsewhere"
+    write_wfdb(root / "x" / "a", counts(ecg(seconds=1)))
+    write_wfdb(elsewhere / "y" / "b", counts(ecg(1, seconds=1)))
+    (elsewhere / "y" / "back").symlink_to(root)
+    (elsewhere / "y" / "up").symlink_to(elsewhere)
+    (root / "link").symlink_to(elsewhere / "y")
+    (root / "other").symlink_to(elsewhere)
+    (root / "parent").symlink_to(tmp_path)
+    (root / "itself").symlink_to(root / "itself")
+    (root / "unmounted").symlink_to(tmp_path / "nowhere")
+    records, notices = listed(root)
+    assert sorted(path.rpartition("/")[2] for path in records) == ["a", "b"]
+    assert {notice.split(" leads")[0] for notice in notices} >= {
+        "LINKED_FOLDER: parent", "BROKEN_LINK: itself", "BROKEN_LINK: unmounted",
+    }  # fmt: skip
+
+
+def test_a_missing_signal_file_is_no_broken_link(tmp_path: Path) -> None:
+    write_wfdb(tmp_path / "a", counts(ecg(seconds=1)))
+    (tmp_path / "a.dat").unlink()
+    (tmp_path / "a.dat").symlink_to(tmp_path / "nowhere")
+    assert listed(tmp_path) == (["a"], [])
 
 
 def test_listing_streams(tmp_path: Path) -> None:

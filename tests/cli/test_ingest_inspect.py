@@ -73,6 +73,28 @@ def test_twice_is_done_once(archive: Path, tmp_path: Path, capsys: Output) -> No
     assert open_store(tmp_path / "store").profile.samples == 4096
 
 
+def test_what_is_wrong_with_a_table_is_said(archive: Path, tmp_path: Path, capsys: Output) -> None:
+    (archive / "manifest.csv").write_text("path,patient_id,age,sex\nr0,1,61,5,F\nr1,2,70,weiblich\nr2,3,50,M\n")
+    store = tmp_path / "store"
+    assert run(["ingest", str(archive), str(store), "--format", "manifest", "--cohort", "test"]) == 0
+    out = capsys.readouterr().out
+    assert "ROW_WIDTH: 1, e.g. manifest.csv, line 2: 5 cells where the heading has 4\n" in out
+    assert "not understood, cape-fed doctor shows the values:\n    BAD_SEX: 1, e.g. r1" in out
+    assert run(["doctor", str(archive), "--format", "manifest"]) == 0
+    assert "sex 'weiblich' (1 records, e.g. r1)" in capsys.readouterr().out
+    (archive / "manifest.csv").write_text("path,age,Age\nr0,1,2\n")
+    for command in (["doctor", str(archive)], ["ingest", str(archive), str(tmp_path / "s"), "--cohort", "test"]):
+        assert run([*command, "--format", "manifest"]) == 2
+        assert "the heading age twice" in capsys.readouterr().err
+
+
+def test_a_common_gain_is_said(archive: Path, tmp_path: Path, capsys: Output) -> None:
+    assert ingest(archive, tmp_path / "store", "--common-gain", "1000") == 0
+    assert "all leads scaled by 1000 ADC units per mV" in capsys.readouterr().out
+    assert run(["inspect", str(tmp_path / "store")]) == 0
+    assert "gains     1000 ADC units per mV for all leads" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -221,7 +221,7 @@ def test_a_site_that_lost_its_state_goes_on_with_a_fresh_head(root: Path, caplog
                 shutil.rmtree(path)
 
     simulate_federation(config_for(root, "run"), lose)
-    assert "site a took no part before round 2: head and optimiser are fresh ones" in caplog.text
+    assert "site a took no part before round 2: its head and optimiser are new" in caplog.text
     assert load_encoder(root / "run" / "bundle").dim > 0
 
 

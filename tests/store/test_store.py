@@ -16,9 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cape_fed.errors import InputError
-from cape_fed.store.fingerprint import SAMPLED_ROWS
-from cape_fed.store.format import StoreFiles, partial_path
+from cape_fed.store.fingerprint import SAMPLED_ROWS, store_fingerprint
+from cape_fed.store.format import COLUMNS, StoreFiles, partial_path
 from cape_fed.store.store import open_store, write_store
+from cape_fed.store.summary import summarise
 from cape_fed.store.verify import damaged_records
 from tests.conftest import TinyStore
 
@@ -59,6 +60,29 @@ def test_round_trip(tmp_path: Path) -> None:
     assert store.row_of("c") == 2
     with pytest.raises(InputError, match="no record 'd'"):
         store.row_of("d")
+
+
+def test_stores_of_before_stay_readable(tiny_store: TinyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = {name: kind for name, kind in COLUMNS.items() if name != "begins"}
+    monkeypatch.setattr("cape_fed.store.table.COLUMNS", without)
+    path = tiny_store().path
+    monkeypatch.undo()
+    files = StoreFiles.of(path)
+    described = {key: value for key, value in json.loads(files.meta.read_text()).items() if key != "common_gain"}
+    described["fingerprint"] = store_fingerprint(described, files.records, np.load(files.signals))
+    files.meta.write_text(json.dumps(described))
+    store = open_store(path)
+    assert np.isnan(store.begins).all()
+    assert store.meta.common_gain is None
+    assert "begins" not in store.label_names
+    assert summarise(store)["late"] == 0
+
+
+def test_where_windows_begin(tiny_store: TinyStore) -> None:
+    store = tiny_store(patients=2, repeats=[1], begins=[0.0, 12.5])
+    assert store.begins.tolist() == [0, 12.5]
+    assert summarise(store)["late"] == 1
+    assert np.isnan(tiny_store("b").begins).all()
 
 
 def test_gather_is_indexing(tiny_store: TinyStore) -> None:

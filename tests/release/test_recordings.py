@@ -1,0 +1,154 @@
+"""What an encoder is not asked to embed, and in which words."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from cape_fed.errors import InputError
+from cape_fed.pretrain.encoder import SIZES, build_encoder
+from cape_fed.release.pretrained import PretrainedEncoder, on_device
+from cape_fed.signal.profile import get_profile
+from tests.archive.files import ecg
+
+X = ecg(1).astype(np.float64)
+
+
+@pytest.fixture(scope="module")
+def encoder() -> PretrainedEncoder:
+    return PretrainedEncoder(build_encoder(SIZES["tiny"], 0), get_profile("compact100"), {})
+
+
+def with_missing(signal: np.ndarray) -> np.ndarray:
+    signal = signal.copy()
+    signal[:, 100:600] = np.nan
+    signal[7] = np.nan
+    return signal
+
+
+def masked(fill: float) -> np.ma.MaskedArray[Any, Any]:
+    missing = np.isnan(with_missing(X))
+    return np.ma.masked_array(np.where(missing, fill, X), missing)
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda x: x * np.nan, "has no finite sample"),
+        (lambda x: x * np.inf, "has no finite sample"),
+        (lambda x: x * 1e3, "microvolts or ADC counts"),
+        (lambda x: x * 1e6, "microvolts or ADC counts"),
+        (lambda x: x * 200, "microvolts or ADC counts"),
+        (lambda x: x * 40 + 1, "microvolts or ADC counts"),
+        (lambda x: x * 1e300, "microvolts or ADC counts"),
+        (lambda x: np.where(np.arange(12)[:, None] == 3, x * 1e3, x), "microvolts or ADC counts"),
+        (lambda x: x / 1e3, "volts, or no ECG"),
+        (lambda x: x / 1e6 + 0.3, "volts, or no ECG"),
+        (lambda x: x * 0, "volts, or no ECG"),
+        (lambda x: x * 0 + 1.5, "volts, or no ECG"),
+    ],
+)
+def test_every_check_holds_record_by_record(encoder: PretrainedEncoder, index: int, change: Any, says: str) -> None:
+    batch = np.stack([X, X, X])
+    batch[index] = change(X)
+    with pytest.raises(ValueError, match=f"record {index} .*{says}"):
+        encoder.embed(batch, 500)
+    with pytest.raises(ValueError, match=f"the recording .*{says}"):
+        encoder.embed(change(X), 500)
+
+
+@pytest.mark.parametrize(
+    "fs",
+    [
+        "500",
+        b"500",
+        None,
+        True,
+        np.bool_(True),
+        500j,
+        np.array([500.0]),
+        np.array(500.0),
+        [500],
+        (500,),
+        {},
+        torch.tensor(500.0),
+    ],
+)
+def test_a_rate_of_another_type_is_a_sentence(encoder: PretrainedEncoder, fs: Any) -> None:
+    with pytest.raises(ValueError, match=f"sampling rate fs as one number in Hz, got {type(fs).__name__}"):
+        encoder.embed(X, fs)
+
+
+@pytest.mark.parametrize("fs", [0, -500, float("nan"), float("inf"), 10**400, 0.5, 20_001, 1e-300, -(10**400)])
+def test_impossible_rates(encoder: PretrainedEncoder, fs: float) -> None:
+    with pytest.raises(ValueError, match="expected a sampling rate"):
+        encoder.embed(X, fs)
+
+
+@pytest.mark.parametrize("fs", [500, 500.0, np.int32(500), np.float32(500), np.uint16(500)])
+def test_numbers_of_any_kind_are_rates(encoder: PretrainedEncoder, fs: float) -> None:
+    np.testing.assert_array_equal(encoder.embed(X, fs), encoder.embed(X, 500))
+
+
+@pytest.mark.parametrize("fill", [0.0, 9999.0, -1e20])
+def test_what_is_masked_is_missing(encoder: PretrainedEncoder, fill: float) -> None:
+    expected = encoder.embed(with_missing(X), 500)
+    np.testing.assert_array_equal(encoder.embed(masked(fill), 500), expected)
+    for many in (np.ma.stack([masked(fill), masked(fill)]), [masked(fill), masked(fill)]):
+        np.testing.assert_allclose(encoder.embed(many, 500), np.stack([expected, expected]), atol=1e-5)
+    counts = np.ma.masked_array(np.full((12, 5000), 7), mask=True)
+    with pytest.raises(ValueError, match="no finite sample"):
+        encoder.embed(counts, 500)
+
+
+@pytest.mark.parametrize(
+    ("array", "says"),
+    [
+        (X.astype(object), "an array of object"),
+        ([[None] * 5000] * 12, "an array of object"),
+        (X.astype(str), "an array of <U"),
+        (X.astype(complex), "an array of complex128"),
+        (X > 0, "an array of bool"),
+        (np.zeros((12, 5000), "M8[s]"), "an array of datetime64"),
+        (np.zeros((12, 5000), [("mv", float)]), "an array of ["),
+        (np.ma.masked_array(X.astype(object)), "an array of object"),
+        ([X, X[:, :4000]], "different lengths are embedded one by one"),
+        ([masked(0), X[:, :4000]], "different lengths are embedded one by one"),
+        (None, "an array of object"),
+        ("ecg", "an array of <U"),
+        (5.0, "[12, n] or [B, 12, n]"),
+        (X[None, None], "[12, n] or [B, 12, n]"),
+        (X[:8], "expected 12 leads"),
+        (X.T, "transpose it"),
+        (np.zeros((0, 12, 5000)), "at least one record"),
+        (X[:, :100], "at least one second"),
+        (torch.tensor(X, requires_grad=True), "an array of numbers"),
+    ],
+)
+def test_what_is_no_recording_is_a_sentence(encoder: PretrainedEncoder, array: Any, says: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(says)):
+        encoder.embed(array, 500)
+
+
+@pytest.mark.parametrize("make", [np.ndarray.tolist, torch.tensor, lambda x: x.astype(">f4"), lambda x: x[::-1][::-1]])
+def test_arrays_of_other_kinds_are_recordings(encoder: PretrainedEncoder, make: Any) -> None:
+    np.testing.assert_allclose(encoder.embed(make(X), 500), encoder.embed(X, 500), atol=1e-4)
+
+
+@pytest.mark.parametrize("gap", [np.nan, 0.0])
+def test_the_window_is_the_first_with_enough_signal(encoder: PretrainedEncoder, gap: float) -> None:
+    late = np.concatenate((np.full((12, 6500), gap), X), axis=1)
+    np.testing.assert_allclose(encoder.embed(late, 500), encoder.embed(X, 500), atol=1e-6)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "cuda", "gpu", "meta", ""])
+def test_a_device_that_is_not_there_is_one_line(device: str) -> None:
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(InputError, match=f"device '{device}' is not available here: use cpu"):
+        on_device(build_encoder(SIZES["tiny"], 0), device)
