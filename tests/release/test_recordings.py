@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cape_fed.errors import InputError
-from cape_fed.pretrain.encoder import SIZES, build_encoder
+from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.release.pretrained import PretrainedEncoder, on_device
 from cape_fed.signal.profile import get_profile
 from tests.archive.files import ecg
@@ -20,7 +20,7 @@ X = ecg(1).astype(np.float64)
 
 @pytest.fixture(scope="module")
 def encoder() -> PretrainedEncoder:
-    return PretrainedEncoder(build_encoder(SIZES["tiny"], 0), get_profile("compact100"), {})
+    return PretrainedEncoder(build_encoder(MODELS["tiny"], 0), get_profile("compact100"))
 
 
 def with_missing(signal: np.ndarray) -> np.ndarray:
@@ -151,4 +151,4 @@ def test_a_device_that_is_not_there_is_one_line(device: str) -> None:
     if device == "cuda" and torch.cuda.is_available():
         pytest.skip("there is one")
     with pytest.raises(InputError, match=f"device '{device}' is not available here: use cpu"):
-        on_device(build_encoder(SIZES["tiny"], 0), device)
+        on_device(build_encoder(MODELS["tiny"], 0), device)
