@@ -1,0 +1,69 @@
+"""The gradient of a batch depends on the seed, the name and the step; it is that of the loss written out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from cape_fed.pretrain.augment import Augmentation
+from cape_fed.pretrain.config import AugmentConfig, PretrainConfig
+from cape_fed.pretrain.feed import Pairs
+from cape_fed.pretrain.learner import Learner
+from cape_fed.pretrain.stages.gradient import ContrastiveGradient
+
+CPU = torch.device("cpu")
+STILL = AugmentConfig(crop=1, time_mask=0, gain=0, noise_mv=0, wander_mv=0, mains_mv=0, lead_mask=0)
+
+
+def batch(count: int = 6) -> Pairs:
+    generator = torch.Generator().manual_seed(0)
+    ecg = [torch.randint(-500, 500, (count, 12, 400), generator=generator, dtype=torch.int16) for _ in range(2)]
+    valid = torch.full((count,), 400)
+    return Pairs((ecg[0], valid), (ecg[1], valid), torch.arange(count))
+
+
+def learner(**changes: Any) -> Learner:
+    return Learner(PretrainConfig.model_validate(changes), 100, "site", CPU)
+
+
+def source(one: Learner, **changes: Any) -> ContrastiveGradient:
+    values: dict[str, Any] = {"temperature": 0.1, "precision": "float32", "seed": 0, "name": "site"}
+    values |= {"device": CPU, "processes": one.processes, **changes}
+    return ContrastiveGradient(one.encoder, one.head, one.augmentation, **values)
+
+
+def test_the_loss_is_nt_xent_of_the_two_views() -> None:
+    """Without augmentation, written out: every anchor against all other views but those of its own patient."""
+    one = learner()
+    gradient = source(one)
+    gradient.augmentation = Augmentation(STILL, 100)
+    pairs = batch(3)
+    views = torch.cat([pairs.first[0], pairs.second[0]]).float() / 1000
+    z = torch.nn.functional.normalize(one.head(one.encoder(views, torch.full((6,), 400))), dim=1)
+    total = torch.zeros(())
+    for anchor in range(6):
+        logits = torch.stack([z[anchor] @ z[other] / 0.1 for other in range(6) if other % 3 != anchor % 3])
+        positive = z[anchor] @ z[(anchor + 3) % 6] / 0.1
+        total = total + torch.logsumexp(torch.cat([positive[None], logits]), dim=0) - positive
+    assert float(gradient.loss(pairs, 0).detach()) == pytest.approx(float(total.detach()) / 6, rel=1e-5)
+
+
+def test_backward_leaves_the_gradient_of_the_loss_at_every_parameter() -> None:
+    one = learner()
+    gradient = source(one)
+    expected = torch.autograd.grad(gradient.loss(batch(), 3), one.parameters())
+    loss = gradient.backward(batch(), 3)
+    assert not loss.requires_grad
+    for parameter, value in zip(one.parameters(), expected, strict=True):
+        assert parameter.grad is not None
+        assert torch.allclose(parameter.grad, value, atol=1e-6)
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"name": "other"}])
+def test_views_depend_on_seed_name_and_step_alone(changes: dict[str, Any]) -> None:
+    one = learner()
+    losses = [float(source(one).loss(batch(), step).detach()) for step in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+    assert float(source(one, **changes).loss(batch(), 0).detach()) != losses[0]
