@@ -2,22 +2,27 @@
 
 Strategies see differences from the round's encoder in place of weights, and zeros in place of the encoder: the
 arithmetic is equal, and distances and means are not taken between large, nearly equal numbers.
+
+They are imported where they are used: a site, whose every message is a new process, has no need of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Message, MessageType, Metadata, MetricRecord, RecordDict
 from flwr.app.message import make_message
-from flwr.serverapp import strategy as flower
 from numpy.typing import NDArray
 from torch import Tensor
 
 from cape_fed.federation.messages import METRICS, PATIENTS
 from cape_fed.federation.tensors import ENCODER
 from cape_fed.federation.update import Update
+
+if TYPE_CHECKING:
+    from flwr.serverapp.strategy import FedAvg
 
 State = dict[str, NDArray[np.float64]]
 """What a method keeps at the coordinator between rounds, by name."""
@@ -29,13 +34,15 @@ _MOMENTUM = "momentum_vector"
 class Arithmetic:
     """One of Flower's strategies, with the state of its server optimiser."""
 
-    def __init__(self, strategy: flower.FedAvg) -> None:
+    def __init__(self, strategy: FedAvg) -> None:
         self.strategy = strategy
 
     def combine(self, number: int, encoder: Mapping[str, Tensor], updates: Sequence[Update]) -> State:
         """The change of each tensor of ``encoder`` that the updates of round ``number`` come to, in float64."""
         names = sorted(encoder)
         zeros = ArrayRecord({name: Array(np.zeros(tuple(encoder[name].shape))) for name in names})
+        from flwr.serverapp import strategy as flower
+
         if isinstance(self.strategy, flower.FedAvgM):
             self.strategy.current_arrays = zeros
         if isinstance(self.strategy, flower.FedAdam):
@@ -66,11 +73,15 @@ class Arithmetic:
 
 def averaging() -> Arithmetic:
     """The mean weighted by patients (McMahan et al. 2017)."""
+    from flwr.serverapp import strategy as flower
+
     return Arithmetic(flower.FedAvg(weighted_by_key=PATIENTS))
 
 
 def averaging_with_momentum(learning_rate: float, momentum: float) -> Arithmetic:
     """The mean weighted by patients, with momentum at the coordinator (Hsu et al. 2019)."""
+    from flwr.serverapp import strategy as flower
+
     return Arithmetic(
         flower.FedAvgM(weighted_by_key=PATIENTS, server_learning_rate=learning_rate, server_momentum=momentum)
     )
@@ -78,6 +89,8 @@ def averaging_with_momentum(learning_rate: float, momentum: float) -> Arithmetic
 
 def adam(learning_rate: float, beta_1: float, beta_2: float, tau: float) -> Arithmetic:
     """Adam at the coordinator on the mean weighted by patients (Reddi et al. 2021)."""
+    from flwr.serverapp import strategy as flower
+
     return Arithmetic(
         flower.FedAdam(weighted_by_key=PATIENTS, eta=learning_rate, beta_1=beta_1, beta_2=beta_2, tau=tau)
     )
@@ -85,11 +98,15 @@ def adam(learning_rate: float, beta_1: float, beta_2: float, tau: float) -> Arit
 
 def trimmed_mean(share: float) -> Arithmetic:
     """The mean of each number without ``share`` of the sites at either end (Yin et al. 2018)."""
+    from flwr.serverapp import strategy as flower
+
     return Arithmetic(flower.FedTrimmedAvg(weighted_by_key=PATIENTS, beta=share))
 
 
 def multi_krum(malicious: int, selected: int) -> Arithmetic:
     """The mean of the ``selected`` sites that lie closest to the others (Blanchard et al. 2017)."""
+    from flwr.serverapp import strategy as flower
+
     strategy = flower.MultiKrum(
         weighted_by_key=PATIENTS, num_malicious_nodes=malicious, num_nodes_to_select=selected
     )  # fmt: skip
@@ -98,6 +115,8 @@ def multi_krum(malicious: int, selected: int) -> Arithmetic:
 
 def median() -> Arithmetic:
     """The median of each number over the sites (Yin et al. 2018)."""
+    from flwr.serverapp import strategy as flower
+
     return Arithmetic(flower.FedMedian(weighted_by_key=PATIENTS))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import ClassVar, Generic, TypeVar
 
 from torch import Tensor
@@ -49,10 +50,14 @@ class Method(Generic[AnyOptions]):
         """``parameters`` are the encoder's, without statistics: their names and shapes are what a method works on."""
         self.options = options
         self.parameters = {name: value.detach().cpu() for name, value in parameters.items()}
-        self.arithmetic = self.make_arithmetic()
+
+    @cached_property
+    def arithmetic(self) -> Arithmetic:
+        """How the changes of the sites become one, with its state; only the coordinator uses it."""
+        return self.make_arithmetic()
 
     def make_arithmetic(self) -> Arithmetic:
-        """How the changes of the sites become one."""
+        """The arithmetic of the method: by default the mean weighted by patients."""
         return averaging()
 
     # At the coordinator ----------------------------------------------------------------------------------------------
