@@ -176,9 +176,8 @@ def _require_space(partial: Path, profile: Profile, records: int) -> None:
     needed, free = records * leads * samples * 2 - held, shutil.disk_usage(partial.parent).free
     if needed > free:
         raise InputError(
-            f"no space left on {partial.parent.absolute()} for all of it: {records} records need "
-            f"{needed / 1e6:.1f} MB, {free / 1e6:.1f} MB are free: "
-            "free some, the same command goes on, or choose another place"
+            f"no space left on {partial.parent.absolute()}: {records} records need {needed / 1e6:.1f} MB, "
+            f"{free / 1e6:.1f} MB are free: free some, the same command goes on, or choose another place"
         )
 
 

@@ -22,7 +22,7 @@ class Profile(BaseModel):
     """A preprocessing recipe as data; two stores can be mixed when their hashes agree.
 
     The window is the first ``samples`` samples after resampling of what ``first_window`` chose. Shorter recordings are
-    padded with zeros on the right; the number of valid samples is kept with the signal. The median of each lead over
+    padded with zeros on the right; how many samples are valid is kept with the signal. The median of each lead over
     its valid samples is taken off, so that a DC shift is not a feature; nothing is scaled.
     """
 
