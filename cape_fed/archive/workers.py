@@ -152,9 +152,11 @@ class _Pool:
         for place, worker in enumerate(self._workers):
             if worker.pipe in heard:
                 try:
-                    self._hear(worker, worker.pipe.recv())
+                    answer = worker.pipe.recv()
                 except (EOFError, OSError):
                     self._workers[place] = self._replace(worker, "CRASHED")
+                    continue
+                self._hear(worker, answer)  # outside: what it raises, as of a full disk, is no end of the worker
             elif worker.assigned and self._is_stuck(worker):
                 self._workers[place] = self._replace(worker, "TIMED_OUT")
 
