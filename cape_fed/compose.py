@@ -67,7 +67,7 @@ def _check_key(override: str, known: Sequence[str]) -> None:
 
 def default_values() -> dict[str, Any]:
     """Every key with its default, as plain values; the defaults stand with the sections of `RunConfig` alone."""
-    values = RunConfig(out=Path()).model_dump(mode="json")
+    values = RunConfig(out=Path("-")).model_dump(mode="json")
     return {**values, "out": MISSING}
 
 

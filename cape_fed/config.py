@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from cape_fed.errors import InputError
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.federation.config import FederationConfig
 from cape_fed.federation.plan import FederationPlan
@@ -57,6 +58,13 @@ class RunConfig(PretrainConfig):
     evaluation: EvaluateOptions = EvaluateOptions()
     finetune: FinetuneConfig = FinetuneConfig()
     resume: bool = Field(default=False, description="go on with the run in out=")
+
+    @field_validator("out", mode="before")
+    @classmethod
+    def _says_where(cls, out: Any) -> Any:
+        if out is None or not str(out).strip():
+            raise InputError("out is empty: say where to write with out=DIR")
+        return out
 
     @field_validator("federation")
     @classmethod

@@ -55,6 +55,12 @@ def test_every_experiment_composes(experiment: str) -> None:
     assert config.train.steps > 0
 
 
+@pytest.mark.parametrize("override", ["out=", "out=''", "out=null"])
+def test_an_empty_out_is_an_input_error(override: str) -> None:
+    with pytest.raises(InputError, match="out is empty: say where to write with out=DIR"):
+        compose_config([override])
+
+
 def test_sites_are_lists_of_stores() -> None:
     config = compose_config(["out=x", "data.train=[a,[b,c]]", "data.evaluate=[d]"])
     assert config.data.train == ((Path("a"),), (Path("b"), Path("c")))
