@@ -119,10 +119,21 @@ def test_checkpoints_hold_no_pickle(tmp_path: Path, cohorts: list[Cohort]) -> No
     assert files == {"state.safetensors", "state.json"}
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path: Path, cohorts: list[Cohort]) -> None:
-    run_to(tmp_path / "run", config_of(), cohorts)
-    (tmp_path / "run" / "checkpoints" / "step-00000014" / "state.safetensors").write_bytes(b"{}")
-    with pytest.raises(InputError, match="cannot resume from step-00000014"):
+def test_a_damaged_checkpoint_is_passed_over_and_named(
+    tmp_path: Path, cohorts: list[Cohort], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = run_to(tmp_path / "run", config_of(), cohorts)
+    lines = list(read_metrics(tmp_path / "run" / "metrics.jsonl"))
+    newest, older = (tmp_path / "run" / "checkpoints" / name for name in ("step-00000014", "step-00000010"))
+    (newest / "state.safetensors").write_bytes(b"{}")
+    resumed = run_to(tmp_path / "run", config_of(), cohorts, resume=True)
+    assert "checkpoint step-00000014 is damaged" in caplog.text
+    for name, value in whole.learner.encoder.state_dict().items():
+        assert torch.equal(value, resumed.learner.encoder.state_dict()[name]), name
+    assert list(read_metrics(tmp_path / "run" / "metrics.jsonl")) == lines
+    for path in (newest, older):
+        (path / "state.safetensors").write_bytes(b"{}")
+    with pytest.raises(InputError, match="cannot resume from step-00000010"):
         run_to(tmp_path / "run", config_of(), cohorts, resume=True)
 
 
