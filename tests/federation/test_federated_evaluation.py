@@ -93,9 +93,10 @@ def test_the_best_round_by_validation_is_kept_with_its_rule(config: RunConfig) -
     lines = simulate(config)
     best = max(lines, key=lambda line: line["score"])
     provenance = load_encoder(config.out / "bundle-best").provenance
-    assert provenance.selected["rounds"] == best["round"]
-    assert provenance.selected["score"] == best["score"]
-    assert "validation patients" in provenance.selected["rule"]
+    assert provenance.selected is not None
+    assert provenance.selected.rounds == best["round"]
+    assert provenance.selected.score == best["score"]
+    assert "validation patients" in provenance.selected.rule
     again = evaluate(config.out / "bundle-best", config.model_copy(update={"out": config.out / "best"}))
     cell = again.tasks["AF"].ood
     assert cell is not None

@@ -19,6 +19,7 @@ from cape_fed.pretrain.norm import norm_tensors
 from cape_fed.pretrain.workbench import Workbench
 from cape_fed.rundir import read_metrics
 from cape_fed.simulation import simulate_federation
+from cape_fed.site.workplace import forget_workplaces
 from tests.conftest import TinyStore
 from tests.federation.helpers import config_for, make_cohorts
 from tests.federation.test_simulate import encoder_gradient
@@ -184,6 +185,22 @@ def test_resumed_is_uninterrupted(
         with pytest.raises(KeyboardInterrupt):
             simulate(broken)
     assert_equal(whole, simulate(broken.model_copy(update={"resume": True})))
+
+
+def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_weights(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes back one round, for which the sites have kept what they need."""
+    whole = simulate(config(root, "whole", "scaffold"))
+    broken = config(root, "broken", "scaffold")
+    with monkeypatch.context() as patch:
+        patch.setattr(rounds.Coordinator, "_take_round", _stop_before(2, rounds.Coordinator._take_round))
+        with pytest.raises(KeyboardInterrupt):
+            simulate(broken)
+    (run_rounds(broken.out / "checkpoints").path(2) / "encoder.safetensors").write_bytes(b"{}")
+    forget_workplaces()
+    assert_equal(whole, simulate(broken.model_copy(update={"resume": True})))
+    assert "round-000002 is damaged" in (broken.out / "log.txt").read_text()
 
 
 def test_evaluation_has_sums_of_sites_that_were_not_asked_to_train(root: Path) -> None:
