@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
-from typing import Any
 
 import click
-import typer
 from safetensors import SafetensorError
-from typer.core import TyperGroup
 
+from cape_fed.cli.group import command_group
 from cape_fed.errors import InputError, RunError
 
 INTERRUPTED = 130
@@ -21,31 +18,9 @@ COMMANDS = (
 )
 
 
-# Rich markup would take the stores of an example, [a,b], for the name of a style and leave them out.
-_STYLE: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": "markdown"}
-
-
-class _Commands(TyperGroup):
-    """Imports the module of a command when the command is used, so that ``--help`` does not wait for PyTorch."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        function = getattr(importlib.import_module(f"cape_fed.cli.{cmd_name}"), cmd_name)
-        app = typer.Typer(**_STYLE)
-        app.command(name=cmd_name)(function)
-        return typer.main.get_command(app)
-
-
-app = typer.Typer(cls=_Commands, no_args_is_help=True, **_STYLE)
-
-
-@app.callback()
-def cape_fed() -> None:
-    """Train one ECG encoder together with other hospitals; no recording leaves its hospital."""
+app = command_group(
+    "cape_fed.cli", COMMANDS, "Train one ECG encoder together with other hospitals; no recording leaves its hospital."
+)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -19,7 +19,7 @@ SURFACE = {
     "pretrain": ["overrides"],
     "simulate": ["overrides"],
     "run": ["connection", "overrides", "--resume"],
-    "site": ["file", "--check"],
+    "site start": ["file", "--check"],
     "evaluate": ["bundle", "overrides", "--json"],
     "compare": ["runs", "--out", "--json"],
     "finetune": ["bundle", "overrides", "--json"],
@@ -30,15 +30,27 @@ SURFACE = {
 
 
 def command(name: str) -> Command:
-    group = get_command(app)
-    assert isinstance(group, Group)
-    found = group.get_command(None, name)  # type: ignore[arg-type]
-    assert found is not None
+    found = get_command(app)
+    for part in name.split():
+        assert isinstance(found, Group)
+        inner = found.get_command(None, part)  # type: ignore[arg-type]
+        assert inner is not None
+        found = inner
     return found
 
 
 def test_the_commands() -> None:
-    assert tuple(SURFACE) == COMMANDS
+    names = []
+    for name in COMMANDS:
+        found = command(name)
+        inner = found.list_commands(None) if isinstance(found, Group) else None  # type: ignore[arg-type]
+        names += [f"{name} {part}" for part in inner] if inner else [name]
+    assert list(SURFACE) == names
+
+
+def test_a_group_passes_what_is_no_command_of_its_own_to_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["site", "none.toml", "--check"]) == 2
+    assert "none.toml" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", SURFACE)
@@ -54,14 +66,14 @@ def test_the_arguments(name: str) -> None:
 def test_help_shows_the_whole_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """This includes lists of stores in brackets, which look like markup."""
     example = "".join(str(command(name).help).split()).split("Example:")[1]
-    assert run([name, "--help"]) == 0
-    assert example.startswith(f"cape-fed{name}")
+    assert run([*name.split(), "--help"]) == 0
+    assert example.startswith(f"cape-fed{name.split()[0]}")
     assert example in "".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("name", SURFACE)
 def test_help_explains_every_argument(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run([name, "--help"]) == 0
+    assert run([*name.split(), "--help"]) == 0
     shown = _words(capsys.readouterr().out)
     for parameter in command(name).params:
         if parameter.name != "help":

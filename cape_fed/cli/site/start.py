@@ -1,4 +1,4 @@
-"""``cape-fed site``."""
+"""``cape-fed site start``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 
-def site(
+def start(
     file: Annotated[Path, typer.Argument(help="The site.toml of this hospital.")],
     check: Annotated[bool, typer.Option("--check", help="Only check that the site could take part.")] = False,
 ) -> None:
