@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import socket
-import subprocess
 import sys
-import threading
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from time import sleep
 from typing import Any
 
 from cape_fed.errors import InputError
 from cape_fed.federation.superlink import QUIET
 from cape_fed.site.config import SiteConfig, SuperLinkAccess, site_from_node_config
+from cape_fed.site.flower import run_supernode
 
-POLL = 0.5
-"""Seconds between looks for a message. Flower's own are 3, which a round of short steps would mostly consist of."""
 ENVIRONMENT = {
     **QUIET,
     "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
@@ -67,9 +62,7 @@ def start_node(path: Path, site: SiteConfig) -> None:
     os.environ |= {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
     # Flower starts its helpers by name.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    _mend_the_loop()
-    sys.argv = ["flower-supernode", *_arguments(path, access)]
-    importlib.import_module("flwr.supernode.cli").flower_supernode()
+    run_supernode(_arguments(path, access))
 
 
 def _arguments(path: Path, access: SuperLinkAccess) -> list[str]:
@@ -81,38 +74,6 @@ def _arguments(path: Path, access: SuperLinkAccess) -> list[str]:
         *("--host", "127.0.0.1"),
         *("--port", str(access.local_port or _free_port())),
     ]
-
-
-def _mend_the_loop() -> None:
-    """Shorten the pauses of Flower's loop over messages, which has no setting for them; end when its SuperExec ends.
-
-    A SuperNode whose SuperExec has died stays online and never serves a message again.
-    """
-    loop = importlib.import_module("flwr.supernode.start_client_internal")
-
-    class Clock:
-        """What the loop uses of the module ``time``."""
-
-        @staticmethod
-        def sleep(seconds: float) -> None:
-            sleep(min(seconds / 5, POLL))  # 3 s for a message, 0.5 s for a reply of this machine
-
-    class Children:
-        """What the loop uses of the module ``subprocess``."""
-
-        @staticmethod
-        def Popen(command: list[str]) -> subprocess.Popen[bytes]:  # noqa: N802
-            child = subprocess.Popen(command)
-            threading.Thread(target=_end_with, args=(child,), daemon=True).start()
-            return child
-
-    vars(loop).update(time=Clock, subprocess=Children)
-
-
-def _end_with(child: subprocess.Popen[bytes]) -> None:
-    code = child.wait()
-    print(f"cape-fed: Flower's SuperExec ended with {code}: this site ends too", file=sys.stderr, flush=True)
-    os._exit(1)
 
 
 def _check_writable(directory: Path) -> None:
