@@ -17,7 +17,7 @@ from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
 from cape_fed.evaluate.targets.registry import targets_of, task_names
 from cape_fed.federation.arithmetic import State
-from cape_fed.federation.messages import Request
+from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.update import Update
 from cape_fed.finetune.classifier import Classifier, parameter_groups
 from cape_fed.jobs import pretrain_centrally
@@ -128,16 +128,18 @@ def test_a_bundle_of_an_architecture_that_is_not_there_is_refused(root: Path, mo
 
 
 def test_a_policy_rule_is_a_function_and_its_registration(root: Path) -> None:
-    def never_a_second_round(action: str, request: Request | None, site: SiteConfig) -> str | None:
-        return "one round is enough" if request is not None and request.round > 0 and action == "train" else None
+    def never_a_second_round(asked: rules.Asked, site: SiteConfig) -> str | None:
+        later = asked.request is not None and asked.request.round > 0
+        return "one round is enough" if later and asked.action == "train" else None
 
-    rules.RULES.append(never_a_second_round)
+    rule = (SiteFailure.POLICY, never_a_second_round)
+    rules.RULES.append(rule)
     try:
         simulate_federation(config(root, "one"), no_progress)
         with pytest.raises(RunError, match="round 1 stayed below quorum"):
             simulate_federation(config(root, "two", rounds=2, round_deadline=5.0), no_progress)
     finally:
-        rules.RULES.remove(never_a_second_round)
+        rules.RULES.remove(rule)
     assert "does not do that by its own policy" in (root / "two" / "log.txt").read_text()
 
 

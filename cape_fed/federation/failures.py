@@ -16,6 +16,10 @@ class SiteFailure(IntEnum):
     DEADLINE = 104
     SITE_CONFIG = 105
     STORES = 106
+    AUDIT = 107
+    ROLE = 110
+    """The first of the limits of a site's own policy: each has a code, so that the coordinator can name it."""
+    STEPS = 111
 
 
 WORDS: dict[int, str] = {
@@ -33,6 +37,9 @@ WORDS: dict[int, str] = {
     SiteFailure.DEADLINE: "was not done before the deadline",
     SiteFailure.SITE_CONFIG: "has a site.toml that it cannot use; its own log says why",
     SiteFailure.STORES: "cannot use its stores; its own log says why",
+    SiteFailure.AUDIT: "cannot write its audit log, without which nothing leaves it",
+    SiteFailure.ROLE: "is there for evaluation only and does not train",
+    SiteFailure.STEPS: "takes no more steps a round than its limits.local_steps",
 }
 """What a code says of a site, after its name."""
 

@@ -76,7 +76,7 @@ def _explain(site: SiteConfig, error: Exception) -> SiteFailure:
             return SiteFailure.INCOMING
         case PolicyError():
             log.error("site %s: against its policy: %s", site.name, error)
-            return SiteFailure.POLICY
+            return error.code
         case InputError():
             log.error("site %s: %s", site.name, error)
             return SiteFailure.STORES

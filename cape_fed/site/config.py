@@ -42,8 +42,14 @@ class SiteConfig(Section):
     threads: int | None = Field(default=None, gt=0)
     limits: Limits = Limits()
     superlink: SuperLinkAccess | None = None
+    audit_head: Path | None = Field(default=None, description="file with the audit log's last hash, outside state")
     own_process: bool = True
     """Whether this process serves one message and ends, as under a SuperNode: a watchdog may then end it."""
+
+    @property
+    def audit_head_file(self) -> Path:
+        """Where the last hash of the audit log is kept a second time; beside the state unless the file says where."""
+        return self.audit_head or self.state.with_name(f"{self.state.name}.audit-head")
 
     def run_folder(self, run: str) -> Path:
         """Where the site keeps its state in the run called ``run``."""

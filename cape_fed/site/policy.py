@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from cape_fed.evaluate.options import EvaluateOptions
@@ -11,7 +13,7 @@ from cape_fed.federation.messages import Content, Records, Request, Sender, send
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import PolicyError
 from cape_fed.site.outgoing import Sent, check_records
-from cape_fed.site.rules import RULES
+from cape_fed.site.rules import RULES, Asked
 
 log = logging.getLogger(__name__)
 
@@ -23,15 +25,18 @@ class Policy:
     """Applies what a site's own settings say; a coordinator can lift none of it."""
 
     site: SiteConfig
+    clock: Callable[[], datetime] = datetime.now
+    """The clock on the site's wall."""
 
     def admit(self, action: str, request: Request | None) -> None:
         """Raise PolicyError where the site does not do what a message asks; ``request`` is None where it asks to join.
 
         Every rule of `RULES` has to agree.
         """
-        for rule in RULES:
-            if reason := rule(action, request, self.site):
-                raise PolicyError(reason)
+        asked = Asked(action, request, self.clock())
+        for code, rule in RULES:
+            if reason := rule(asked, self.site):
+                raise PolicyError(reason, code)
 
     def release(self, sent: Sent, records: Records) -> Content:
         """The content of a reply, which is the only way out of a site.

@@ -64,13 +64,17 @@ def test_what_this_version_does_not_know_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("changes", "fields"),
-    [({"role": "evaluate"}, {}), ({}, {"local_steps": 6}), ({"role": "evaluate"}, {"measure": True})],
+    ("changes", "fields", "code"),
+    [
+        ({"role": "evaluate"}, {}, SiteFailure.ROLE),
+        ({}, {"local_steps": 6}, SiteFailure.STEPS),
+        ({"role": "evaluate"}, {"measure": True}, SiteFailure.ROLE),
+    ],
 )
-def test_what_the_site_does_not_do_by_its_policy_is_refused(
-    site: SiteConfig, changes: dict[str, Any], fields: dict[str, Any]
+def test_what_the_site_does_not_do_by_its_policy_is_refused_with_the_code_of_the_limit(
+    site: SiteConfig, changes: dict[str, Any], fields: dict[str, Any], code: SiteFailure
 ) -> None:
-    assert ask(site.model_copy(update=changes), **fields).error.code == SiteFailure.POLICY
+    assert ask(site.model_copy(update=changes), **fields).error.code == code
 
 
 def test_no_text_of_the_site_leaves_it(site: SiteConfig, caplog: pytest.LogCaptureFixture) -> None:

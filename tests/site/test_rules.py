@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cape_fed.federation.messages import Request
-from cape_fed.site import rules
+from cape_fed.federation.failures import SiteFailure
+from cape_fed.site import policy, rules
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import PolicyError
 from cape_fed.site.policy import Policy
@@ -28,14 +28,11 @@ def test_steps_are_bounded(site: SiteConfig) -> None:
 
 
 def test_a_rule_is_one_function_and_its_registration(site: SiteConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    def not_on_the_first_round(action: str, asked: Request | None, where: SiteConfig) -> str | None:
-        return "too early" if asked is not None and asked.round == 0 else None
+    def not_on_the_first_round(asked: rules.Asked, where: SiteConfig) -> str | None:
+        return "too early" if asked.request is not None and asked.request.round == 0 else None
 
-    monkeypatch.setattr(rules, "RULES", rules.RULES)
-    rules.RULES.append(not_on_the_first_round)
-    try:
-        Policy(site).admit("train", request(round=1))
-        with pytest.raises(PolicyError, match="too early"):
-            Policy(site).admit("train", request(round=0))
-    finally:
-        rules.RULES.remove(not_on_the_first_round)
+    monkeypatch.setattr(rules, "RULES", [*rules.RULES, (SiteFailure.POLICY, not_on_the_first_round)])
+    monkeypatch.setattr(policy, "RULES", rules.RULES)
+    Policy(site).admit("train", request(round=1))
+    with pytest.raises(PolicyError, match="too early"):
+        Policy(site).admit("train", request(round=0))
