@@ -18,7 +18,7 @@ ORDER = (
     ("report",),
     ("signal",),
     ("store",),
-    ("plotting",),
+    ("plotting", "monitoring"),
     ("archive", "synthetic"),
     ("pretrain",),
     ("release", "privacy"),

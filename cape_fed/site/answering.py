@@ -25,6 +25,7 @@ from cape_fed.site import handlers
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import PolicyError
 from cape_fed.site.incoming import open_message, open_request
+from cape_fed.site.noting import Notes
 from cape_fed.site.outgoing import Sent
 from cape_fed.site.policy import Policy
 from cape_fed.site.watchdog import DeadlineError, within
@@ -36,17 +37,22 @@ LOG_FILE = "log.txt"
 
 def answer_as(site: SiteConfig, action: str, message: Message) -> Message:
     """The site's reply to a message: what its policy releases, or an error with a `SiteFailure` and no text."""
-    policy = Policy(site)
+    policy, notes = Policy(site), Notes(site, action, message)
     work = partial(_work, policy, action, message)
     if site.own_process and threading.current_thread() is threading.main_thread():
         # Flower's own handler would end the task without a reply, and the SuperNode would wait for one for ever.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with _logging(site):
+        notes.begin()
         try:
             content = within(_seconds(policy, message), work) if site.own_process else work()
-            return Message(content, reply_to=message)
+            reply = Message(content, reply_to=message)
+            notes.answered(reply)
         except Exception as error:
-            return Message(Error(_explain(site, error)), reply_to=message)
+            failure = _explain(site, error)
+            reply = Message(Error(failure), reply_to=message)
+            notes.failed(failure)
+        return reply
 
 
 def _work(policy: Policy, action: str, message: Message) -> Content:

@@ -20,12 +20,14 @@ SURFACE = {
     "simulate": ["overrides"],
     "run": ["connection", "overrides", "--resume"],
     "site start": ["file", "--check"],
+    "site metrics": ["file", "--listen"],
     "evaluate": ["bundle", "overrides", "--json"],
     "compare": ["runs", "--out", "--json"],
     "finetune": ["bundle", "overrides", "--json"],
     "study": ["name", "overrides", "--question", "--workers", "--ray", "--resume", "--json"],
     "embed": ["bundle", "store", "out", "--device"],
     "demo": ["--out", "--seed"],
+    "metrics": ["directory", "--listen", "--certificate"],
 }  # fmt: skip
 
 

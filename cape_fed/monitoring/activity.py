@@ -1,0 +1,119 @@
+"""What a site has done so far, in one small file of its state directory: each message is a process of its own."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import time
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cape_fed.files import atomic_file
+
+log = logging.getLogger(__name__)
+
+ACTIVITY_FILE = "activity.json"
+ANSWERED, LOST = "answered", "lost"
+"""Outcomes of a message; others are codes of failures. ``lost``: the process ended without an answer."""
+
+
+class Working(BaseModel):
+    """A message that is being worked on."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    action: str
+    since: float
+    """Unix time."""
+    process: int
+
+
+class Activity(BaseModel):
+    """Sums over all messages, and facts on the last of them."""
+
+    model_config = ConfigDict(extra="ignore")  # an older exporter reads what a newer ClientApp wrote
+
+    messages: dict[str, dict[str, int]] = {}
+    """How many, by action (join, train, evaluate) and outcome."""
+    seconds: dict[str, float] = {}
+    """Time spent, by action."""
+    bytes_down: int = 0
+    bytes_up: int = 0
+    samples: int = 0
+    """Recordings trained on: two a pair and step."""
+    working: Working | None = None
+    last_time: float | None = None
+    """When the last message was answered, in Unix time."""
+    run: str | None = None
+    """Of the last message that named one."""
+    round: int | None = None
+    source: str | None = None
+    """Hash of the code that answered last."""
+    loss: float | None = None
+    """Mean loss of the last round that was trained here."""
+    samples_per_second: float | None = None
+    gpu_peak_bytes: int | None = None
+    """Most memory that PyTorch held on the GPU while it worked on the last message."""
+
+    def begin(self, action: str) -> None:
+        """A message has come; one whose process ended without a word is counted as lost."""
+        if self.working is not None and not _lives(self.working.process):
+            self._count(self.working.action, LOST)
+        self.working = Working(action=action, since=time(), process=os.getpid())
+
+    def end(self, action: str, outcome: str) -> None:
+        """The message that `begin` noted has this outcome."""
+        begun = self.working.since if self.working else time()
+        self._count(action, outcome)
+        self.seconds[action] = self.seconds.get(action, 0.0) + max(0.0, time() - begun)
+        self.working, self.last_time = None, time()
+
+    def _count(self, action: str, outcome: str) -> None:
+        counts = self.messages.setdefault(action, {})
+        counts[outcome] = counts.get(outcome, 0) + 1
+
+
+def read_activity(state: Path) -> Activity | None:
+    """What was last written in a site's state directory; None where there is nothing that can be read."""
+    try:
+        return Activity.model_validate_json((state / ACTIVITY_FILE).read_text())
+    except (OSError, ValidationError):
+        return None
+
+
+def note(state: Path, change: Callable[[Activity], None]) -> None:
+    """Change the file. It is a record for people: where it cannot be written the log says so and work goes on."""
+    try:
+        with _alone(state):
+            activity = read_activity(state) or Activity()
+            change(activity)
+            with atomic_file(state / ACTIVITY_FILE) as partial:
+                partial.write_text(activity.model_dump_json() + "\n")
+    except OSError as error:
+        log.warning("%s cannot be written: %s", ACTIVITY_FILE, error.strerror)
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """One change at a time."""
+    state.mkdir(parents=True, exist_ok=True)
+    handle = os.open(state / f".{ACTIVITY_FILE}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
