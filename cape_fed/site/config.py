@@ -41,6 +41,8 @@ class SiteConfig(Section):
     device: str = "auto"
     threads: int | None = Field(default=None, gt=0)
     limits: Limits = Limits()
+    plan: str = ""
+    """What the coordinator means to run, as ``key=value key=value``: `site check` and `rehearse` go by it."""
     superlink: SuperLinkAccess | None = None
     audit_head: Path | None = Field(default=None, description="file with the audit log's last hash, outside state")
     own_process: bool = True

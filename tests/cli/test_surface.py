@@ -20,6 +20,7 @@ SURFACE = {
     "simulate": ["overrides"],
     "run": ["connection", "overrides", "--resume"],
     "site start": ["file", "--check"],
+    "site check": ["file", "--json"],
     "site metrics": ["file", "--listen"],
     "evaluate": ["bundle", "overrides", "--json"],
     "compare": ["runs", "--out", "--json"],

@@ -11,7 +11,7 @@ import typer
 
 def start(
     file: Annotated[Path, typer.Argument(help="The site.toml of this hospital.")],
-    check: Annotated[bool, typer.Option("--check", help="Only check that the site could take part.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only check, as 'cape-fed site check' does.")] = False,
 ) -> None:
     """Take part in federations: check what site.toml says, then run Flower's SuperNode until it is stopped.
 
@@ -20,14 +20,14 @@ def start(
 
     Example: cape-fed site /etc/cape-fed/site.toml
     """
-    from cape_fed.site.node import check_site, read_site, start_node
-    from cape_fed.site.reach import check_reach
+    from cape_fed.cli.site.steps import show_steps
+    from cape_fed.site.check.look import require
+    from cape_fed.site.node import read_site, start_node
 
     config = read_site(file)
-    lines = check_site(config)
-    if config.superlink is not None and (trouble := check_reach(config.superlink)):
-        lines.append(f"  {trouble}")
-    for line in lines:
-        print(line, file=sys.stdout if check else sys.stderr, flush=True)
+    findings = show_steps(config, sys.stdout if check else sys.stderr, thorough=check)
+    if not check:  # what only has to be waited for is Flower's to wait for
+        findings = {name: finding for name, finding in findings.items() if finding.state != "waiting"}
+    require(config.name, findings)
     if not check:
         start_node(file, config)
