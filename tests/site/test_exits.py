@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from cape_fed.errors import InputError, RunError
-from cape_fed.site.exits import LastWords, explain_exit
+from cape_fed.site.exits import LastWords, explain_exit, explained_exit
 
 FAILED = "Exit Code: 305\nFailed to initialize the connection to the SuperLink.\n"
 
@@ -41,3 +41,18 @@ def test_the_last_words_are_kept() -> None:
     log.error("Exit Code: %s", 305)
     log.error("nor this")
     assert words.text == "Exit Code: 305"
+
+
+def end_with(words: str, code: int) -> None:
+    with explained_exit("host:443"):
+        logging.getLogger("flwr").error(words)
+        raise SystemExit(code)
+
+
+def test_an_exit_within_the_block_is_explained_and_others_pass() -> None:
+    with pytest.raises(RunError, match="no connection to host:443"):
+        end_with(FAILED, 1)
+    with pytest.raises(SystemExit):
+        end_with("nothing that is known", 1)
+    with pytest.raises(SystemExit):
+        end_with(FAILED, 0)

@@ -22,12 +22,12 @@ def check(
 
     Example: cape-fed site check /etc/cape-fed/site.toml
     """
-    from cape_fed.cli.site.steps import show_steps
+    from cape_fed.cli.site.steps import take_steps
     from cape_fed.site.check.look import require
     from cape_fed.site.node import read_site
 
     config = read_site(file)
-    findings = show_steps(config, None if as_json else sys.stdout)
+    findings = take_steps(config, None if as_json else sys.stdout)
     if as_json:
         ready = all(finding.state not in ("failed", "waiting") for finding in findings.values())
         steps = [{"step": name, **asdict(finding)} for name, finding in findings.items()]

@@ -20,14 +20,17 @@ def start(
 
     Example: cape-fed site /etc/cape-fed/site.toml
     """
-    from cape_fed.cli.site.steps import show_steps
+    from cape_fed.cli.site.steps import show, take_steps
     from cape_fed.site.check.look import require
     from cape_fed.site.node import read_site, start_node
 
     config = read_site(file)
-    findings = show_steps(config, sys.stdout if check else sys.stderr, thorough=check)
-    if not check:  # what only has to be waited for is Flower's to wait for
-        findings = {name: finding for name, finding in findings.items() if finding.state != "waiting"}
-    require(config.name, findings)
-    if not check:
-        start_node(file, config)
+    if check:
+        require(config.name, take_steps(config, sys.stdout))
+        return
+    findings = take_steps(config, thorough=False)
+    # What only has to be waited for is Flower's to wait for.
+    require(config.name, {name: finding for name, finding in findings.items() if finding.state != "waiting"})
+    for name, finding in findings.items():
+        show(name, finding, sys.stderr)
+    start_node(file, config)

@@ -15,17 +15,22 @@ from cape_fed.site.config import SiteConfig
 MARKS = {"ok": "ok", "warning": "look", "waiting": "WAIT", "failed": "FAIL", "skipped": "-"}
 
 
-def show_steps(site: SiteConfig, out: TextIO | None, *, thorough: bool = True) -> dict[str, Finding]:
+def take_steps(site: SiteConfig, out: TextIO | None = None, *, thorough: bool = True) -> dict[str, Finding]:
     """Take the steps and write each to ``out`` as it is done; what they found, by step."""
     findings: dict[str, Finding] = {}
     for name, finding in look(Subject(site, planned(site)), thorough=thorough):
         findings[name] = finding
         if out is not None:
-            print(f"{MARKS[finding.state]:<5} {name:<14} {finding.said}", file=out)
-            if finding.remedy:
-                print(f"{'':20} -> {finding.remedy}", file=out)
-            out.flush()
+            show(name, finding, out)
     return findings
+
+
+def show(name: str, finding: Finding, out: TextIO) -> None:
+    """A line with what a step found, and one with its remedy where it has one."""
+    print(f"{MARKS[finding.state]:<5} {name:<14} {finding.said}", file=out)
+    if finding.remedy:
+        print(f"{'':20} -> {finding.remedy}", file=out)
+    out.flush()
 
 
 def planned(site: SiteConfig) -> PretrainConfig | None:
