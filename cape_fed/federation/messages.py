@@ -154,7 +154,7 @@ def content_bytes(content: RecordDict) -> int:
     return arrays + strings
 
 
-COMPUTING = ("signal", "store", "pretrain", "release", "evaluate", "federation", "methods", "site")
+COMPUTING = ("signal", "store", "pretrain", "privacy", "release", "evaluate", "federation", "methods", "site")
 """Packages that decide what a site computes."""
 
 

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize
 
+from cape_fed.pretrain.stages.hooks import refuse_per_sample_hooks
+
 
 def nt_xent(
     anchors: Tensor, candidates: Tensor, anchor_groups: Tensor, candidate_groups: Tensor, offset: int, tau: float
@@ -33,3 +35,9 @@ class ProjectionHead(nn.Sequential):
 
     def __init__(self, dim: int, hidden: int, out: int) -> None:
         super().__init__(nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, out))
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Embeddings to the space of the objective; InputError under Opacus' per-sample hooks, which bound nothing."""
+        refuse_per_sample_hooks((self,))
+        projected: Tensor = super().forward(input)  # type: ignore[no-untyped-call]
+        return projected

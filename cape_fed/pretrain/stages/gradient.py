@@ -11,6 +11,7 @@ from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.distributed import Processes
 from cape_fed.pretrain.feed import Pairs
 from cape_fed.pretrain.objective import nt_xent
+from cape_fed.pretrain.stages.hooks import refuse_per_sample_hooks
 from cape_fed.seeds import derive_seed
 
 Precision = Literal["float32", "bfloat16"]
@@ -55,7 +56,8 @@ class ContrastiveGradient:
         self.processes = processes
 
     def backward(self, pairs: Pairs, step: int) -> Tensor:
-        """See `GradientSource.backward`."""
+        """See `GradientSource.backward`; InputError where per-sample hooks pretend to make it private."""
+        refuse_per_sample_hooks((self.encoder, self.head))
         loss = self.loss(pairs, step)
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()

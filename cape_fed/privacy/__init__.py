@@ -1,0 +1,1 @@
+"""Patient-level differential privacy for contrastive pretraining: random disjoint blocks, ledger, accounting, audit."""
