@@ -14,6 +14,7 @@ from cape_fed.coordinator.exchange import Answer, Exchange, Question
 from cape_fed.coordinator.membership import Membership
 from cape_fed.coordinator.quorum import below_quorum
 from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.messages import PATIENTS, Request, read_numbers, request_content
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import Member, members_with
@@ -138,6 +139,9 @@ class Correspondence:
             return True
 
         answers = self.exchange.ask(questions, str(number), self.federation.round_deadline)
+        for name, answer in answers.items():
+            if answer.code == SiteFailure.LEFT:
+                self.membership.dismiss(name)
         return {name: answer for name, answer in answers.items() if self.checked(number, answer, check)}
 
     def _questions(
@@ -153,6 +157,7 @@ class Correspondence:
         federation = self.federation
         request = Request(
             run=self.state.facts.run,
+            federation=federation.name,
             role="train",
             round=number,
             local_steps=federation.local_steps,
@@ -166,12 +171,15 @@ class Correspondence:
             transport=federation.transport,
             **wishes,
         )
-        outside = request.model_copy(update={"role": "evaluate", "sums": None})
-        content = {
-            "train": request_content(request, encoder, extra),
-            "evaluate": request_content(outside, encoder, extra),
-        }
-        return [Question(member, kind, content[member.role]) for member in members]
+        contents: dict[Any, Any] = {}
+        questions = []
+        for member in members:
+            own = _within(request, member)
+            key = (own.role, own.measure, own.sums is None)
+            if key not in contents:
+                contents[key] = request_content(own, encoder, extra)
+            questions.append(Question(member, kind, contents[key]))
+        return questions
 
     def _update(self, message: Message, member: Member) -> Update:
         changes = check_update(
@@ -180,3 +188,10 @@ class Correspondence:
         longest = self.federation.max_change * euclidean_norm(to_arrays(self.state.encoder))
         extra = self.method.read_reply(message.content, longest)
         return Update(member.name, changes, member.weight(read_numbers(message)[PATIENTS]), extra)
+
+
+def _within(request: Request, member: Member) -> Request:
+    """What is asked of a member: nothing that it does not do, and sums only of one that trains."""
+    sums = request.sums if member.role == "train" and "sums" in member.parts else None
+    measure = request.measure and "measure" in member.parts
+    return request.model_copy(update={"role": member.role, "sums": sums, "measure": measure})

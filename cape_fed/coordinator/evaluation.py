@@ -64,7 +64,7 @@ class Evaluation:
         sums = self._read_all(number, answers, self._read_sums, "train")
         probes = fit_transfer(list(sums.values()), self.options)
         scores = validation_score(list(sums.values()), probes)
-        asked = self.sites.members()
+        asked = [member for member in self.sites.members() if "score" in member.parts]
         records = probes_records(probes, self.width, self.options)
         replies = self.sites.ask_evaluate(number, asked, encoder, records)
         cells = self._read_all(number, replies, self._read_cells)

@@ -48,6 +48,8 @@ class Answer:
     """From the question to the answer."""
     bytes_down: int
     bytes_up: int
+    code: int | None = None
+    """Of an error in place of a reply, see `cape_fed.federation.failures`."""
 
 
 class Exchange:
@@ -202,5 +204,5 @@ def _answer(question: Question, reply: Message | None, reason: str, seconds: flo
     if reply is None:
         return Answer(question.member, None, reason or "sent a reply that cannot be read", seconds, down, 0)
     if reply.has_error():
-        return Answer(question.member, None, describe(reply.error.code), seconds, down, 0)
+        return Answer(question.member, None, describe(reply.error.code), seconds, down, 0, reply.error.code)
     return Answer(question.member, reply, "", seconds, down, content_bytes(reply.content))

@@ -47,19 +47,21 @@ def lead_run(
         status.update(answered=answered, asked=asked, silent=silent)
 
     def report(done: int, total: int, line: Mapping[str, object]) -> None:
-        status.update(rounds_done=done)
+        status.update(rounds_done=done, audits=membership.audits)
         progress(done, total, line)
 
     status.update(run=facts.run, rounds=plan.federation.rounds, rounds_done=facts.rounds_done)
     exchange = Exchange(grid, waiting)
-    membership = Membership(grid, exchange, entries, facts.profile, set(facts.patients), cohorts=dict(facts.cohorts))
+    membership = Membership(
+        grid, exchange, entries, plan.federation.name, facts.profile, set(facts.patients), cohorts=dict(facts.cohorts)
+    )
     method = make_method(plan.federation.strategy, plan.federation.options, state.encoder_parameters())
     sites = Correspondence(plan, method, state, exchange, membership)
     membership.gather(
         plan.federation.join_deadline, lambda members: sites.lacking(member.name for member in members)
     )  # fmt: skip
     sites.refresh()
-    status.update(state="running")
+    status.update(state="running", audits=membership.audits)
     for member in membership.online():
         log.info("run %s from round %d, role %s: site %s", facts.run, facts.rounds_done, member.role, member.name)
     Coordinator(plan, run, state, sites).lead(report)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import monotonic, sleep
 
-from flwr.app import MessageType, RecordDict
+from flwr.app import MessageType
 from flwr.serverapp import Grid
 
 from cape_fed.coordinator.exchange import Exchange, Question
 from cape_fed.errors import InputError
-from cape_fed.federation.messages import Introduction, parse_introduction, source_hash
+from cape_fed.federation.messages import Introduction, invitation_content, parse_introduction, source_hash
 from cape_fed.federation.plausibility import Size
 from cape_fed.federation.roster import Member, Role, RosterEntry
 from cape_fed.signal.profile import Profile
@@ -33,6 +33,8 @@ class Membership:
     grid: Grid
     exchange: Exchange
     entries: Mapping[str, RosterEntry] | None
+    federation: str = ""
+    """What this federation calls itself."""
     profile: Profile | None = None
     """Of the first training site unless the run has one already."""
     expected: set[str] = field(default_factory=set)
@@ -41,6 +43,8 @@ class Membership:
     """Sites that have joined, by name; some may be away."""
     cohorts: dict[str, CohortCounts] = field(default_factory=dict)
     """Cohorts of the training sites that have joined."""
+    audits: dict[str, str] = field(default_factory=dict)
+    """Where the audit log of each site ended when it joined last: a log that is put back there shows here."""
     _heard: dict[int, str] = field(default_factory=dict)
     """Nodes that have introduced themselves, or were refused, and have been there since, with when that began."""
     _refused: dict[str, str] = field(default_factory=dict)
@@ -89,7 +93,7 @@ class Membership:
                 log.warning("site %s is connected and not on the roster: it takes no part", node.name)
                 continue
             unknown = Member(node.name or f"of node {node_id}", "evaluate", node_id, {})
-            asked.append(Question(unknown, MessageType.QUERY, RecordDict()))
+            asked.append(Question(unknown, MessageType.QUERY, invitation_content(self.federation)))
         answers = self.exchange.ask(asked, "join", limit)
         found: list[tuple[Introduction, int]] = []
         for answer in answers.values():
@@ -117,6 +121,11 @@ class Membership:
         wanted = self.entries.keys() if self.entries is not None else self.members.keys() | self.expected
         return sorted(wanted - present)
 
+    def dismiss(self, name: str) -> None:
+        """A site said that it has left: it is no member until its node comes anew."""
+        self.members.pop(name, None)
+        log.warning("site %s has left: it is asked again only if its node starts anew", name)
+
     def _admit(self, site: Introduction, node: int, registered: str) -> None:
         name = registered or site.site
         if self.entries is not None and name not in self.entries:
@@ -137,7 +146,10 @@ class Membership:
             self.cohorts |= site.cohorts
         self._owners |= dict.fromkeys(site.cohorts, name)
         sizes = {cohort: Size(counts.records, counts.patients) for cohort, counts in site.cohorts.items()}
-        self.members[name] = member = Member(name, entry.role, node, sizes, entry.max_patients)
+        self.members[name] = member = Member(name, entry.role, node, sizes, entry.max_patients, site.parts)
+        if site.audit:
+            self.audits[name] = site.audit
+            log.info("site %s: its audit log ends with %s", name, site.audit)
         if entry.max_patients is not None and member.patients > entry.max_patients:
             log.info("site %s has %d patients and counts as %d", name, member.patients, entry.max_patients)
 
@@ -149,7 +161,7 @@ class Membership:
             return f"is registered by this name and calls itself {site.site}: make the name in its site.toml the same"
         if known is not None and known.node != node and known.node in self._heard:
             return "is connected twice: two nodes are registered under this name, of which one has to go"
-        if role == "train" and site.role != "train":
+        if role == "train" and (site.role != "train" or "train" not in site.parts):
             return "is there for evaluation only and does not train"
         if site.source != source_hash():
             return f"has other code ({site.source}): bring it to {source_hash()}"

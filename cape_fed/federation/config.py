@@ -14,6 +14,7 @@ Transport = Literal["float32", "float16", "bfloat16"]
 class FederationConfig(Section):
     """Rounds, what counts in them, and the arithmetic between them."""
 
+    name: str = Field(default="", max_length=100, description="what the federation calls itself towards its sites")
     rounds: int = Field(default=20, gt=0, description="rounds of the whole run")
     local_steps: int = Field(default=50, gt=0, description="optimiser steps a site takes in a round")
     measure_every: int = Field(default=1, gt=0, description="rounds between label-free monitors")

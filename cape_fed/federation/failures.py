@@ -20,6 +20,15 @@ class SiteFailure(IntEnum):
     ROLE = 110
     """The first of the limits of a site's own policy: each has a code, so that the coordinator can name it."""
     STEPS = 111
+    PAUSED = 112
+    LEFT = 113
+    FEDERATION = 114
+    HOURS = 115
+    ROUNDS = 116
+    ACTION = 117
+    LARGE_MESSAGE = 118
+    LARGE_REPLY = 119
+    LABEL = 120
 
 
 WORDS: dict[int, str] = {
@@ -40,6 +49,15 @@ WORDS: dict[int, str] = {
     SiteFailure.AUDIT: "cannot write its audit log, without which nothing leaves it",
     SiteFailure.ROLE: "is there for evaluation only and does not train",
     SiteFailure.STEPS: "takes no more steps a round than its limits.local_steps",
+    SiteFailure.PAUSED: "is paused by its admin",
+    SiteFailure.LEFT: "has left: it takes part in no run",
+    SiteFailure.FEDERATION: "does not serve this federation by its limits.federations",
+    SiteFailure.HOURS: "begins no work at this time of day by its limits.hours",
+    SiteFailure.ROUNDS: "has begun as many rounds today as its limits.rounds_per_day allows",
+    SiteFailure.ACTION: "does not do all that was asked by its limits.actions",
+    SiteFailure.LARGE_MESSAGE: "takes no message as large as that by its limits.message_mb",
+    SiteFailure.LARGE_REPLY: "sends no reply as large as that by its limits.message_mb",
+    SiteFailure.LABEL: "lets nothing out on a label that is not among its limits.labels",
 }
 """What a code says of a site, after its name."""
 

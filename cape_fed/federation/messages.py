@@ -14,13 +14,14 @@ from torch import Tensor
 
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.federation.config import Transport
-from cape_fed.federation.roster import Role
+from cape_fed.federation.roster import PARTS, Part, Role
 from cape_fed.federation.tensors import encoder_records
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.signal.profile import Profile
 from cape_fed.store.counts import CohortCounts
 
 REQUEST, SENDER, SITE, METRICS, MONITORS = "request", "sender", "site", "metrics", "monitors"
+INVITATION = "invitation"
 PATIENTS = "patients"
 """Key of the weight in a reply's metrics: training patients of the site."""
 Content = RecordDict
@@ -38,6 +39,8 @@ class Request(BaseModel):
 
     run: str = Field(pattern=r"^[0-9a-f]{12}$")
     """Name of the run: site-side state is kept under it."""
+    federation: str = Field(default="", max_length=100)
+    """What the federation calls itself: a site may serve some only."""
     role: Role
     """What the site is on the coordinator's roster."""
     round: int = Field(ge=0)
@@ -81,6 +84,10 @@ class Introduction(BaseModel):
     """Hash of the site's code."""
     profile: Profile
     cohorts: dict[str, CohortCounts] = Field(min_length=1)
+    parts: tuple[Part, ...] = PARTS
+    """What the site does at all by its own limits: nothing else is asked of it."""
+    audit: str | None = Field(default=None, max_length=100)
+    """Where the site's audit log ends, as NUMBER:HASH: written down here, it cannot be put back unseen there."""
 
 
 def request_content(
@@ -94,6 +101,17 @@ def request_content(
 def read_request(message: Message) -> Request:
     """The request in a message; ValueError or KeyError where there is none that can be read."""
     return Request.model_validate_json(str(message.content.config_records[REQUEST]["json"]))
+
+
+def invitation_content(federation: str) -> RecordDict:
+    """Content of a message that asks a site who it is, on behalf of a federation by its name."""
+    return RecordDict({INVITATION: ConfigRecord({"federation": federation})})
+
+
+def inviting_federation(content: Content) -> str:
+    """What the federation that asks a site to join calls itself."""
+    record = content.config_records.get(INVITATION)
+    return "" if record is None else str(record.get("federation", ""))[:100]
 
 
 def sender_record(sender: Sender) -> Records:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BeforeValidator, Field
@@ -14,6 +14,9 @@ from cape_fed.federation.plausibility import Size
 from cape_fed.section import Section
 
 Role = Literal["train", "evaluate"]
+Part = Literal["train", "measure", "sums", "score"]
+"""What a message may ask: training, label-free monitors, sums towards probes, scores by probes."""
+PARTS: tuple[Part, ...] = get_args(Part)
 
 
 class RosterEntry(Section):
@@ -50,6 +53,8 @@ class Member:
     cohorts: Mapping[str, Size]
     """What it said it has, by cohort: no count it gives can be more."""
     max_patients: int | None = None
+    parts: Collection[Part] = PARTS
+    """What it does at all, by its own word."""
 
     @property
     def size(self) -> Size:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from logging.handlers import RotatingFileHandler
 
 import torch
 from flwr.app import Error, Message
@@ -20,19 +18,19 @@ from cape_fed.federation.messages import Content
 from cape_fed.federation.plausibility import Size
 from cape_fed.federation.validation import RefusedError
 from cape_fed.pretrain.cohorts import open_stores
-from cape_fed.rundir import logging_to
 from cape_fed.site import handlers
+from cape_fed.site.books import note_asked, note_policy, note_refused
 from cape_fed.site.config import SiteConfig
-from cape_fed.site.errors import PolicyError
+from cape_fed.site.errors import AuditError, PolicyError
 from cape_fed.site.incoming import open_message, open_request
+from cape_fed.site.logbook import logging_as
 from cape_fed.site.noting import Notes
 from cape_fed.site.outgoing import Sent
 from cape_fed.site.policy import Policy
+from cape_fed.site.presence import forget_runs, read_mark
 from cape_fed.site.watchdog import DeadlineError, within
 
 log = logging.getLogger(__name__)
-
-LOG_FILE = "log.txt"
 
 
 def answer_as(site: SiteConfig, action: str, message: Message) -> Message:
@@ -42,29 +40,49 @@ def answer_as(site: SiteConfig, action: str, message: Message) -> Message:
     if site.own_process and threading.current_thread() is threading.main_thread():
         # Flower's own handler would end the task without a reply, and the SuperNode would wait for one for ever.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with _logging(site):
+    with logging_as(site):
+        note_asked(site, action, message)
         notes.begin()
         try:
             content = within(_seconds(policy, message), work) if site.own_process else work()
             reply = Message(content, reply_to=message)
             notes.answered(reply)
         except Exception as error:
-            failure = _explain(site, error)
+            failure = _refuse(site, action, message, error)
             reply = Message(Error(failure), reply_to=message)
             notes.failed(failure)
+        if read_mark(site) == "left":  # what this message may have written since
+            forget_runs(site)
         return reply
+
+
+def _refuse(site: SiteConfig, action: str, message: Message, error: Exception) -> SiteFailure:
+    """The code that leaves in place of a reply, logged with its reason; one of its own where that cannot be logged."""
+    code = _explain(site, error)
+    if not site.own_process or code == SiteFailure.AUDIT:
+        return code
+    told = isinstance(error, RefusedError | PolicyError | InputError)
+    try:
+        note_refused(site, action, message, code, str(error) if told else type(error).__name__)
+    except AuditError as failure:
+        return _explain(site, failure)
+    return code
 
 
 def _work(policy: Policy, action: str, message: Message) -> Content:
     """Admit a message, do what it asks, and release what comes of it."""
     site = policy.site
     if action == "join":
-        policy.admit(action, None)
+        policy.admit(action, None, message.content)
+        if site.own_process:
+            note_policy(site)
         return policy.release(Sent(action), handlers.join(site))
     if site.threads is not None:  # the order of sums depends on it, so it is fixed where bit equality is promised
         torch.set_num_threads(site.threads)
     request = open_request(message)
-    policy.admit(action, request)
+    policy.admit(action, request, message.content)
+    if site.own_process:
+        forget_runs(site, site.keep_runs, request.run)
     incoming = open_message(message, request)
     records = getattr(handlers, action)(incoming, policy)
     sizes = {store.cohort: Size(len(store), store.meta.patients) for store in open_stores(site.stores)}
@@ -83,6 +101,9 @@ def _explain(site: SiteConfig, error: Exception) -> SiteFailure:
         case PolicyError():
             log.error("site %s: against its policy: %s", site.name, error)
             return error.code
+        case AuditError():
+            log.error("site %s: nothing leaves: %s", site.name, error)
+            return SiteFailure.AUDIT
         case InputError():
             log.error("site %s: %s", site.name, error)
             return SiteFailure.STORES
@@ -99,11 +120,3 @@ def _seconds(policy: Policy, message: Message) -> float:
         return policy.seconds(message.metadata.ttl, open_request(message))
     except (ValueError, KeyError, RefusedError):
         return policy.seconds(message.metadata.ttl, None)  # no request, as when a site is asked who it is
-
-
-def _logging(site: SiteConfig) -> AbstractContextManager[None]:
-    """Under a SuperNode, write what is logged into the site's own log; in a simulation the run has one."""
-    if not site.own_process:
-        return nullcontext()
-    site.state.mkdir(parents=True, exist_ok=True)
-    return logging_to(RotatingFileHandler(site.state / LOG_FILE, maxBytes=10_000_000, backupCount=3))

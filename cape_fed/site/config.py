@@ -11,14 +11,10 @@ from pydantic import Field, ValidationError
 from cape_fed.errors import InputError
 from cape_fed.federation.roster import Role
 from cape_fed.section import Section
+from cape_fed.site.limits import Limits
+from cape_fed.site.mistakes import check_lists, explain
 
-
-class Limits(Section):
-    """Bounds that no coordinator can lift."""
-
-    minutes: float = Field(default=720.0, gt=0, description="longest time spent on one message")
-    local_steps: int = Field(default=1_000_000, gt=0, description="most optimiser steps in one round")
-    min_patients: int = Field(default=20, ge=1, description="fewest patients behind a number or a sum that leaves")
+__all__ = ["Limits", "SiteConfig", "SuperLinkAccess", "site_from_node_config"]
 
 
 class SuperLinkAccess(Section):
@@ -44,6 +40,7 @@ class SiteConfig(Section):
     plan: str = ""
     """What the coordinator means to run, as ``key=value key=value``: `site check` and `rehearse` go by it."""
     superlink: SuperLinkAccess | None = None
+    keep_runs: int = Field(default=3, gt=0, description="runs whose directories stay in state, the last used ones")
     audit_head: Path | None = Field(default=None, description="file with the audit log's last hash, outside state")
     own_process: bool = True
     """Whether this process serves one message and ends, as under a SuperNode: a watchdog may then end it."""
@@ -68,6 +65,7 @@ def site_from_node_config(values: Mapping[str, Any]) -> SiteConfig:
     ``stores`` is a table from any label to a path, taken in the order of labels. InputError naming the first key that
     is wrong.
     """
+    check_lists(values)
     nested: dict[str, Any] = {}
     for key, value in values.items():
         *tables, last = str(key).split(".")
@@ -82,6 +80,4 @@ def site_from_node_config(values: Mapping[str, Any]) -> SiteConfig:
     try:
         return SiteConfig.model_validate(nested)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "site.toml"
-        raise InputError(f"site.toml: {where}: {first['msg'].lower()}") from error
+        raise InputError(f"site.toml: {explain(error, SiteConfig)}") from error

@@ -16,7 +16,6 @@ from cape_fed.evaluate.federated.cells import transfer_cells, within_cells
 from cape_fed.evaluate.federated.sums import site_sums
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import Representation
-from cape_fed.evaluate.targets.registry import task_names
 from cape_fed.federation.evaluation import cells_records, has_probes, read_probes, sums_records
 from cape_fed.federation.messages import Records, Request
 from cape_fed.federation.validation import RefusedError
@@ -28,6 +27,7 @@ from cape_fed.release.embed import embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.incoming import Incoming
+from cape_fed.site.labels import allowed_tasks
 from cape_fed.site.policy import Policy
 from cape_fed.store.store import Store
 
@@ -68,7 +68,7 @@ def _cohorts(request: Request, site: SiteConfig) -> list[EvaluatedCohort]:
     opened = open_cohorts(site.stores, request.config.split, site.splits(request.run))
     stores = [cohort.store for cohort in opened]
     splits = {cohort.name: cohort.split for cohort in opened}
-    return site_cohorts(stores, "id" if request.role == "train" else "ood", splits, task_names(stores))
+    return site_cohorts(stores, "id" if request.role == "train" else "ood", splits, allowed_tasks(stores, site))
 
 
 def _representation(request: Request, tensors: Mapping[str, Tensor], site: SiteConfig) -> Representation:

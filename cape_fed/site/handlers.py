@@ -24,6 +24,7 @@ from cape_fed.pretrain.cohorts import common_profile, open_stores
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.workbench import choose_device
 from cape_fed.site import evaluation
+from cape_fed.site.audit import last_hash
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.incoming import Incoming
 from cape_fed.site.policy import Policy
@@ -45,6 +46,8 @@ def join(site: SiteConfig) -> Records:
             source=source_hash(),
             profile=common_profile(stores),
             cohorts={store.cohort: count_store(store) for store in stores},
+            parts=site.limits.actions,
+            audit=str(last_hash(site)) if site.own_process else None,
         )
     )
 

@@ -20,6 +20,7 @@ from cape_fed.pretrain.monitor import MONITORED
 from cape_fed.pretrain.norm import is_statistic
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import PolicyError
+from cape_fed.site.labels import check_labels
 
 TRAINING_NUMBERS = frozenset({"loss", PATIENTS, "seconds"})
 """Numbers that a site tells of a round of training."""
@@ -59,6 +60,7 @@ def check_records(sent: Sent, records: Records, site: SiteConfig) -> None:
             raise PolicyError(f"a reply to '{sent.action}' may not hold a record '{name}'")
         try:
             allowed[name](content, sent, site)
+            check_labels(name, content, site)
         except (RefusedError, ValueError, KeyError, TypeError) as error:
             raise PolicyError(f"the record '{name}' may not leave the site as it is: {error}") from error
 

@@ -8,7 +8,9 @@ from datetime import datetime
 
 from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.messages import Request
+from cape_fed.federation.roster import Part
 from cape_fed.site.config import SiteConfig
+from cape_fed.site.presence import Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +23,73 @@ class Asked:
     """None where a site is asked to join."""
     now: datetime
     """When it is asked, by the clock on the site's wall."""
+    federation: str = ""
+    """What the federation that asks calls itself."""
+    size: int = 0
+    """Bytes of the message."""
+    rounds_today: int = 0
+    """Rounds of training that were begun today."""
+    mark: Mark | None = None
+    """Whether the site's admin has paused it or had it leave."""
+    probes: bool = False
+    """Whether there are probes to be scored."""
+
+    @property
+    def parts(self) -> list[Part]:
+        """All that is asked in one."""
+        request = self.request
+        if request is None:
+            return []
+        wanted: dict[Part, bool] = {
+            "train": self.action == "train",
+            "measure": request.measure,
+            "sums": request.sums is not None,
+            "score": self.probes,
+        }
+        return [part for part, asked in wanted.items() if asked]
 
 
 Rule = Callable[[Asked, SiteConfig], str | None]
 """From what is asked of a site to the reason for a refusal, or None. The reason is for the site's own log."""
+
+
+def has_not_left(asked: Asked, site: SiteConfig) -> str | None:
+    """After ``cape-fed site leave`` nothing is answered."""
+    return "this site has left: 'cape-fed site resume' takes part again" if asked.mark == "left" else None
+
+
+def is_not_paused(asked: Asked, site: SiteConfig) -> str | None:
+    """Between ``cape-fed site pause`` and ``resume`` nothing is answered."""
+    return "this site is paused: 'cape-fed site resume' takes part again" if asked.mark == "paused" else None
+
+
+def serves_its_federations_only(asked: Asked, site: SiteConfig) -> str | None:
+    """``limits.federations`` lists who may ask."""
+    allowed = site.limits.federations
+    if allowed is None or asked.federation in allowed:
+        return None
+    return f"the federation '{asked.federation}' is not among limits.federations"
+
+
+def takes_no_message_larger_than_allowed(asked: Asked, site: SiteConfig) -> str | None:
+    """``limits.message_mb`` bounds what comes in."""
+    size = asked.size / 1e6
+    if size <= site.limits.message_mb:
+        return None
+    return f"a message has {size:.1f} MB, limits.message_mb allows {site.limits.message_mb:g}"
+
+
+def begins_work_at_its_hours_only(asked: Asked, site: SiteConfig) -> str | None:
+    """``limits.hours`` says when work is begun; joining is no work."""
+    if asked.action == "join" or site.limits.at_this_hour(asked.now):
+        return None
+    return f"it is {asked.now:%H:%M}, limits.hours allows work to be begun at {site.limits.hours}"
+
+
+def does_allowed_actions_only(asked: Asked, site: SiteConfig) -> str | None:
+    """``limits.actions`` lists what is done at all."""
+    refused = [part for part in asked.parts if part not in site.limits.actions]
+    return f"{', '.join(refused)}: asked for and not among limits.actions" if refused else None
 
 
 def trains_only_where_the_role_says_so(asked: Asked, site: SiteConfig) -> str | None:
@@ -40,8 +105,23 @@ def takes_no_more_steps_than_allowed(asked: Asked, site: SiteConfig) -> str | No
     return f"{request.local_steps} steps a round were asked for, limits.local_steps allows {most}"
 
 
+def begins_no_more_rounds_a_day_than_allowed(asked: Asked, site: SiteConfig) -> str | None:
+    """``limits.rounds_per_day`` bounds the rounds of training in a day; one that is tried again counts again."""
+    most = site.limits.rounds_per_day
+    if asked.action != "train" or most is None or asked.rounds_today < most:
+        return None
+    return f"{asked.rounds_today} rounds were begun today, limits.rounds_per_day allows {most}"
+
+
 RULES: list[tuple[SiteFailure, Rule]] = [
+    (SiteFailure.LEFT, has_not_left),
+    (SiteFailure.PAUSED, is_not_paused),
+    (SiteFailure.FEDERATION, serves_its_federations_only),
+    (SiteFailure.LARGE_MESSAGE, takes_no_message_larger_than_allowed),
     (SiteFailure.ROLE, trains_only_where_the_role_says_so),
+    (SiteFailure.ACTION, does_allowed_actions_only),
     (SiteFailure.STEPS, takes_no_more_steps_than_allowed),
+    (SiteFailure.HOURS, begins_work_at_its_hours_only),
+    (SiteFailure.ROUNDS, begins_no_more_rounds_a_day_than_allowed),
 ]
 """All rules, each with the code by which the coordinator learns of a refusal; every one of them has to agree."""

@@ -1,0 +1,48 @@
+"""How many rounds of training a site has begun today: a file in its state, so that a restart forgets none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from cape_fed.errors import InputError
+from cape_fed.files import atomic_file
+from cape_fed.lock import locked_in_turn
+from cape_fed.site.config import SiteConfig
+
+
+@dataclass
+class Day:
+    """Rounds of one day of the calendar."""
+
+    rounds: int
+    _day: str
+    _file: Path
+
+    def add(self) -> None:
+        """Count one more."""
+        self.rounds += 1
+        with atomic_file(self._file) as partial:
+            partial.write_text(json.dumps({"day": self._day, "rounds": self.rounds}) + "\n")
+
+
+@contextmanager
+def counting(site: SiteConfig, now: datetime) -> Iterator[Day]:
+    """The day of ``now``, and no other process looks or counts meanwhile; InputError where the file is damaged."""
+    day, file = f"{now:%Y-%m-%d}", site.state / "rounds.json"
+    with locked_in_turn(site.state / ".rounds.lock"):
+        yield Day(_read(file, day), day, file)
+
+
+def _read(file: Path, day: str) -> int:
+    try:
+        found = json.loads(file.read_text())
+        return int(found["rounds"]) if found["day"] == day else 0
+    except FileNotFoundError:
+        return 0
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{file} does not say how many rounds were begun today: correct or remove it") from error
