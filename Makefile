@@ -13,11 +13,17 @@ help: ## list the targets
 demo: $(VENV)/ready ## run everything on synthetic cohorts and say where the report is (OUT=DIR to choose)
 	$(BIN)/cape-fed demo --out $(OUT)
 
+# Every worker computes with one thread. Tests of deployments watch the clock, so they have the machine to themselves.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+SPREAD := --numprocesses auto --dist loadfile
+
 test: $(VENV)/ready ## the default test suite
-	$(BIN)/python -m pytest
+	$(PYTEST) $(SPREAD) --ignore tests/deployment
+	$(PYTEST) tests/deployment
 
 slow: $(VENV)/ready ## the tests that take longer
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) $(SPREAD) -m slow --ignore tests/deployment
+	$(PYTEST) -m slow tests/deployment
 
 lint: $(VENV)/ready ## ruff and mypy
 	$(BIN)/ruff check .

@@ -62,14 +62,6 @@ class Classifier(nn.Module):
         return self.outputs(self.encoder(ecg, valid))
 
 
-def prepare(classifier: Classifier, mode: Mode) -> None:
-    """Freeze or free the encoder. Frozen, it stays as it is in evaluation: running statistics are not trained on."""
-    frozen = mode == "linear"
-    classifier.encoder.requires_grad_(not frozen)
-    classifier.train()
-    classifier.encoder.train(not frozen)
-
-
 def parameter_groups(classifier: Classifier, mode: Mode, rate: float, decay: float) -> list[dict[str, Any]]:
     """Parameters with their learning rates, for an optimiser.
 
@@ -77,8 +69,6 @@ def parameter_groups(classifier: Classifier, mode: Mode, rate: float, decay: flo
     Ruder 2018, Clark et al. 2020). Otherwise everything that is trained has ``rate``.
     """
     groups = [{"params": list(classifier.head.parameters()), "lr": rate}]
-    if mode == "linear":
-        return groups
     factor = decay if mode == "decayed" else 1.0
     downwards = reversed(classifier.encoder.layers())
     return groups + [

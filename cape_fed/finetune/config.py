@@ -31,6 +31,11 @@ class FinetuneConfig(Section):
         default=(0.01, 0.1, 1.0), min_length=1, description="shares of the train patients whose labels are used"
     )
     repeats: int = Field(default=3, gt=0, description="seeds; each draws other patients, batches and initial weights")
+    penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0),
+        min_length=1,
+        description="linear: penalties on the squared weights for each record, chosen on the validation patients",
+    )
     steps: int = Field(default=400, gt=0, description="optimiser steps, whatever the share of labels")
     batch: int = Field(default=64, gt=0, description="records a step")
     check_every: int = Field(default=20, gt=0, description="steps between looks at the validation patients")
@@ -51,7 +56,7 @@ class FinetuneConfig(Section):
             raise ValueError(f"choose one of {', '.join(known)}")
         return value
 
-    @field_validator("modes", "fractions", "learning_rates")
+    @field_validator("modes", "fractions", "penalties", "learning_rates")
     @classmethod
     def _once_each(cls, values: tuple[object, ...]) -> tuple[object, ...]:
         if len(set(values)) < len(values):

@@ -31,9 +31,11 @@ class FitFacts(_Part):
     records: int
     positives: dict[str, int]
     """Of these, patients with a yes, by yes-or-no task."""
-    learning_rate: float
-    """Chosen on the validation patients, as is the step."""
-    step: int
+    learning_rate: float | None
+    """Chosen on the validation patients, as is the step; null where the linear layer was solved for."""
+    step: int | None
+    penalties: dict[str, float | None] = {}
+    """Chosen likewise for each task where the linear layer was solved for; null where its targets do not vary."""
     validation_score: Number
     """Mean AUROC or mean absolute error; null where the validation patients have none and the loss chose."""
     validation_loss: float

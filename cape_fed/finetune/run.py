@@ -59,7 +59,7 @@ def _run(setup: FinetuneSetup, planned: Fit, folder: Path) -> None:
     if not folder.is_dir():
         run_fit(setup, planned, folder)
         facts, _ = read_fit(folder)
-        log.info("%s: step %d, %.0f s", planned.name, facts.step, facts.seconds)
+        log.info("%s: %.0f s", planned.name, facts.seconds)
 
 
 def _results(

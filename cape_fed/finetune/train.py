@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from math import isfinite
 
 import numpy as np
@@ -14,9 +14,10 @@ from torch import Tensor
 
 from cape_fed.errors import RunError
 from cape_fed.evaluate.cohorts import Rows
-from cape_fed.finetune.classifier import Classifier, parameter_groups, prepare
+from cape_fed.finetune.classifier import Classifier, parameter_groups
 from cape_fed.finetune.config import Mode
 from cape_fed.finetune.labelled import Labelled, batches
+from cape_fed.finetune.linear import solve_linear
 from cape_fed.finetune.objective import Objective
 from cape_fed.finetune.setup import FinetuneSettings
 from cape_fed.pretrain.augment import Augmentation
@@ -34,15 +35,18 @@ _SHAPE = TrainConfig(learning_rate=1.0, warmup=0.1)
 
 @dataclass(frozen=True)
 class Choice:
-    """A moment of the training and how well it did on the validation patients."""
+    """What the validation patients chose, and how well it did on them."""
 
-    learning_rate: float
-    step: int
+    learning_rate: float | None
+    """None where the linear layer was solved for, as for ``step``."""
+    step: int | None
     score: float
     """Of the objective; NaN where it is not defined there."""
     loss: float
     rank: float
     """The score turned so that higher is better."""
+    penalties: list[float | None] = field(default_factory=list)
+    """Of each task's linear layer where that was solved for; None where the targets of a task do not vary."""
 
     def better_than(self, other: Choice) -> bool:
         """By the score and, of equal ones or where there is none, the loss."""
@@ -59,21 +63,41 @@ def fit(
     settings: FinetuneSettings,
     seed: int,
 ) -> Choice:
-    """Train with each learning rate in turn and leave the classifier at the best moment of all.
+    """Fit the classifier and leave it as the validation patients choose, and only they.
 
-    Only the validation patients decide which moment that is, the first of equals. Views, loss and number of steps are
-    the same in every mode: views as in pretraining (``settings.augment``), the objective over what is annotated. A rate
-    at which the loss stops being finite is left there; RunError where that is all of them.
+    ``linear`` solves for the layer on embeddings of whole recordings (see `solve_linear`). The other modes train with
+    each learning rate in turn and take the best moment of all, the first of equals; views (as in pretraining,
+    ``settings.augment``), objective and number of steps are the same in each. A rate at which the loss stops being
+    finite is left there; RunError where that is all of them.
     """
-    embeddings = np.concatenate([embed(classifier, profile, store, rows) for store, rows in train.by_store()])
+    embeddings = _embed_all(classifier, profile, train)
     classifier.standardise(torch.from_numpy(embeddings).to(classifier.centre.device))
     classifier.aim(objective.centre, objective.unit)
+    if mode != "linear":
+        return _best_moment(classifier, mode, train, valid, objective, profile, settings, seed)
+    held_out = _embed_all(classifier, profile, valid)
+    penalties = settings.finetune.penalties
+    chosen = solve_linear(classifier, train, valid, (embeddings, held_out), objective, penalties)
+    return replace(_validate(classifier, valid, profile, objective), penalties=chosen)
+
+
+def _best_moment(
+    classifier: Classifier,
+    mode: Mode,
+    train: Labelled,
+    valid: Labelled,
+    objective: Objective,
+    profile: Profile,
+    settings: FinetuneSettings,
+    seed: int,
+) -> Choice:
+    """Train with each learning rate in turn; the classifier is left as it was at the best of all moments."""
     begin = deepcopy(classifier.state_dict())
     best: tuple[Choice, dict[str, Tensor]] | None = None
     for rate in settings.finetune.learning_rates:
         classifier.load_state_dict(begin)
         for step in _train(classifier, mode, rate, train, objective, profile, settings, seed):
-            found = _validate(classifier, valid, profile, objective, rate, step)
+            found = replace(_validate(classifier, valid, profile, objective), learning_rate=rate, step=step)
             if not isfinite(found.loss):
                 break
             if best is None or found.better_than(best[0]):
@@ -96,6 +120,11 @@ def embed(classifier: Classifier, profile: Profile, store: Store, rows: Rows) ->
     return embed_store(PretrainedEncoder(classifier.encoder, profile), store, rows)
 
 
+def _embed_all(classifier: Classifier, profile: Profile, records: Labelled) -> NDArray[np.float32]:
+    """Embeddings ``[n, dim]`` of records in their order."""
+    return np.concatenate([embed(classifier, profile, store, rows) for store, rows in records.by_store()])
+
+
 def _train(
     classifier: Classifier,
     mode: Mode,
@@ -115,7 +144,7 @@ def _train(
     for step, index in enumerate(batches(len(train), options.batch, options.steps, seed)):
         for group, share in zip(optimiser.param_groups, shares, strict=True):
             group["lr"] = share * learning_rate(_SHAPE, step, options.steps)
-        prepare(classifier, mode)
+        classifier.train()
         optimiser.zero_grad(set_to_none=True)
         loss = _loss(classifier, train.take(index), objective, augmentation, settings, derive_seed(seed, "views", step))
         loss.backward()  # type: ignore[no-untyped-call]
@@ -144,11 +173,9 @@ def _loss(
     return objective.loss(outputs.float(), target)
 
 
-def _validate(
-    classifier: Classifier, valid: Labelled, profile: Profile, objective: Objective, rate: float, step: int
-) -> Choice:
+def _validate(classifier: Classifier, valid: Labelled, profile: Profile, objective: Objective) -> Choice:
     """How the classifier does on the validation patients."""
     outputs = np.concatenate([predict(classifier, profile, store, rows) for store, rows in valid.by_store()])
     loss = objective.loss(torch.from_numpy(outputs), torch.from_numpy(valid.targets).double())
     score = objective.score(valid.targets, outputs)
-    return Choice(rate, step, score, float(loss), objective.rank(score))
+    return Choice(None, None, score, float(loss), objective.rank(score))

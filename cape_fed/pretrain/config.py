@@ -34,8 +34,21 @@ class ObjectiveConfig(Section):
     """NT-Xent and its projection head."""
 
     temperature: float = Field(default=0.1, gt=0, description="temperature of the softmax over candidates")
+    foreign: Literal["negatives", "masked"] = Field(
+        default="negatives",
+        description="what records of other cohorts in a batch are to a record: negatives, or masked: nothing",
+    )
+    foreign_temperature: float | None = Field(
+        default=None, gt=0, description="temperature of negatives from other cohorts, if it is another one"
+    )
     hidden: int = Field(default=256, gt=0, description="width of the head's hidden layer")
     projection: int = Field(default=128, gt=0, description="dimensions in which pairs are contrasted")
+
+    @model_validator(mode="after")
+    def _masked_has_no_temperature(self) -> Self:
+        if self.foreign == "masked" and self.foreign_temperature is not None:
+            raise ValueError("foreign=masked leaves no negatives for foreign_temperature: set one of them")
+        return self
 
 
 class TrainConfig(Section):

@@ -21,11 +21,12 @@ View = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """A batch on the device; element i of both sides belongs to patient ``group[i]``."""
+    """A batch on the device; element i of both sides belongs to patient ``group[i]`` of cohort ``cohort[i]``."""
 
     first: View
     second: View
     group: Tensor
+    cohort: Tensor
 
 
 class Feed:
@@ -47,7 +48,7 @@ class Feed:
         # NumPy until the copy to the device: PyTorch's own threads, woken from a second thread, would stall the step
         # that is being trained meanwhile.
         first, second = ((self._to_device(signals), self._to_device(valid)) for signals, valid in self._read(batch))
-        return Pairs(first, second, self._to_device(batch.group))
+        return Pairs(first, second, self._to_device(batch.group), self._to_device(batch.cohort))
 
     def stream(self, start: int, stop: int) -> Iterator[tuple[int, Pairs]]:
         """Steps ``start`` to ``stop`` in order, the next one read while the current one trains."""

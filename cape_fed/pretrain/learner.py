@@ -41,7 +41,7 @@ class Learner:
             self.encoder,
             self.head,
             self.augmentation,
-            temperature=config.objective.temperature,
+            objective=config.objective,
             precision=config.precision,
             seed=config.seed,
             name=name,

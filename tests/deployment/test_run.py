@@ -49,6 +49,7 @@ def test_flowers_own_command_runs_it_as_well(hospitals: Hospitals, tmp_path: Pat
     assert [sorted(line["sites"]) for line in rounds(tmp_path / "plain")] == [["a", "b"]]
 
 
+@pytest.mark.slow
 def test_after_a_kill_of_serverapp_and_superlink_a_run_resumes_to_the_same_weights(
     hospitals: Hospitals, tmp_path: Path
 ) -> None:

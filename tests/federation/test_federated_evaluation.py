@@ -103,6 +103,7 @@ def test_the_best_round_by_validation_is_kept_with_its_rule(config: RunConfig) -
     assert best["tasks"]["AF"]["ood"]["d"]["transfer"]["point"] == pytest.approx(cell.point, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_run_resumed_before_the_last_evaluation_keeps_the_same_best_round(config: RunConfig) -> None:
     whole = simulate(config)
 

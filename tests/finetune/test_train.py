@@ -48,6 +48,20 @@ def test_learns_what_can_be_seen(cohort: EvaluatedCohort, configure: Configure, 
     assert all(unchanged) if mode == "linear" else not any(unchanged)
 
 
+def test_the_linear_mode_leaves_an_encoder_with_running_statistics_as_it_is(
+    cohort: EvaluatedCohort, configure: Configure
+) -> None:
+    classifier = Classifier(build_encoder(SMALL.model_copy(update={"norm": "batch"}), 3), 1)
+    before = {name: value.clone() for name, value in classifier.encoder.state_dict().items()}
+    parts = [labelled([cohort], part, ["AF"]) for part in ("train", "valid")]  # type: ignore[arg-type]
+    choice = fit(
+        classifier, "linear", *parts, BinaryObjective(), cohort.store.profile, settings_of(configure()), seed=7
+    )  # fmt: skip
+    assert all(torch.equal(value, before[name]) for name, value in classifier.encoder.state_dict().items())
+    assert (choice.learning_rate, choice.step) == (None, None)
+    assert classifier.head.weight.abs().max() > 0
+
+
 def test_is_left_at_the_moment_chosen(cohort: EvaluatedCohort, configure: Configure) -> None:
     classifier, choice = tuned(cohort, configure, "full", "finetune.steps=12", "finetune.check_every=2")
     logits = predict(classifier, cohort.store.profile, cohort.store, cohort.valid)
@@ -57,7 +71,7 @@ def test_is_left_at_the_moment_chosen(cohort: EvaluatedCohort, configure: Config
 def test_the_best_learning_rate_is_kept_wherever_it_stands(cohort: EvaluatedCohort, configure: Configure) -> None:
     """1e-9 learns nothing in six steps."""
     found = [
-        tuned(cohort, configure, "linear", f"finetune.learning_rates=[{rates}]") for rates in ("1e-9,0.05", "0.05,1e-9")
+        tuned(cohort, configure, "full", f"finetune.learning_rates=[{rates}]") for rates in ("1e-9,0.05", "0.05,1e-9")
     ]
     assert [choice.learning_rate for _, choice in found] == [0.05, 0.05]
     (one, _), (other, _) = found

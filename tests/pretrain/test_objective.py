@@ -32,6 +32,32 @@ def slow_nt_xent(z: torch.Tensor, groups: list[int], tau: float) -> float:
     return loss / total
 
 
+def test_without_foreign_negatives_a_mixed_batch_is_the_mean_of_its_cohorts() -> None:
+    z = torch.randn(14, 8, generator=torch.Generator().manual_seed(4))
+    cohorts, groups = torch.tensor([0, 1, 0, 1, 1, 0, 1]), torch.arange(7)
+    both, doubled = torch.cat([cohorts, cohorts]), torch.cat([groups, groups])
+    mixed = nt_xent(z, z, doubled, doubled, 0, 0.1, both[:, None] != both[None, :])
+    alone = [pair_loss(z[:7][cohorts == k], z[7:][cohorts == k], groups[cohorts == k], 0.1) for k in (0, 1)]
+    assert float(mixed) == pytest.approx((3 * float(alone[0]) + 4 * float(alone[1])) / 7, rel=1e-5)
+
+
+def test_foreign_negatives_have_their_own_temperature() -> None:
+    """Against the definition, a candidate at a time."""
+    z = torch.randn(8, 4, generator=torch.Generator().manual_seed(5))
+    cohorts, groups = torch.tensor([0, 0, 1, 1] * 2), torch.arange(4).repeat(2)
+    found = nt_xent(z, z, groups, groups, 0, 0.1, cohorts[:, None] != cohorts[None, :], 0.3)
+    loss = 0.0
+    for i in range(8):
+        positive = (i + 4) % 8
+        terms = {
+            j: float(torch.cosine_similarity(z[i], z[j], dim=0)) / (0.1 if cohorts[i] == cohorts[j] else 0.3)
+            for j in range(8)
+            if j != i
+        }
+        loss -= terms[positive] - math.log(sum(math.exp(term) for term in terms.values()))
+    assert float(found) == pytest.approx(loss / 8, rel=1e-5)
+
+
 @pytest.mark.parametrize("groups", [[0, 1, 2, 3, 4], [0, 1, 1, 3, 0]])
 def test_equals_its_definition(groups: list[int]) -> None:
     z = torch.randn(10, 8, generator=torch.Generator().manual_seed(0))

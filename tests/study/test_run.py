@@ -44,6 +44,7 @@ def test_a_study_from_its_questions_to_its_report(data: list[str], study: StudyC
     assert not list((tmp_path / "out" / "cells").glob("*/runs"))
 
 
+@pytest.mark.slow
 def test_resumed_is_uninterrupted(
     data: list[str], study: StudyConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -55,31 +55,37 @@ def test_evaluation_cohorts_differ_from_training_cohorts() -> None:
         assert len(set(devices)) == 5, condition
 
 
+@pytest.mark.slow
 def test_gain(stores: dict[str, Store]) -> None:
     size = {letter: body(stores[f"gain-{letter}"]).std() for letter in "abcde"}
     assert size["d"] < size["a"] < size["b"] < size["c"] < size["e"]
 
 
+@pytest.mark.slow
 def test_mains(stores: dict[str, Store]) -> None:
     hum = {letter: at_the_mains(stores[f"mains-{letter}"]) for letter in "abc"}
     assert 3 * hum["a"] < hum["b"] < hum["c"] / 2
 
 
+@pytest.mark.slow
 def test_padding(stores: dict[str, Store]) -> None:
     assert [stores[f"padding-{letter}"].valid.mean() for letter in "abcde"] == [1000, 850, 800, 800, 750]
     assert all(store.valid.min() == 1000 for name, store in stores.items() if name[:3] not in ("pad", "all"))
 
 
+@pytest.mark.slow
 def test_rate(stores: dict[str, Store]) -> None:
     top = {letter: at_the_mains(stores[f"rate-{letter}"]) for letter in "ac"}
     assert top["c"] < 0.6 * top["a"]
 
 
+@pytest.mark.slow
 def test_adc_step(stores: dict[str, Store]) -> None:
     distinct = {letter: measured(stores[f"adc-step-{letter}"])[3] for letter in "abc"}
     assert distinct["c"] < 0.9 * min(distinct["a"], distinct["b"])
 
 
+@pytest.mark.slow
 def test_lead_swap(stores: dict[str, Store]) -> None:
     signs = [sign_of_lead_one(stores[f"lead-swap-{letter}"]) for letter in "abcde"]
     assert [sign > 0 for sign in signs] == [True, True, False, True, False]
@@ -87,6 +93,7 @@ def test_lead_swap(stores: dict[str, Store]) -> None:
     assert np.abs(slopes[:, 0] + slopes[:, 2] - slopes[:, 1]).max() <= 5  # I + III = II holds after the swap
 
 
+@pytest.mark.slow
 def test_nothing_differs_without_an_artefact(stores: dict[str, Store]) -> None:
     none = np.array([measured(stores[f"none-{letter}"]) for letter in "abcde"])
     size, mains, samples, distinct, polarity = none.max(axis=0) / none.min(axis=0)
@@ -98,11 +105,13 @@ def test_nothing_differs_without_an_artefact(stores: dict[str, Store]) -> None:
         assert not store.meta.dropped
 
 
+@pytest.mark.slow
 def test_no_patient_is_in_two_stores(stores: dict[str, Store]) -> None:
     keys = [key for store in stores.values() for key in store.patient_keys]
     assert len(keys) == len(set(keys))
 
 
+@pytest.mark.slow
 def test_cohorts_that_exist_are_kept(tmp_path: Path) -> None:
     (first,) = plant(tmp_path, ["none"], 4, 0, 1).values()
     before = {path: (path / "store.json").stat().st_mtime_ns for path in first.train}

@@ -14,6 +14,7 @@ from cape_fed.finetune.report.words import (
     metric_label,
     mode_name,
     patients_of,
+    penalties_text,
     scopes_of,
     share,
     tasks_in_mean,
@@ -31,7 +32,8 @@ def report_finetune(results: FinetuneResults, out: Path) -> None:
 def render(results: FinetuneResults) -> str:
     """The report as one HTML document that asks for nothing outside itself."""
     filters: dict[str, Callable[..., Any]] = {
-        "number": number, "interval": interval, "p": p_text, "share": share, "mode": mode_name
+        "number": number, "interval": interval, "p": p_text, "share": share, "mode": mode_name,
+        "penalties": penalties_text,
     }  # fmt: skip
     drawn = label_curves(results)
     return render_page(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cape_fed.evaluate.report.words import interval, metric_name, number
 from cape_fed.evaluate.statistics.metrics import HIGHER_IS_BETTER
 from cape_fed.evaluate.targets.registry import unit_of
-from cape_fed.finetune.results import FinetuneResults, Gain
+from cape_fed.finetune.results import FinetuneResults, FitFacts, Gain
 from cape_fed.report.numbers import p_text
 
 _MODES = {
@@ -35,6 +35,12 @@ def metric_label(results: FinetuneResults) -> str:
 def share(fraction: float) -> str:
     """``0.01`` as ``1 %``."""
     return f"{100 * fraction:g} %"
+
+
+def penalties_text(facts: FitFacts) -> str:
+    """``0.01``, or ``0.001 to 0.1`` where tasks differ; empty where no linear layer was solved for."""
+    chosen = sorted({penalty for penalty in facts.penalties.values() if penalty is not None})
+    return " to ".join(f"{penalty:g}" for penalty in dict.fromkeys((chosen[0], chosen[-1]))) if chosen else ""
 
 
 def patients_of(results: FinetuneResults, fraction: float) -> int:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from cape_fed.pretrain.augment import Augmentation
+from cape_fed.pretrain.config import ObjectiveConfig
 from cape_fed.pretrain.distributed import Processes
 from cape_fed.pretrain.feed import Pairs
 from cape_fed.pretrain.objective import nt_xent
@@ -37,7 +38,7 @@ class ContrastiveGradient:
         head: nn.Module,
         augmentation: Augmentation,
         *,
-        temperature: float,
+        objective: ObjectiveConfig,
         precision: Precision,
         seed: int,
         name: str,
@@ -48,7 +49,7 @@ class ContrastiveGradient:
         self.encoder = encoder
         self.head = head
         self.augmentation = augmentation
-        self.temperature = temperature
+        self.objective = objective
         self.precision = precision
         self.seed = seed
         self.name = name
@@ -74,4 +75,13 @@ class ContrastiveGradient:
         groups = torch.cat([pairs.group, pairs.group])
         candidates, candidate_groups = self.processes.gather_views(anchors), self.processes.gather_views(groups)
         offset = self.processes.rank * len(pairs.group)
-        return nt_xent(anchors, candidates, groups, candidate_groups, offset, self.temperature)
+        tau = self.objective.temperature
+        return nt_xent(anchors, candidates, groups, candidate_groups, offset, tau, *self._foreign(pairs))
+
+    def _foreign(self, pairs: Pairs) -> tuple[Tensor | None, float | None]:
+        """Which candidates are of another cohort than each anchor, and their temperature; None where it is all one."""
+        if self.objective.foreign == "negatives" and self.objective.foreign_temperature is None:
+            return None, None
+        cohorts = torch.cat([pairs.cohort, pairs.cohort])
+        foreign = cohorts[:, None] != self.processes.gather_views(cohorts)[None, :]
+        return foreign, None if self.objective.foreign == "masked" else self.objective.foreign_temperature

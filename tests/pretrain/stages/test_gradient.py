@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from cape_fed.pretrain.augment import Augmentation
-from cape_fed.pretrain.config import AugmentConfig, PretrainConfig
+from cape_fed.pretrain.config import AugmentConfig, ObjectiveConfig, PretrainConfig
 from cape_fed.pretrain.feed import Pairs
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.stages.gradient import ContrastiveGradient
@@ -21,7 +23,7 @@ def batch(count: int = 6) -> Pairs:
     generator = torch.Generator().manual_seed(0)
     ecg = [torch.randint(-500, 500, (count, 12, 400), generator=generator, dtype=torch.int16) for _ in range(2)]
     valid = torch.full((count,), 400)
-    return Pairs((ecg[0], valid), (ecg[1], valid), torch.arange(count))
+    return Pairs((ecg[0], valid), (ecg[1], valid), torch.arange(count), torch.arange(count) % 2)
 
 
 def learner(**changes: Any) -> Learner:
@@ -29,7 +31,7 @@ def learner(**changes: Any) -> Learner:
 
 
 def source(one: Learner, **changes: Any) -> ContrastiveGradient:
-    values: dict[str, Any] = {"temperature": 0.1, "precision": "float32", "seed": 0, "name": "site"}
+    values: dict[str, Any] = {"objective": one.config.objective, "precision": "float32", "seed": 0, "name": "site"}
     values |= {"device": CPU, "processes": one.processes, **changes}
     return ContrastiveGradient(one.encoder, one.head, one.augmentation, **values)
 
@@ -59,6 +61,30 @@ def test_backward_leaves_the_gradient_of_the_loss_at_every_parameter() -> None:
     for parameter, value in zip(one.parameters(), expected, strict=True):
         assert parameter.grad is not None
         assert torch.allclose(parameter.grad, value, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("objective", "differs"),
+    [
+        ({}, False),
+        ({"foreign_temperature": 0.1}, False),
+        ({"foreign": "masked"}, True),
+        ({"foreign_temperature": 1}, True),
+    ],
+)
+def test_records_of_other_cohorts_are_what_the_objective_says(objective: dict[str, Any], differs: bool) -> None:
+    """Every other pair of the batch is of the other cohort."""
+    one = learner()
+    plain = float(source(one).loss(batch(), 0).detach())
+    changed = float(source(one, objective=ObjectiveConfig(**objective)).loss(batch(), 0).detach())
+    assert (abs(changed - plain) > 1e-3) == differs
+    alone = replace(batch(), cohort=torch.zeros(6, dtype=torch.int64))
+    assert float(source(one, objective=ObjectiveConfig(**objective)).loss(alone, 0).detach()) == pytest.approx(plain)
+
+
+def test_a_temperature_for_negatives_that_are_masked_is_refused() -> None:
+    with pytest.raises(ValidationError, match="leaves no negatives"):
+        ObjectiveConfig(foreign="masked", foreign_temperature=0.2)
 
 
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"name": "other"}])
