@@ -11,4 +11,18 @@ class InputError(Exception):
 
 
 class RunError(Exception):
-    """A run cannot go on: one line saying what happened, where and when. The command line exits with 1."""
+    """A run cannot go on: one line saying what happened, where and when. The command line exits with ``code``."""
+
+    code = 1
+
+
+class StoppedError(RunError):
+    """Somebody stopped the run; it can be resumed."""
+
+    code = 3
+
+
+class LostError(RunError):
+    """The process that led the run is gone without a word, as after a crash or a power cut; it can be resumed."""
+
+    code = 4

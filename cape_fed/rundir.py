@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,13 +14,20 @@ from typing import Any
 import yaml
 
 from cape_fed.checkpoints import run_rounds, run_steps
+from cape_fed.clock import utc_text
 from cape_fed.errors import InputError
 from cape_fed.files import atomic_file
-from cape_fed.lock import locked
+from cape_fed.lock import is_locked, locked
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 LOCK_FILE = ".lock"
 """Held by the process that leads the run: a second one on the same directory is refused."""
+STATUS_FILE = "status.json"
+"""Where a federated run is, see `cape_fed.status`."""
+PLACE_FILE = "superlink.json"
+"""On which SuperLink a federated run is."""
+PREPARED = ("config.yaml", "log.txt", "splits", "sites", STATUS_FILE, PLACE_FILE)
+"""What a run writes before its first round or step."""
 LOGGERS = ("cape_fed",)
 """Packages whose loggers write into a run's or a site's log."""
 
@@ -59,25 +67,49 @@ class RunDirectory:
     @contextmanager
     def open(self, config: Mapping[str, Any], *, resume: bool) -> Iterator[None]:
         """Begin or resume a run and keep its log; InputError where it would mix with an old or a different one."""
-        text = self.check(config, resume=resume)
+        self.check(config, resume=resume)
         self.path.mkdir(parents=True, exist_ok=True)
         with locked(self.path / LOCK_FILE):
+            text = self.check(config, resume=resume, leading=True)
+            if not resume:
+                self._clear()
             with atomic_file(self.config) as partial:
                 partial.write_text(text)
             with self.logging():
                 yield
 
-    def check(self, config: Mapping[str, Any], *, resume: bool) -> str:
-        """The configuration as it will be saved; InputError where the run would mix with an old or a different one."""
+    def check(self, config: Mapping[str, Any], *, resume: bool, leading: bool = False) -> str:
+        """The configuration as it will be saved; InputError where the run would mix with an old or a different one.
+
+        A run that ended before it had anything to show for itself is no such run. ``leading`` is for the process that
+        holds the directory's lock.
+        """
         text: str = yaml.safe_dump(dict(config), sort_keys=False)
         if resume:
             self._require_same(text)
-        elif self.config.exists():
+        elif self.config.exists() and not leading and is_locked(self.path / LOCK_FILE):
+            raise InputError(f"another process is writing to {self.path}: wait for it or end it")
+        elif self.config.exists() and self._has_begun():
             raise InputError(
                 f"{self.path} holds a run already: choose another out=, or go on with it by resume=true "
                 "(run and study: --resume)"
             )
         return text
+
+    def _has_begun(self) -> bool:
+        """Whether there is more than what a run writes before its first round or step."""
+        others = (path for path in self.path.iterdir() if path.name not in PREPARED and not path.name.startswith("."))
+        empty = (self.checkpoints, self.metrics)
+        return (
+            any(path not in empty for path in others)
+            or (self.checkpoints.is_dir() and any(self.checkpoints.iterdir()))
+            or next(read_metrics(self.metrics), None) is not None
+        )
+
+    def _clear(self) -> None:
+        """Remove what a run left that ended before its first round or step: its splits may be of other settings."""
+        for folder in (self.splits, self.sites, self.checkpoints):
+            shutil.rmtree(folder, ignore_errors=True)
 
     @contextmanager
     def logging(self) -> Iterator[None]:
@@ -87,9 +119,9 @@ class RunDirectory:
             yield
 
     def append_metrics(self, line: Mapping[str, Any]) -> None:
-        """Add one line to ``metrics.jsonl``; what is not finite is null, since JSON has no NaN."""
+        """Add one line with its time to ``metrics.jsonl``; what is not finite is null, since JSON has no NaN."""
         with self.metrics.open("a") as file:
-            file.write(json.dumps(_finite(line), allow_nan=False) + "\n")
+            file.write(json.dumps({**_finite(line), "time": utc_text()}, allow_nan=False) + "\n")
 
     def truncate_lines(self, path: Path, key: str, end: int) -> None:
         """Forget lines of steps or rounds from ``end`` on, as in ``metrics.jsonl``: they will be written again."""

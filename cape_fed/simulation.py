@@ -46,13 +46,15 @@ def simulate_federation(
     engine = {"local": run_local, "flower": run_flower}[config.engine]
     with run.open(config.saved(), resume=config.resume):
         _save_splits(sites, splits or {})
-        engine(
-            lambda grid: lead_run(grid, config.federation_plan(), run, entries, Status(run.path), progress),
-            app,
-            len(sites),
-            min(workers, len(sites)),
-            threads,
-        )
+        status = Status(run.path)
+        with status.ending():
+            engine(
+                lambda grid: lead_run(grid, config.federation_plan(), run, entries, status, progress),
+                app,
+                len(sites),
+                min(workers, len(sites)),
+                threads,
+            )
 
 
 def sites_of(config: RunConfig) -> list[SiteConfig]:

@@ -22,22 +22,17 @@ def main(grid: Grid, context: Context) -> None:
     """Lead the run that the run config describes; how it ended is in ``status.json`` of its directory."""
     # PyTorch is imported only when there is work.
     from cape_fed.coordinator.lead import lead_run
-    from cape_fed.errors import InputError, RunError
+    from cape_fed.federation.noted import note_run
     from cape_fed.rundir import RunDirectory
     from cape_fed.status import Status
 
     config = _config(context)
     run = RunDirectory(config.out)
     with run.open(config.saved(), resume=config.resume):
+        note_run(run.path)
         status = Status(run.path, flower_run=context.run_id)
-        try:
+        with status.ending():
             lead_run(grid, config.federation_plan(), run, config.roster, status)
-        except (InputError, RunError) as error:
-            status.fail(str(error), 2 if isinstance(error, InputError) else 1)
-            raise
-        except Exception as error:
-            status.fail(f"the coordinator failed with {type(error).__name__}: log.txt says where", 1)
-            raise
 
 
 def _config(context: Context) -> RunConfig:

@@ -12,9 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
     ("errors", "seeds", "section", "vocabulary", "appfiles", "progress", "chain"),
-    ("files", "lock"),
-    ("checkpoints", "status"),
+    ("clock", "files", "lock"),
+    ("checkpoints",),
     ("rundir",),
+    ("status",),
     ("report",),
     ("signal",),
     ("store",),

@@ -14,7 +14,7 @@ from cape_fed.errors import InputError, RunError
 INTERRUPTED = 130
 COMMANDS = (
     *("synth", "doctor", "ingest", "inspect", "pretrain", "simulate"),
-    *("run", "site", "evaluate", "compare", "finetune", "study", "embed", "demo", "metrics"),
+    *("run", "status", "sites", "site", "evaluate", "compare", "finetune", "study", "embed", "demo", "metrics"),
 )
 
 
@@ -24,7 +24,10 @@ app = command_group(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit: 0 if it is done, 2 after wrong usage or bad input, 1 after any other failure."""
+    """Run a command and exit: 0 if it is done, 2 after wrong usage or bad input, 1 after any other failure.
+
+    A federated run that was stopped ends with 3, one whose process is gone with 4.
+    """
     code = run(arguments)
     if code == INTERRUPTED:
         # The sites of a simulation are threads that would finish their round first. Their files are complete or absent.
@@ -44,7 +47,7 @@ def run(arguments: list[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _fail("stopped", INTERRUPTED)
     except RunError as error:
-        return _fail(str(error), 1)
+        return _fail(str(error), error.code)
     except SafetensorError as error:
         return _fail(f"cannot write or read tensors: {error}", 1)
     except OSError as error:

@@ -23,6 +23,8 @@ class ProgressBar:
         self._unit = unit
         self._rate = rate
         self._task = display.add_task(unit, total=None, facts="")
+        self.is_drawn = not display.disable
+        """Whether there is a terminal to draw on; elsewhere nothing but notes is seen."""
 
     def update(self, done: int, total: int | None = None, facts: str = "") -> None:
         """Show that ``done`` of ``total`` units are done, with ``facts`` about the latest one.

@@ -5,26 +5,29 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
 import yaml
 
+from cape_fed.cli.outlook import summary
 from cape_fed.cli.progress import progress_bar
 from cape_fed.cli.rounds import RoundsView
 from cape_fed.compose import compose_config, validate_config
 from cape_fed.config import RunConfig
-from cape_fed.errors import InputError, RunError
+from cape_fed.errors import InputError, LostError, RunError, StoppedError
+from cape_fed.federation.messages import source_hash
 from cape_fed.federation.superlink import SuperLink
 from cape_fed.files import atomic_file
 from cape_fed.lock import is_locked
 from cape_fed.methods.registry import check_batch_statistics
-from cape_fed.rundir import LOCK_FILE, RunDirectory
-from cape_fed.status import read_status
+from cape_fed.rundir import LOCK_FILE, PLACE_FILE, RunDirectory
+from cape_fed.status import ENDS, STOPPED, read_status
 
-PLACE_FILE = "superlink.json"
+STOPPED_RUN = "finished:stopped"
+"""What a SuperLink says of a run after ``flwr stop``."""
 LOOK = 0.5
 """Seconds between looks at the run directory."""
 ASK = 10.0
@@ -53,14 +56,24 @@ def resume_run(directory: Path) -> Path:
     link = SuperLink(place["connection"])
     status = read_status(out)
     if status.get("state") == "finished":
-        print(f"the run in {directory} is finished", file=sys.stderr)
+        print(f"the run in {directory} is finished: {summary(status)}", file=sys.stderr)
         return out
     if is_locked(out / LOCK_FILE):
         _follow(link, status.get("flower_run", place["run"]), out)
         return out
     if saved is None:
         raise InputError(f"the run in {directory} ended before it began: start it again with cape-fed run CONNECTION")
+    if (before := status.get("code_hash", source_hash())) != source_hash():
+        print(f"the run in {directory} was led by code {before} and goes on with {source_hash()}", file=sys.stderr)
     return _start(place["connection"], validate_config({**saved, "out": str(out), "resume": True}))
+
+
+def connection_of(directory: Path) -> str | None:
+    """The name of the SuperLink that a run was started on; None for a run on none."""
+    try:
+        return str(json.loads((directory / PLACE_FILE).read_text())["connection"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def _start(connection: str, config: RunConfig) -> Path:
@@ -93,12 +106,10 @@ def _follow(link: SuperLink, run: int, out: Path) -> None:
                 status = read_status(out)
                 current = status if status.get("flower_run") == run else {}
                 _show(view, current, next(lines), next(notes))
-                if current.get("state") == "finished":
-                    return
-                if current.get("state") == "failed":
-                    raise (InputError if current["code"] == 2 else RunError)(str(current["error"]))
+                if current.get("state") in ENDS:
+                    break
                 if current and not is_locked(out / LOCK_FILE):
-                    _require_leader(run, out)
+                    _require_leader(link, run, out)
                 if not current and monotonic() - asked > ASK:
                     _look_up(link, run, out)
                     asked = monotonic()
@@ -107,14 +118,36 @@ def _follow(link: SuperLink, run: int, out: Path) -> None:
             raise RunError(
                 f"no longer followed; the run goes on: cape-fed run --resume {out}, flwr stop {run} {link.connection}"
             ) from None
+    _conclude(current, out)
 
 
-def _require_leader(run: int, out: Path) -> None:
-    """RunError where nobody leads the run any more, though it has not ended."""
+def _conclude(status: Mapping[str, Any], out: Path) -> None:
+    """Say how a run ended; RunError or InputError, in the run's own words, where it did not finish."""
+    if status["state"] == "finished":
+        print(summary(status), file=sys.stderr)
+        return
+    if status["state"] == "stopped":
+        raise StoppedError(f"{_how_far(status)} {status['reason']}: cape-fed run --resume {out} goes on with it")
+    raise (InputError if status["code"] == 2 else RunError)(str(status["error"]))
+
+
+def _how_far(status: Mapping[str, Any]) -> str:
+    return f"after {status.get('rounds_done', 0)} of {status.get('rounds', '?')} rounds"
+
+
+def _require_leader(link: SuperLink, run: int, out: Path) -> None:
+    """StoppedError or LostError where nobody leads the run any more, though it has not said how it ended."""
     last = read_status(out)
-    if last.get("flower_run") == run and last.get("state") not in ("finished", "failed"):
-        done = f"after {last.get('rounds_done', 0)} rounds"
-        raise RunError(f"the process that led run {run} is gone {done}: cape-fed run --resume {out}")
+    if last.get("flower_run") != run or last.get("state") in ENDS:
+        return
+    resume = f"cape-fed run --resume {out}"
+    try:
+        said = link.status(run)
+    except (InputError, RunError):  # the SuperLink may be gone as well
+        said = ""
+    if said == STOPPED_RUN:
+        raise StoppedError(f"{_how_far(last)} {STOPPED}: {resume} goes on with it")
+    raise LostError(f"the process that led run {run} is gone {_how_far(last)}: {resume}")
 
 
 def _look_up(link: SuperLink, run: int, out: Path) -> None:
@@ -125,6 +158,8 @@ def _look_up(link: SuperLink, run: int, out: Path) -> None:
         raise RunError(f"{error}; once it is back: cape-fed run --resume {out}") from error
     if status == "finished:completed":
         raise RunError(f"run {run} is finished, and nothing of it is in {out}: it was led on another machine")
+    if status == STOPPED_RUN:
+        raise StoppedError(f"run {run} was stopped before it began: start it again")
     if status.startswith("finished"):
         raise RunError(f"run {run} {status}: flwr log {run} {link.connection} says why")
 

@@ -19,6 +19,7 @@ from cape_fed.errors import InputError
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.norm import is_statistic
+from cape_fed.release.provenance import Participation
 from cape_fed.seeds import derive_seed
 from cape_fed.signal.profile import Profile
 from cape_fed.store.counts import CohortCounts
@@ -42,6 +43,10 @@ class Facts(BaseModel):
     patients: dict[str, int] = {}
     """What each training site that has joined may weigh in patients: what a quorum of patients is a share of."""
     standing: Standing = Standing()
+    participation: dict[str, Participation] = {}
+    """What each training site that has joined gave so far."""
+    code: dict[str, int] = {}
+    """Hashes of the code that led the run, each with the round from which on it did."""
     best_score: float | None = None
     best_round: int | None = None
     """Rounds after which the encoder was best."""

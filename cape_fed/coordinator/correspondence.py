@@ -14,7 +14,7 @@ from cape_fed.coordinator.exchange import Answer, Exchange, Question
 from cape_fed.coordinator.membership import Membership
 from cape_fed.coordinator.quorum import below_quorum
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.federation.failures import SiteFailure
+from cape_fed.federation.failures import FAILING, SiteFailure
 from cape_fed.federation.messages import PATIENTS, Request, read_numbers, request_content
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import Member, members_with
@@ -22,6 +22,7 @@ from cape_fed.federation.tensors import euclidean_norm, to_arrays
 from cape_fed.federation.update import Update
 from cape_fed.federation.validation import RefusedError, check_reply, check_update
 from cape_fed.methods.registry import AnyMethod
+from cape_fed.release.provenance import Participation
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,8 @@ class Correspondence:
 
     def members(self, role: str | None = None) -> list[Member]:
         """Members that are there and in good standing, by name."""
-        quarantined = self.state.facts.standing.quarantined
-        there = [member for member in self.membership.online() if member.name not in quarantined]
+        barred = self.state.facts.standing.barred
+        there = [member for member in self.membership.online() if member.name not in barred]
         return [member for member in there if role in (None, member.role)]
 
     def trainers(self) -> set[str]:
@@ -72,6 +73,8 @@ class Correspondence:
         """See who is there, and remember what a resumed run has to know of them."""
         self.membership.refresh()
         facts = self.state.facts
+        while self.membership.admitted:
+            facts.standing.renew(self.membership.admitted.pop(0))
         trainers = members_with(self.membership.members.values(), "train")
         facts.patients |= {member.name: member.weight(member.patients) for member in trainers}
         facts.cohorts, facts.profile = dict(self.membership.cohorts), self.membership.profile
@@ -118,6 +121,18 @@ class Correspondence:
             self.accept(number, name)
         return updates
 
+    def take_part(self, number: int, answers: Mapping[str, Answer], updates: Mapping[str, Update]) -> None:
+        """The updates of a round went into the encoder: remember who gave what."""
+        facts = self.state.facts
+        for name, update in updates.items():
+            before = facts.participation.get(name, Participation())
+            facts.participation[name] = Participation(
+                rounds=before.rounds + 1,
+                patients=update.weight,
+                last_round=number,
+                cohorts=sorted(answers[name].member.cohorts),
+            )
+
     def accept(self, number: int, site: str) -> None:
         """All that was asked of a site in a round counted."""
         self.state.facts.standing.accept(site, number)
@@ -139,10 +154,13 @@ class Correspondence:
             return True
 
         answers = self.exchange.ask(questions, str(number), self.federation.round_deadline)
-        for name, answer in answers.items():
+        by_name = {answer.member.name: answer for answer in answers.values()}
+        for name, answer in by_name.items():
             if answer.code == SiteFailure.LEFT:
                 self.membership.dismiss(name)
-        return {name: answer for name, answer in answers.items() if self.checked(number, answer, check)}
+            elif answer.code in FAILING:
+                self.state.facts.standing.fail(name, number, answer.reason, self.federation.strikes)
+        return {name: answer for name, answer in by_name.items() if self.checked(number, answer, check)}
 
     def _questions(
         self,

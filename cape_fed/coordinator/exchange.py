@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic, sleep, time
 
@@ -17,8 +17,6 @@ from cape_fed.federation.roster import Member
 
 log = logging.getLogger(__name__)
 
-Waiting = Callable[[int, int, list[str]], None]
-"""Called while waiting with how many sites answered, how many were asked, and the names of those silent for long."""
 
 SILENT_AFTER = 40.0
 """Seconds without a heartbeat after which a site is named; a SuperNode sends one every 17 to 23 s."""
@@ -52,89 +50,130 @@ class Answer:
     """Of an error in place of a reply, see `cape_fed.federation.failures`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Where the wait for answers stands."""
+
+    answered: int
+    asked: int
+    awaited: list[str]
+    """Names of the sites that have not answered."""
+    silent: list[str]
+    """Those of which nothing has been heard for long."""
+
+
+Waiting = Callable[[Wait], None]
+"""Called again and again while there is something to wait for."""
+
+
+@dataclass(slots=True, eq=False)
+class _Pending:
+    """A question on its way, and the look for its answer that is under way."""
+
+    id: str
+    question: Question
+    activated: str
+    """When the site's node had been activated as the question was sent: another process than the one asked has
+    another time."""
+    restarted: bool = False
+    pull: _Pull | None = None
+
+
 class Exchange:
     """Asks sites over any engine's Grid."""
 
-    def __init__(self, grid: Grid, waiting: Waiting = lambda answered, asked, silent: None) -> None:
+    def __init__(self, grid: Grid, waiting: Waiting = lambda wait: None) -> None:
         self.grid = grid
         self.waiting = waiting
         self._bytes = {"bytes_down": 0, "bytes_up": 0}
 
-    def ask(self, questions: Sequence[Question], group: str, seconds: float) -> dict[str, Answer]:
-        """Send all questions and wait until each is answered or ``seconds`` are over; answers by site name.
+    def ask(self, questions: Sequence[Question], group: str, seconds: float) -> dict[int, Answer]:
+        """Send all questions and wait until each is answered or ``seconds`` are over; answers by node, by site name.
 
-        Sites that only measure are not waited for much longer than those that train. An error in place of a reply is an
-        answer without message. Nothing that a site sends makes this raise.
+        Sites that only measure are not waited for much longer than those that train, and a site that was started anew
+        since it was asked not at all: its answer is lost. An error in place of a reply is an answer without message.
+        Nothing that a site sends makes this raise.
         """
         begin = looked = monotonic()
         pending = self._send(questions, group, seconds)
-        asked = {question.member.name for question in pending.values()}
-        answers = {
-            question.member.name: _answer(question, None, "could not be sent a message", 0.0)
-            for question in questions
-            if question.member.name not in asked
-        }
-        pulls: dict[str, _Pull] = {}
+        sent = {item.question.member.node for item in pending}
+        unsent = [question for question in questions if question.member.node not in sent]
+        answers = [_answer(question, None, "could not be sent a message", 0.0) for question in unsent]
         watch, end = _Watch(), begin + seconds
         while pending:
             elapsed = monotonic() - begin
-            for message_id, reply in self._replies(pending, pulls):
-                question = pending.pop(message_id)
-                answers[question.member.name] = _answer(question, reply, "", elapsed)
+            for item, reply, reason in self._replies(pending):
+                pending.remove(item)
+                answers.append(_answer(item.question, reply, reason, elapsed))
             if monotonic() > end:
                 break
-            if end == begin + seconds and _trainers_are_done(questions, pending.values()):
+            if end == begin + seconds and _trainers_are_done(questions, [item.question for item in pending]):
                 end = min(end, monotonic() + max(OTHERS_SECONDS, elapsed))
             if monotonic() - looked > LOOK_EVERY:
                 looked = monotonic()
-                watch.look(self.grid, [question.member for question in pending.values()])
-            self.waiting(len(answers), len(questions), watch.silent)
+                watch.look(self.grid, pending)
+            awaited = sorted(item.question.member.name for item in pending)
+            self.waiting(Wait(len(answers), len(questions), awaited, watch.silent))
             if pending:
                 sleep(min(0.5, 0.001 + 0.05 * elapsed))
-        for question in pending.values():
-            late = f"did not answer within {end - begin:.0f} s"
-            answers[question.member.name] = _answer(question, None, late, end - begin)
+        late = f"did not answer within {end - begin:.0f} s"
+        answers += [_answer(item.question, None, late, end - begin) for item in pending]
+        answers.sort(key=lambda answer: (answer.member.name, answer.member.node))
         self._settle(group, answers)
-        return dict(sorted(answers.items()))
+        return {answer.member.node: answer for answer in answers}
 
     def take_bytes(self) -> dict[str, int]:
         """Bytes moved since this was last asked, whether what they carried counted or not."""
         taken, self._bytes = self._bytes, dict.fromkeys(self._bytes, 0)
         return taken
 
-    def _settle(self, group: str, answers: Mapping[str, Answer]) -> None:
+    def _settle(self, group: str, answers: Iterable[Answer]) -> None:
         """Count what was moved, and name the sites that gave no reply."""
-        for name, answer in sorted(answers.items()):
+        for answer in answers:
             self._bytes["bytes_down"] += answer.bytes_down
             self._bytes["bytes_up"] += answer.bytes_up
             if answer.message is None:
-                log.warning("round %s: site %s %s", group, name, answer.reason)
+                log.warning("round %s: site %s %s", group, answer.member.name, answer.reason)
 
-    def _send(self, questions: Sequence[Question], group: str, seconds: float) -> dict[str, Question]:
-        """Questions that were taken, by message id."""
+    def _send(self, questions: Sequence[Question], group: str, seconds: float) -> list[_Pending]:
+        """Questions that were taken."""
+        if not questions:
+            return []
+        # Looked up before the messages are sent: a site that is started anew in between may be given up needlessly,
+        # but is never waited for in vain.
+        activated = {node.node_id: node.last_activated_at for node in self.grid.get_nodes()}
         messages = [
             Message(question.content, question.member.node, question.kind, ttl=seconds, group_id=group)
             for question in questions
         ]
-        ids = self.grid.push_messages(messages) if messages else []
-        return {message_id: question for message_id, question in zip(ids, questions, strict=False) if message_id}
+        ids = self.grid.push_messages(messages)
+        return [
+            _Pending(message_id, question, activated.get(question.member.node, ""))
+            for message_id, question in zip(ids, questions, strict=False)
+            if message_id
+        ]
 
-    def _replies(self, pending: Iterable[str], pulls: dict[str, _Pull]) -> list[tuple[str, Message | None]]:
-        """Replies that have come, None for one that cannot be read."""
-        for message_id in pending:
-            if message_id not in pulls:
-                pulls[message_id] = _Pull(self.grid, message_id)
-        found: list[tuple[str, Message | None]] = []
-        for message_id in list(pending):
-            pull = pulls[message_id]
+    def _replies(self, pending: Iterable[_Pending]) -> list[tuple[_Pending, Message | None, str]]:
+        """Replies that have come, or None with the reason where none can be read or none will come."""
+        for item in pending:
+            if item.pull is None:
+                item.pull = _Pull(self.grid, item.id, last=item.restarted)
+        found: list[tuple[_Pending, Message | None, str]] = []
+        for item in pending:
+            pull = item.pull
+            assert pull is not None
             pull.join(0.05)
             if pull.is_alive():
                 continue
-            del pulls[message_id]
+            item.pull = None
             if pull.end is not None:
                 raise pull.end
-            if pull.unreadable or pull.replies:
-                found.append((message_id, pull.replies[0] if pull.replies else None))
+            if pull.replies:
+                found.append((item, pull.replies[0], ""))
+            elif pull.unreadable:
+                found.append((item, None, "sent a reply that cannot be read"))
+            elif pull.last:
+                found.append((item, None, "was started anew and lost what it was asked"))
         return found
 
 
@@ -145,10 +184,12 @@ class _Pull(threading.Thread):
     to two hours, while the others' replies should come in and deadlines hold.
     """
 
-    def __init__(self, grid: Grid, message_id: str) -> None:
+    def __init__(self, grid: Grid, message_id: str, *, last: bool) -> None:
         super().__init__(name="pull", daemon=True)
         self.grid = grid
         self.message_id = message_id
+        self.last = last
+        """Whether no reply can come after this look, which began when the site had been started anew."""
         self.replies: list[Message] = []
         self.unreadable = False
         self.end: BaseException | None = None
@@ -174,27 +215,33 @@ def _trainers_are_done(questions: Iterable[Question], pending: Iterable[Question
 
 
 class _Watch:
-    """Notices sites whose nodes have gone silent or away, and says so once."""
+    """Notices sites whose nodes have gone silent or away, and says so once, and those that were started anew."""
 
     def __init__(self) -> None:
         self.silent: list[str] = []
 
-    def look(self, grid: Grid, members: Sequence[Member]) -> None:
+    def look(self, grid: Grid, pending: Iterable[_Pending]) -> None:
+        """See which nodes are there; sets ``restarted`` of questions whose node is not the one that was asked."""
         nodes = {node.node_id: node for node in grid.get_nodes()}
-        silent = []
-        for member in members:
+        silent, restarted = [], []
+        for item in pending:
+            member = item.question.member
             node = nodes.get(member.node)
+            if node is not None and item.activated and node.last_activated_at != item.activated:
+                item.restarted = True
+                restarted.append(member.name)
             # online_until is two intervals after the last heartbeat; 0 where the engine has no heartbeats.
             last = node.online_until - 2 * node.heartbeat_interval if node and node.online_until else None
             if node is None or (last is not None and time() - last > SILENT_AFTER):
                 silent.append(member.name)
+        asked = {item.question.member.name for item in pending}
         for name in silent:
             if name not in self.silent:
                 log.warning(
                     "site %s is silent: no heartbeat for %.0f s or its connection is closed", name, SILENT_AFTER
                 )
         for name in self.silent:
-            if name not in silent and any(member.name == name for member in members):
+            if name not in silent and name in asked and name not in restarted:
                 log.info("site %s is heard from again", name)
         self.silent = silent
 
@@ -202,7 +249,8 @@ class _Watch:
 def _answer(question: Question, reply: Message | None, reason: str, seconds: float) -> Answer:
     down = content_bytes(question.content)
     if reply is None:
-        return Answer(question.member, None, reason or "sent a reply that cannot be read", seconds, down, 0)
+        return Answer(question.member, None, reason, seconds, down, 0)
     if reply.has_error():
-        return Answer(question.member, None, describe(reply.error.code), seconds, down, 0, reply.error.code)
+        code = reply.error.code
+        return Answer(question.member, None, describe(code), seconds, down, 0, code)
     return Answer(question.member, reply, "", seconds, down, content_bytes(reply.content))

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from flwr.serverapp import Grid
 from torch import Tensor
 
-from cape_fed.coordinator.checkpoint import RunState, load_latest_round, new_state
+from cape_fed.coordinator.checkpoint import Facts, RunState, load_latest_round, new_state
 from cape_fed.coordinator.correspondence import Correspondence
 from cape_fed.coordinator.evaluation import EVALUATIONS_FILE, RULE
 from cape_fed.coordinator.exchange import Exchange
 from cape_fed.coordinator.membership import Membership
+from cape_fed.coordinator.reporting import Reporting
 from cape_fed.coordinator.rounds import Coordinator
+from cape_fed.federation.messages import source_hash
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.methods.registry import check_batch_statistics, make_method
@@ -42,38 +44,59 @@ def lead_run(
     facts = state.facts
     run.truncate_lines(run.metrics, "round", facts.rounds_done)
     run.truncate_lines(run.path / EVALUATIONS_FILE, "round", facts.rounds_done)
-
-    def waiting(answered: int, asked: int, silent: list[str]) -> None:
-        status.update(answered=answered, asked=asked, silent=silent)
+    _note_code(facts)
+    reporting = Reporting(status, facts, plan.federation.rounds)
 
     def report(done: int, total: int, line: Mapping[str, object]) -> None:
-        status.update(rounds_done=done, audits=membership.audits)
+        reporting.took_round(done)
         progress(done, total, line)
 
-    status.update(run=facts.run, rounds=plan.federation.rounds, rounds_done=facts.rounds_done)
-    exchange = Exchange(grid, waiting)
+    exchange = Exchange(grid, reporting.wait)
     membership = Membership(
         grid, exchange, entries, plan.federation.name, facts.profile, set(facts.patients), cohorts=dict(facts.cohorts)
     )
+    reporting.membership = membership
     method = make_method(plan.federation.strategy, plan.federation.options, state.encoder_parameters())
     sites = Correspondence(plan, method, state, exchange, membership)
     membership.gather(
         plan.federation.join_deadline, lambda members: sites.lacking(member.name for member in members)
     )  # fmt: skip
     sites.refresh()
-    status.update(state="running", audits=membership.audits)
+    reporting.begin()
     for member in membership.online():
         log.info("run %s from round %d, role %s: site %s", facts.run, facts.rounds_done, member.role, member.name)
     Coordinator(plan, run, state, sites).lead(report)
-    _write_bundles(plan, run, state)
-    status.update(state="finished")
+    ended = f"all {plan.federation.rounds} rounds are done"
+    _write_bundles(plan, run, state, ended)
+    status.finish(ended)
 
 
-def _write_bundles(plan: FederationPlan, run: RunDirectory, state: RunState) -> None:
+def _note_code(facts: Facts) -> None:
+    """Remember which code leads the run from here on, and say so where it is not the code that led it so far."""
+    code, before = source_hash(), list(facts.code)
+    if before and before[-1] != code:
+        log.warning(
+            "this run was led by code %s up to round %d and goes on with %s: its rounds are not all of one kind",
+            before[-1], facts.rounds_done, code,
+        )  # fmt: skip
+    if code not in facts.code:
+        facts.code[code] = facts.rounds_done
+
+
+def _write_bundles(plan: FederationPlan, run: RunDirectory, state: RunState, ended: str) -> None:
     """Write the encoder of the last round as ``bundle``, and the best one by validation as ``bundle-best``."""
     facts = state.facts
     assert facts.profile is not None
-    provenance = plan.provenance.model_copy(update={"cohorts": dict(facts.cohorts)})
+    trained = {cohort for part in facts.participation.values() for cohort in part.cohorts}
+    provenance = plan.provenance.model_copy(
+        update={
+            "cohorts": {name: counts for name, counts in facts.cohorts.items() if name in trained},
+            "participation": dict(facts.participation),
+            "rounds": facts.rounds_done,
+            "code": dict(facts.code),
+            "ended": ended,
+        }
+    )
     write_bundle(run.bundle, _encoder(plan, state.encoder), facts.profile, provenance)
     if state.best:
         assert facts.best_round is not None

@@ -10,7 +10,7 @@ from time import monotonic, sleep
 from flwr.app import MessageType
 from flwr.serverapp import Grid
 
-from cape_fed.coordinator.exchange import Exchange, Question
+from cape_fed.coordinator.exchange import Exchange, Question, Wait
 from cape_fed.errors import InputError
 from cape_fed.federation.messages import Introduction, invitation_content, parse_introduction, source_hash
 from cape_fed.federation.plausibility import Size
@@ -45,10 +45,13 @@ class Membership:
     """Cohorts of the training sites that have joined."""
     audits: dict[str, str] = field(default_factory=dict)
     """Where the audit log of each site ended when it joined last: a log that is put back there shows here."""
+    admitted: list[str] = field(default_factory=list)
+    """Sites that joined, or joined anew, since somebody took their names from here."""
     _heard: dict[int, str] = field(default_factory=dict)
     """Nodes that have introduced themselves, or were refused, and have been there since, with when that began."""
     _refused: dict[str, str] = field(default_factory=dict)
-    _not_before: dict[int, float] = field(default_factory=dict)
+    _not_before: dict[tuple[int, str], float] = field(default_factory=dict)
+    """When a node that did not introduce itself is asked again, unless it was started anew meanwhile."""
     _owners: dict[str, str] = field(default_factory=dict)
     """Site by cohort."""
 
@@ -62,6 +65,7 @@ class Membership:
             self.refresh(max(INTRODUCTION_SECONDS, seconds - (monotonic() - begin)))
             if self._refused:
                 raise InputError("; ".join(f"site {name} {reason}" for name, reason in sorted(self._refused.items())))
+            self.exchange.waiting(Wait(0, 0, self.absent(), []))
             complete = not self.absent() and (self.entries is not None or enough(self.online()) is None)
             if complete or monotonic() - begin >= seconds:
                 break
@@ -86,7 +90,8 @@ class Membership:
         }
         asked = []
         for node_id, node in sorted(nodes.items()):
-            if node_id in self._heard or (seconds is None and monotonic() < self._not_before.get(node_id, 0.0)):
+            resting = monotonic() < self._not_before.get((node_id, node.last_activated_at), 0.0)
+            if node_id in self._heard or (seconds is None and resting):
                 continue
             self._heard[node_id] = node.last_activated_at
             if self.entries is not None and node.name and node.name not in self.entries:
@@ -98,8 +103,8 @@ class Membership:
         found: list[tuple[Introduction, int]] = []
         for answer in answers.values():
             if answer.message is None:
-                self._heard.pop(answer.member.node)
-                self._not_before[answer.member.node] = monotonic() + PAUSE
+                since = self._heard.pop(answer.member.node)
+                self._not_before[answer.member.node, since] = monotonic() + PAUSE
                 continue
             try:
                 introduction = parse_introduction(answer.message.content)
@@ -107,19 +112,25 @@ class Membership:
                 log.warning("site %s did not say who it is", answer.member.name)
                 continue
             found.append((introduction, answer.member.node))
-        # Training sites first: theirs is the profile that the others have to have.
-        for introduction, node_id in sorted(found, key=lambda one: (one[0].role != "train", one[0].site)):
+        # Training sites first: theirs is the profile that the others have to have. Of two with one name, the one that
+        # was registered first.
+        for introduction, node_id in sorted(
+            found, key=lambda one: (one[0].role != "train", one[0].site, nodes[one[1]].registered_at, one[1])
+        ):
             self._admit(introduction, node_id, nodes[node_id].name)
 
     def online(self) -> list[Member]:
         """Members whose nodes were there at the last `refresh`, by name."""
         return [member for _, member in sorted(self.members.items()) if member.node in self._heard]
 
+    def wanted(self) -> list[str]:
+        """Names on the roster, or where there is none, of sites that have ever joined."""
+        return sorted(self.entries.keys() if self.entries is not None else self.members.keys() | self.expected)
+
     def absent(self) -> list[str]:
-        """Names on the roster, or once joined, that are not there."""
+        """Names that are wanted and not there."""
         present = {member.name for member in self.online()}
-        wanted = self.entries.keys() if self.entries is not None else self.members.keys() | self.expected
-        return sorted(wanted - present)
+        return [name for name in self.wanted() if name not in present]
 
     def dismiss(self, name: str) -> None:
         """A site said that it has left: it is no member until its node comes anew."""
@@ -140,6 +151,7 @@ class Membership:
                 del self.members[name]
             return
         self._refused.pop(name, None)
+        self.admitted.append(name)
         if self.profile is None:
             self.profile = site.profile
         if entry.role == "train":
@@ -160,7 +172,10 @@ class Membership:
         if site.site != name:
             return f"is registered by this name and calls itself {site.site}: make the name in its site.toml the same"
         if known is not None and known.node != node and known.node in self._heard:
-            return "is connected twice: two nodes are registered under this name, of which one has to go"
+            return (
+                f"is connected twice: the nodes {known.node} and {node} are registered under this name; "
+                f"one has to go, such as the later one by flwr supernode unregister {node}"
+            )
         if role == "train" and (site.role != "train" or "train" not in site.parts):
             return "is there for evaluation only and does not train"
         if site.source != source_hash():

@@ -58,6 +58,7 @@ class Coordinator:
         counted = [updates[name] for name in sorted(updates)]
         self.state.encoder = self.aggregator.aggregate(number, before, counted, len(self.sites.trainers()))
         self.state.method = self.aggregator.state()
+        self.sites.take_part(number, answers, updates)
         if self.evaluation.due(number):
             self.evaluation.evaluate(number, before, answers)
         return self._metrics(number, answers, updates, perf_counter() - begin)

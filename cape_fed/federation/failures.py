@@ -62,6 +62,14 @@ WORDS: dict[int, str] = {
 """What a code says of a site, after its name."""
 
 
+FAILING = frozenset(
+    {1, 8}
+    | {SiteFailure.RAISED, SiteFailure.MALFORMED, SiteFailure.INCOMING, SiteFailure.SITE_CONFIG, SiteFailure.STORES}
+    | {SiteFailure.AUDIT}
+)
+"""Codes of a site that cannot do what it is asked, again and again; not of one that may not, is late or is away."""
+
+
 def describe(code: int) -> str:
     """A code in words."""
     return WORDS.get(code, f"failed with code {code}")

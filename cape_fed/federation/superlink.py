@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import click
 
 from cape_fed.appfiles import stage_app
 from cape_fed.errors import InputError, RunError
@@ -18,6 +24,18 @@ FLWR = (sys.executable, "-c", "from flwr.cli.app import app; app(prog_name='flwr
 QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 """Environment of all that is Flower's: nothing is told or looked up elsewhere."""
 CALL_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A site as the SuperLink knows it."""
+
+    id: int
+    name: str
+    """Under which its key is registered; empty where it has none."""
+    online: bool
+    last_seen: float | None
+    """Unix time of the last heartbeat, or of the end of the connection; None where it was never there."""
 
 
 class SuperLink:
@@ -40,6 +58,43 @@ class SuperLink:
         """What the SuperLink says of a run, such as ``running`` or ``finished:completed``."""
         answer = self._call("list", [self.connection, "--run-id", str(run)])
         return str(answer["runs"][0]["status"])
+
+    def nodes(self) -> list[Node]:
+        """All sites that are registered, by name. InputError where the SuperLink does not answer."""
+        from flwr.cli.flower_config import read_superlink_connection
+        from flwr.cli.utils import flwr_cli_exc_handler, init_http_client_from_connection
+        from flwr.proto.control_pb2 import ListNodesRequest
+
+        try:
+            with contextlib.redirect_stdout(io.StringIO()), flwr_cli_exc_handler():
+                client = init_http_client_from_connection(read_superlink_connection(self.connection))
+                try:
+                    found = client.ListNodes(ListNodesRequest()).nodes_info
+                finally:
+                    client.close()
+        except click.ClickException as error:
+            raise InputError(f"SuperLink {self.connection}: {' '.join(error.message.split())[:300]}") from error
+        nodes = [_node(info) for info in found if info.status != "unregistered"]
+        return sorted(nodes, key=lambda node: (node.name, node.id))
+
+    def register(self, name: str, key: Path) -> int:
+        """Let the site with this public key in under a name that no other has; the id of its node."""
+        if taken := [node.id for node in self.nodes() if node.name == name]:
+            raise InputError(
+                f"the name {name} is taken by node {taken[0]} on SuperLink {self.connection}: one name has one key; "
+                f"for a new key remove the old one first: cape-fed sites {self.connection} --remove {name}"
+            )
+        answer = self._call("supernode", ["register", str(key), self.connection, "--name", name])
+        return int(answer["node-id"])
+
+    def remove(self, name: str) -> list[int]:
+        """Let nobody in under a name any more; the ids of its nodes, whose keys can never be registered again."""
+        nodes = [node.id for node in self.nodes() if node.name == name]
+        if not nodes:
+            raise InputError(f"no site is registered as {name} on SuperLink {self.connection}")
+        for node in nodes:
+            self._call("supernode", ["unregister", str(node), self.connection])
+        return nodes
 
     def _call(self, command: str, arguments: Sequence[str]) -> dict[str, Any]:
         """One call of ``flwr``; with ``--format json`` it exits with 0 even where it failed."""
@@ -65,3 +120,12 @@ class SuperLink:
             said = answer.get("error-message") or done.stderr or done.stdout or "no answer"
             raise InputError(f"SuperLink {self.connection}: {' '.join(str(said).split())[:300]}")
         return answer
+
+
+def _node(info: Any) -> Node:
+    online = info.status == "online"
+    if online:  # online_until is two intervals after the last heartbeat
+        seen: float | None = info.online_until - 2 * info.heartbeat_interval
+    else:
+        seen = datetime.fromisoformat(info.last_deactivated_at).timestamp() if info.last_deactivated_at else None
+    return Node(info.node_id, info.name, online, seen)

@@ -13,8 +13,8 @@ from cape_fed.checkpoints import run_rounds
 from cape_fed.errors import InputError
 from cape_fed.lock import is_locked
 from cape_fed.monitoring.run import STATES, UNDER_WAY, Run, look_up
-from cape_fed.rundir import LOCK_FILE, RunDirectory, read_metrics
-from cape_fed.status import STATUS_FILE, read_status
+from cape_fed.rundir import LOCK_FILE, STATUS_FILE, RunDirectory, read_metrics
+from cape_fed.status import read_status
 
 ROUND_KEYS = frozenset({"round", "seconds", "bytes_up"})
 """What tells a line on a round from one on a measurement."""
@@ -81,7 +81,8 @@ class RunReader:
             facts = json.loads((kept.path(numbers[-1]) / "round.json").read_text())
         except (OSError, ValueError):
             return {}
-        return dict(look_up(facts, "standing", "quarantined") or {})
+        kinds = (look_up(facts, "standing", kind) or {} for kind in ("failing", "quarantined"))
+        return {name: why for kind in kinds for name, why in kind.items()}
 
 
 class Runs:

@@ -17,7 +17,7 @@ shape (Diamant et al. 2022); it is not the encoder of either paper.
 | input | 12 leads in mV at any rate; profile {profile}: {fs} Hz, {seconds:g} s |
 | trained on | {cohorts} |
 | records and patients | {records} records of {patients} patients, training part included |
-| privacy | no differential privacy was applied |
+| privacy | no differential privacy was applied |{federation}
 
 ## Use
 
@@ -46,4 +46,21 @@ def model_card(provenance: Provenance, encoder: EncoderConfig, profile: Profile)
         cohorts=", ".join(cohorts) or "nothing: random weights",
         records=sum(cohort.records for cohort in cohorts.values()),
         patients=sum(cohort.patients for cohort in cohorts.values()),
+        federation="".join(f"\n| {name} | {text} |" for name, text in _federation(provenance)),
     )
+
+
+def _federation(provenance: Provenance) -> list[tuple[str, str]]:
+    """Rows on the federation behind an encoder; none where there was none."""
+    if provenance.rounds is None:
+        return []
+    sites = (
+        f"{name} {part.rounds} of {provenance.rounds} ({part.patients} patients)"
+        for name, part in sorted(provenance.participation.items())
+    )
+    code = (f"{name} from round {first}" for name, first in provenance.code.items())
+    return [
+        ("rounds by site", ", ".join(sites) or "none"),
+        ("code", ", ".join(code) or "unknown"),
+        ("ended because", provenance.ended or "unknown"),
+    ]

@@ -21,6 +21,20 @@ class Selection(BaseModel):
     score: float
 
 
+class Participation(BaseModel):
+    """What a site gave to an encoder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rounds: int = 0
+    """Rounds in which its update counted."""
+    patients: int = 0
+    """Training patients that it weighed in the last of them."""
+    last_round: int | None = None
+    """Number of the last of them, from 0."""
+    cohorts: list[str] = []
+
+
 class Provenance(BaseModel):
     """Method, training cohorts and configuration of an encoder; it holds no paths and no names of machines.
 
@@ -37,6 +51,14 @@ class Provenance(BaseModel):
     """The part of the run's configuration that the weights depend on."""
     selected: Selection | None = None
     """How its round was chosen, where it is not the last one."""
+    participation: dict[str, Participation] = {}
+    """What each site of a federation gave."""
+    rounds: int | None = None
+    """Rounds that the federation took."""
+    code: dict[str, int] = {}
+    """Hashes of the code that led the federation, each with the round from which on it did."""
+    ended: str | None = None
+    """Why the federation ended where it did."""
 
     @property
     def split(self) -> SplitConfig:

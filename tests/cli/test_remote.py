@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from cape_fed.cli import remote
-from cape_fed.errors import InputError, RunError
+from cape_fed.errors import InputError, LostError, RunError, StoppedError
+from cape_fed.federation.messages import source_hash
 from cape_fed.lock import locked
 from cape_fed.rundir import LOCK_FILE
 
@@ -79,9 +80,14 @@ def test_a_run_is_followed_to_its_end(
         with (led / "log.txt").open("a") as log:
             log.write("12:01 INFO round 1\n12:02 WARNING site b is silent\n12:03 WARN")
 
-    next_look(monkeypatch, work, lambda: write_status(led, state="finished"))
+    ended = {"state": "finished", "reason": "all 2 rounds are done", "rounds_done": 2, "code_hash": "c0de"}
+    sites = {"a": {"role": "train", "rounds": 2}, "b": {"role": "train", "rounds": 1, "quarantined": "failed"}}
+    next_look(monkeypatch, work, lambda: write_status(led, **ended, sites={**sites, "d": {"role": "evaluate"}}))
     assert remote.resume_run(led) == led
-    assert capsys.readouterr().err == "12:02 WARNING site b is silent\n"
+    assert capsys.readouterr().err.splitlines() == [
+        "12:02 WARNING site b is silent",
+        "all 2 rounds are done, code c0de; rounds by site: a 2 of 2, b 1 of 2 (quarantined: failed)",
+    ]
 
 
 @pytest.mark.parametrize(("code", "kind"), [(2, InputError), (1, RunError)])
@@ -92,11 +98,35 @@ def test_a_failed_run_ends_with_its_own_words_and_code(led: Path, code: int, kin
 
 
 def test_when_nobody_leads_the_run_any_more_it_says_how_to_go_on(led: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_status(led, rounds_done=3)
+    write_status(led, rounds_done=3, rounds=8)
     held = iter([True, False])
     monkeypatch.setattr(remote, "is_locked", lambda path: next(held))
-    with pytest.raises(RunError, match=rf"run {RUN} .* 3 rounds: cape-fed run --resume"):
+    with pytest.raises(LostError, match=rf"run {RUN} is gone after 3 of 8 rounds: cape-fed run --resume"):
         remote.resume_run(led)
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_run_that_was_stopped_says_so_and_how_to_go_on(
+    led: Path, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    """By the run's own last word, or where it had no time for one, by the SuperLink's."""
+    state = {"state": "stopped", "reason": "it was stopped", "code": 3} if written else {}
+    write_status(led, rounds_done=3, rounds=8, **state)
+    held = iter([True, False])
+    monkeypatch.setattr(remote, "is_locked", lambda path: next(held))
+    monkeypatch.setattr(Link, "answer", "finished:stopped")
+    with pytest.raises(StoppedError, match=r"after 3 of 8 rounds it was stopped: cape-fed run --resume "):
+        remote.resume_run(led)
+
+
+def test_a_resumption_with_other_code_says_so(
+    out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_status(out, state="stopped", code_hash="0123")
+    (out / "config.yaml").write_text(f"out: {out}\n")
+    monkeypatch.setattr(remote, "_start", lambda connection, config: out)
+    assert remote.resume_run(out) == out
+    assert f"was led by code 0123 and goes on with {source_hash()}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -104,6 +134,7 @@ def test_when_nobody_leads_the_run_any_more_it_says_how_to_go_on(led: Path, monk
     [
         ("finished:failed", f"flwr log {RUN} hospitals"),
         ("finished:completed", "another machine"),
+        ("finished:stopped", "was stopped before it began"),
         (InputError("SuperLink hospitals: no answer"), "once it is back: cape-fed run --resume"),
     ],
 )

@@ -10,14 +10,19 @@ import pytest
 from cape_fed.cli.progress import ProgressBar
 from cape_fed.cli.rounds import RoundsView
 
-STATUS = {"rounds": 10, "rounds_done": 2, "asked": 3, "answered": 1}
-LINE = {"round": 1, "loss": 3.25, "bytes_down": 1_000_000, "bytes_up": 500_000}
+STATUS = {"state": "running", "rounds": 10, "rounds_done": 2, "asked": 3, "answered": 1}
+LINE = {
+    "time": "2026-01-31T08:05:09Z", "round": 1, "loss": 3.25, "bytes_down": 1_000_000, "bytes_up": 500_000,
+    "seconds": 5.25, "sites": {"a": {}, "c": {}}, "missing": ["b"],
+}  # fmt: skip
+JOINING = {"state": "joining", "rounds": 10, "rounds_done": 0, "asked": 3, "answered": 1, "awaited": ["b", "c"]}
 
 
 @dataclass
 class Bar:
     """A bar that records what it is told."""
 
+    is_drawn: bool = True
     shown: list[tuple[int, int | None, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -65,3 +70,22 @@ def test_silent_sites_are_named_and_a_missing_loss_is_a_dash(bar: Bar, view: Rou
 def test_warnings_go_above_the_bar(bar: Bar, view: RoundsView) -> None:
     view.note("site b is silent")
     assert bar.notes == ["site b is silent"]
+
+
+def test_who_is_awaited_before_the_first_round_is_named(bar: Bar, view: RoundsView) -> None:
+    view.show(JOINING)
+    assert bar.shown[-1] == (0, 10, "joining: 1/3 sites, awaiting b, c")
+    assert bar.notes == []
+
+
+def test_off_a_terminal_there_is_a_line_a_round_and_one_whenever_others_are_awaited(bar: Bar, view: RoundsView) -> None:
+    bar.is_drawn = False
+    for status in (JOINING, JOINING, {**JOINING, "answered": 2, "awaited": ["c"]}, STATUS):
+        view.show(status)
+    view.add(LINE)
+    view.add({"round": 2, "alignment": 0.4})
+    assert bar.notes == [
+        "joining: 1/3 sites, awaiting b, c",
+        "joining: 2/3 sites, awaiting c",
+        "2026-01-31T08:05:09Z round 2/10: 2 sites, loss 3.250, 1.5 MB, 5.2 s, missing: b",
+    ]

@@ -19,6 +19,8 @@ SURFACE = {
     "pretrain": ["overrides"],
     "simulate": ["overrides"],
     "run": ["connection", "overrides", "--resume"],
+    "status": ["directory", "--json"],
+    "sites": ["connection", "--register", "--name", "--remove", "--json"],
     "site start": ["file", "--check"],
     "site check": ["file", "--json"],
     "site metrics": ["file", "--listen"],

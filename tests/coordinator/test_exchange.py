@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 
-from cape_fed.coordinator.exchange import Exchange, Question
+from cape_fed.coordinator.exchange import Answer, Exchange, Question, Wait
 from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.roster import Member
 from tests.coordinator.scripted import Script, ScriptedGrid
@@ -26,9 +26,13 @@ def grid_of(**scripts: Script) -> tuple[ScriptedGrid, list[Question]]:
     return grid, questions
 
 
+def by_name(answers: dict[int, Answer]) -> dict[str, Answer]:
+    return {answer.member.name: answer for answer in answers.values()}
+
+
 def test_answers_come_by_name_whatever_the_order() -> None:
     grid, questions = grid_of(b=lambda message: content(2.0), a=lambda message: content(1.0))
-    answers = Exchange(grid).ask(questions, "0", 5.0)
+    answers = by_name(Exchange(grid).ask(questions, "0", 5.0))
     assert list(answers) == ["a", "b"]
     for name, loss in (("a", 1.0), ("b", 2.0)):
         message = answers[name].message
@@ -38,7 +42,7 @@ def test_answers_come_by_name_whatever_the_order() -> None:
 
 def test_an_error_is_an_answer_in_words(caplog: pytest.LogCaptureFixture) -> None:
     grid, questions = grid_of(a=lambda message: int(SiteFailure.POLICY), b=lambda message: 8)
-    answers = Exchange(grid).ask(questions, "3", 5.0)
+    answers = by_name(Exchange(grid).ask(questions, "3", 5.0))
     assert {name: answer.message for name, answer in answers.items()} == {"a": None, "b": None}
     assert answers["a"].reason == "does not do that by its own policy"
     assert answers["b"].reason == "lost the process that was working"
@@ -47,7 +51,7 @@ def test_an_error_is_an_answer_in_words(caplog: pytest.LogCaptureFixture) -> Non
 
 def test_a_site_that_says_nothing_is_waited_for_until_the_deadline() -> None:
     grid, questions = grid_of(a=lambda message: content(), b=lambda message: None)
-    answers = Exchange(grid).ask(questions, "0", 0.3)
+    answers = by_name(Exchange(grid).ask(questions, "0", 0.3))
     assert answers["a"].message is not None
     assert answers["b"].message is None
     assert answers["b"].reason == "did not answer within 0 s"
@@ -61,7 +65,7 @@ def test_a_message_that_is_not_taken_is_said() -> None:
         return [taken[0], ""]
 
     grid.push_messages = push  # type: ignore[method-assign]
-    answers = Exchange(grid).ask(questions, "0", 1.0)
+    answers = by_name(Exchange(grid).ask(questions, "0", 1.0))
     assert answers["a"].message is not None
     assert answers["b"].reason == "could not be sent a message"
 
@@ -77,7 +81,7 @@ def test_a_reply_that_cannot_be_read_is_the_sites_fault_and_ends_nothing() -> No
         return pull([number])
 
     grid.pull_messages = broken  # type: ignore[method-assign]
-    answers = Exchange(grid).ask(questions, "0", 5.0)
+    answers = by_name(Exchange(grid).ask(questions, "0", 5.0))
     assert answers["a"].message is not None
     assert answers["b"].reason == "sent a reply that cannot be read"
 
@@ -94,12 +98,12 @@ def test_the_end_of_the_run_ends_the_wait() -> None:
 
 
 def test_progress_is_told_and_bytes_are_counted_once() -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[Wait] = []
     text = RecordDict({"site": ConfigRecord({"json": "x" * 100})})
     grid, questions = grid_of(a=lambda message: text)
-    exchange = Exchange(grid, lambda answered, asked, silent: seen.append((answered, asked)))
+    exchange = Exchange(grid, seen.append)
     exchange.ask(questions, "0", 5.0)
-    assert seen[-1] == (1, 1)
+    assert seen[-1] == Wait(answered=1, asked=1, awaited=[], silent=[])
     assert exchange.take_bytes() == {"bytes_down": 0, "bytes_up": 100}
     assert exchange.take_bytes() == {"bytes_down": 0, "bytes_up": 0}
 

@@ -13,9 +13,11 @@ from safetensors.torch import load_file
 
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
-from cape_fed.federation.messages import SITE, Introduction, introduction_records, parse_introduction
+from cape_fed.federation.failures import SiteFailure
+from cape_fed.federation.messages import SITE, Introduction, introduction_records, parse_introduction, source_hash
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.progress import Progress
+from cape_fed.release.bundle import load_encoder
 from cape_fed.rundir import RunDirectory, read_metrics
 from cape_fed.status import read_status
 from tests.conftest import TinyStore
@@ -121,6 +123,73 @@ def test_three_refusals_in_a_row_quarantine_a_site(root: Path) -> None:
     assert missing(run) == [[], ["b"], ["b"], ["b"], ["b"]]
     assert "site b is quarantined after 3 refused replies in a row (nonfinite)" in log(run)
     assert log(run).count("the reply of site b was refused") == 3
+
+
+def test_a_site_that_fails_in_every_round_is_quarantined_and_the_bundle_says_what_it_gave(root: Path) -> None:
+    few = config(root, rounds=6, quorum=0.3, quorum_patients=0.3)
+    run = lead(few, {"b": "raise@1-9", "c": "raise@0-9"})
+    assert missing(run) == [["c"], ["b", "c"], ["b", "c"], ["b", "c"], ["b", "c"], ["b", "c"]]
+    assert "site b is quarantined until it is started anew: in 3 rounds in a row it failed" in log(run)
+    assert log(run).count("site b failed; its own log says why") == 3
+    sites = read_status(run.path)["sites"]
+    assert {name: site["rounds"] for name, site in sites.items()} == {"a": 6, "b": 1, "c": 0, "d": 0}
+    assert "failed" in sites["b"]["quarantined"]
+    provenance = load_encoder(run.bundle).provenance
+    assert list(provenance.cohorts) == ["a", "b"]
+    assert {name: (part.rounds, part.last_round) for name, part in provenance.participation.items()} == {
+        "a": (6, 5),
+        "b": (1, 0),
+    }
+    assert (provenance.rounds, provenance.ended) == (6, "all 6 rounds are done")
+    card = (run.bundle / "README.md").read_text()
+    assert "| trained on | a, b |" in card
+    patients = provenance.participation["a"].patients
+    assert 0 < patients <= 16
+    assert f"| rounds by site | a 6 of 6 ({patients} patients), b 1 of 6 ({patients} patients) |" in card
+    assert f"| code | {source_hash()} from round 0 |" in card
+
+
+def test_a_site_that_was_mended_and_started_anew_takes_part_again(root: Path) -> None:
+    def mend(grid: FaultyGrid) -> Progress:
+        def report(done: int, total: int, line: dict[str, Any]) -> None:
+            if done == 4:
+                grid.started["b"] = "2"
+
+        return report
+
+    run = lead(config(root, rounds=6), {"b": "raise@1-3"}, mend)
+    assert missing(run) == [[], ["b"], ["b"], ["b"], [], []]
+    assert "site b was started anew and is asked again" in log(run)
+    assert read_status(run.path)["sites"]["b"]["quarantined"] is None
+
+
+def test_a_site_that_does_not_do_it_by_its_policy_is_asked_again(root: Path) -> None:
+    def not_now(message: Message, answer: Callable[[], Message]) -> Message:
+        if message.metadata.message_type == "train" and int(message.metadata.group_id) < 4:
+            return Message(Error(SiteFailure.POLICY), reply_to=message)
+        return answer()
+
+    run = lead(config(root, rounds=6), {"b": not_now})
+    assert missing(run) == [["b"], ["b"], ["b"], ["b"], [], []]
+
+
+def test_a_resumption_with_other_code_is_said_in_log_and_bundle(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = config(root)
+    with pytest.raises(KeyboardInterrupt):
+        lead(cut, progress=stop_after(2))
+    status = read_status(cut.out)
+    assert (status["state"], status["code_hash"]) == ("stopped", source_hash())
+    monkeypatch.setattr("cape_fed.coordinator.lead.source_hash", lambda: "c0de")
+    run = lead(cut.model_copy(update={"resume": True}))
+    assert f"this run was led by code {source_hash()} up to round 2 and goes on with c0de" in log(run)
+    assert load_encoder(run.bundle).provenance.code == {source_hash(): 0, "c0de": 2}
+
+
+def test_a_directory_of_a_run_that_failed_before_round_0_takes_the_corrected_command(root: Path) -> None:
+    with pytest.raises(InputError, match="sites that did not join"):
+        lead(config(root, join_deadline=0.2), prepare=lambda grid: grid.away.update("bc"))
+    run = lead(config(root, rounds=1, join_deadline=0.2), prepare=lambda grid: grid.away.update("b"))
+    assert missing(run) == [["b"]]
 
 
 def test_quarantine_outlives_an_interruption(root: Path) -> None:

@@ -142,3 +142,45 @@ def test_who_is_missing_is_named_where_too_few_came() -> None:
     found = membership(grid_of(a=introducing("a")), {"a": {"role": "train"}, "b": {"role": "train"}})
     with pytest.raises(InputError, match="2 needed; sites that did not join: b"):
         found.gather(0.0, lambda members: "2 needed")
+
+
+def test_two_nodes_with_one_name_are_refused_by_name_and_no_answer_is_dropped() -> None:
+    grid = grid_of(a=introducing("a"), b=introducing("b"))
+    grid.add(9, "a", introducing("a"))
+    with pytest.raises(InputError, match=r"site a is connected twice: the nodes 2 and 9 .*unregister 9"):
+        membership(grid, {"a": {"role": "train"}, "b": {"role": "train"}}).gather(0.0, nothing_missing)
+    assert sorted(node for _, node, _ in grid.asked) == [2, 3, 9]
+
+
+def test_in_a_run_under_way_the_first_of_two_nodes_stays(caplog: pytest.LogCaptureFixture) -> None:
+    grid = grid_of(a=introducing("a"))
+    found = membership(grid)
+    found.gather(0.0, nothing_missing)
+    grid.add(1, "a", introducing("a"))
+    found.refresh()
+    assert [member.node for member in found.online()] == [2]
+    assert "site a is connected twice: the nodes 2 and 1" in caplog.text
+    del grid.nodes[2]  # the key was changed: the old one is not used any more
+    grid.add(1, "a", introducing("a"), since=3.0)
+    found.refresh()
+    assert [member.node for member in found.online()] == [1]
+
+
+def test_a_node_that_did_not_introduce_itself_is_asked_again_at_once_when_it_was_started_anew() -> None:
+    grid = grid_of(a=lambda message: 2)
+    found = membership(grid)
+    found.refresh()
+    found.refresh()
+    assert len(grid.asked) == 1
+    grid.add(2, "a", introducing("a"), since=2.0)
+    found.refresh()
+    assert names(found) == ["a"]
+
+
+def test_while_sites_are_awaited_it_is_said_who() -> None:
+    said: list[list[str]] = []
+    grid = grid_of(a=introducing("a"))
+    exchange = Exchange(grid, lambda wait: said.append(wait.awaited))
+    roster = {name: RosterEntry(role="train") for name in ("a", "b")}
+    Membership(grid, exchange, roster).gather(0.0, nothing_missing)
+    assert said[-1] == ["b"]

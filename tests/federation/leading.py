@@ -34,6 +34,8 @@ class FaultyGrid(LocalGrid):
         self.sites = sites
         self.faults = dict(faults)
         self.away: set[str] = set()
+        self.started: dict[str, str] = {}
+        """When a site was started, where a test says so."""
         self.twice: set[str] = set()
         self.let_go = threading.Event()
         app = make_client_app(lambda context: sites[int(context.node_config["partition-id"])])
@@ -45,7 +47,8 @@ class FaultyGrid(LocalGrid):
     def get_nodes(self) -> Iterable[NodeInfo]:
         for node in self.get_node_ids():
             if self.name_of(node) not in self.away:
-                yield NodeInfo(node_id=node, name=self.name_of(node))
+                name = self.name_of(node)
+                yield NodeInfo(node_id=node, name=name, last_activated_at=self.started.get(name, "1"))
 
     def pull_messages(self, message_ids: Iterable[str]) -> Iterable[Message]:
         replies = list(super().pull_messages(message_ids))
@@ -93,14 +96,9 @@ def lead(
     try:
         with run.open(config.saved(), resume=config.resume):
             report = progress(grid) if progress else lambda done, total, line: None
-            lead_run(
-                grid,
-                config.federation_plan(),
-                run,
-                entries if entries is not None else roster,
-                Status(run.path),
-                report,
-            )
+            given, status = entries if entries is not None else roster, Status(run.path)
+            with status.ending():
+                lead_run(grid, config.federation_plan(), run, given, status, report)
     finally:
         grid.close()
     return run
