@@ -13,9 +13,10 @@ from bench.ingest import store_of
 from bench.row import Row, alternate
 from cape_fed.pretrain.cohorts import Cohort
 from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.objective import nt_xent
-from cape_fed.pretrain.workbench import Workbench, choose_device
+from cape_fed.pretrain.workbench import Workbench
 from cape_fed.store.split import split_patients
 from cape_fed.store.store import Store, open_store
 

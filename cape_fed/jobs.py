@@ -14,6 +14,7 @@ from cape_fed.config import RunConfig, flat_paths
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import make_cohorts
 from cape_fed.evaluate.collect import identify
+from cape_fed.evaluate.federated.central import Sites
 from cape_fed.evaluate.inputs import EvaluationInputs
 from cape_fed.evaluate.results import Results
 from cape_fed.evaluate.run import evaluate_bundle
@@ -26,10 +27,11 @@ from cape_fed.finetune.setup import FinetuneSettings, FinetuneSetup
 from cape_fed.finetune.tasks import usable_tasks
 from cape_fed.pretrain.central import pretrain
 from cape_fed.pretrain.cohorts import open_cohorts, open_stores
+from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.distributed import join_processes, leave_processes
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.heads import load_heads, project
-from cape_fed.pretrain.workbench import check_batches, choose_device
+from cape_fed.pretrain.workbench import check_batches
 from cape_fed.progress import Progress
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.embed import check_profile, embed_store
@@ -85,6 +87,7 @@ def evaluate(bundle: Path, config: RunConfig) -> Results:
     untrained = build_encoder(encoder.encoder.config, config.seed).to(device)
     _check_roles(bundle, encoder, train, others)
     splits = {store.cohort: split_of_run(bundle, encoder, store) for store in (*train, *others)}
+    name_of = dict(zip(flat_paths(config.data.train), (store.cohort for store in train), strict=True))
     run = RunDirectory(config.out)
     with run.logging():
         inputs = EvaluationInputs(
@@ -97,6 +100,10 @@ def evaluate(bundle: Path, config: RunConfig) -> Results:
             splits=splits,
             heads={place: partial(project, head) for place, head in load_heads(RunDirectory(bundle.parent)).items()},
             curves=read_metrics(bundle.parent / run.metrics.name),
+            sites=Sites(
+                [[name_of[path] for path in paths] for paths in config.data.train],
+                encoder.provenance.config.get("seed", config.seed),
+            ),
             options=config.evaluation,
         )
         results = evaluate_bundle(inputs, config.out)

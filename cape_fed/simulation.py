@@ -14,7 +14,8 @@ from cape_fed.federation.engines import keep_flower_quiet, run_flower, run_local
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.methods.registry import check_batch_statistics
 from cape_fed.pretrain.cohorts import open_stores
-from cape_fed.pretrain.workbench import check_batches, choose_device
+from cape_fed.pretrain.device import choose_device
+from cape_fed.pretrain.workbench import check_batches
 from cape_fed.progress import Progress
 from cape_fed.rundir import RunDirectory, split_file
 from cape_fed.site.app import make_client_app

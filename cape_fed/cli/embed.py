@@ -24,7 +24,7 @@ def embed(
     import numpy as np
 
     from cape_fed.files import atomic_file
-    from cape_fed.pretrain.workbench import choose_device
+    from cape_fed.pretrain.device import choose_device
     from cape_fed.release.bundle import load_encoder
     from cape_fed.release.embed import embed_store
     from cape_fed.store.store import open_store

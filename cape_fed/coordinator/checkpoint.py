@@ -47,6 +47,8 @@ class Facts(BaseModel):
     """What each training site that has joined gave so far."""
     code: dict[str, int] = {}
     """Hashes of the code that led the run, each with the round from which on it did."""
+    dimensions: int | None = None
+    """Over how many dimensions sites sum towards transfer probes, once an evaluation was asked for."""
     best_score: float | None = None
     best_round: int | None = None
     """Rounds after which the encoder was best."""

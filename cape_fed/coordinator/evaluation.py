@@ -14,25 +14,33 @@ from torch import Tensor
 from cape_fed.coordinator.checkpoint import RunState
 from cape_fed.coordinator.correspondence import Correspondence
 from cape_fed.coordinator.exchange import Answer
-from cape_fed.evaluate.federated.transfer import fit_transfer, validation_score
+from cape_fed.errors import InputError
+from cape_fed.evaluate.federated.dimensions import most_of_products
+from cape_fed.evaluate.federated.transfer import (
+    Joined,
+    fit_transfer,
+    join_sums,
+    lift,
+    most_dimensions,
+    validation_score,
+)
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.sums import ProbeSums
-from cape_fed.evaluate.targets.demographics import AGE, SEX
+from cape_fed.evaluate.targets.registry import registered_tasks
 from cape_fed.federation.evaluation import SiteCells, probes_records, read_cells, read_sums
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import Member
 from cape_fed.federation.validation import RefusedError
 from cape_fed.rundir import RunDirectory
-from cape_fed.vocabulary import VOCABULARY
 
 log = logging.getLogger(__name__)
 
 EVALUATIONS_FILE = "evaluations.jsonl"
 RULE = "highest mean over tasks of the transfer probe's R² on the training sites' validation patients"
 """How the best round is chosen; no OOD cohort has a say in it."""
-
-
-TASKS = frozenset({AGE, SEX, *VOCABULARY})
+ROOM = 0.95
+"""Share of a site's expected train patients that the dimensions are chosen for: patients linked by equal signals may
+fall to another part of the split."""
 
 
 class Evaluation:
@@ -40,8 +48,11 @@ class Evaluation:
 
     def __init__(self, plan: FederationPlan, run: RunDirectory, state: RunState, sites: Correspondence) -> None:
         self.federation = plan.federation
-        self.options = plan.evaluation
+        self.asked = plan.evaluation
+        self.pretraining = plan.pretraining
         self.width = plan.pretraining.encoder.dim
+        if self.federation.evaluate and (self.asked.dimensions or 1) > self.width:
+            raise InputError(f"evaluation.dimensions={self.asked.dimensions}: an embedding has {self.width}")
         self.path = run.path / EVALUATIONS_FILE
         self.state = state
         self.sites = sites
@@ -53,27 +64,57 @@ class Evaluation:
         return self.federation.evaluate and (last or (number > 0 and every > 0 and number % every == 0))
 
     def wanted(self, number: int) -> EvaluateOptions | None:
-        """What training sites are told of the evaluation that is `due`; None for none."""
+        """What training sites are told of the evaluation that is `due`, with its dimensions; None for none."""
         return self.options if self.due(number) else None
+
+    @property
+    def options(self) -> EvaluateOptions:
+        """The settings of the evaluation, with the run's dimensions: what sums are over once stays for the run."""
+        facts = self.state.facts
+        if facts.dimensions is None:
+            facts.dimensions = self.asked.dimensions or self._dimensions()
+            log.info("sites sum towards transfer probes over %d of %d dimensions", facts.dimensions, self.width)
+        return self.asked.model_copy(update={"dimensions": facts.dimensions})
+
+    def _dimensions(self) -> int:
+        """The most dimensions in which the training sites of most patients can contribute, by what sites said."""
+        share = ROOM * self.pretraining.split.fractions[0]
+        expected = [int(share * member.patients) for member in self.sites.membership.members.values()
+                    if member.role == "train"]  # fmt: skip
+        widths = {str(place): (most_of_products(patients), patients) for place, patients in enumerate(expected)}
+        able = {place: width for place, width in widths.items() if width[0] > 0}
+        return max(1, min(self.width, most_dimensions(able)))
 
     def evaluate(self, number: int, encoder: Mapping[str, Tensor], answers: Mapping[str, Answer]) -> None:
         """Evaluate the encoder after ``number`` rounds; ``answers`` hold the training sites' sums on it.
 
         A site whose sums or cells do not count is refused and missing from the table, which says so.
         """
-        sums = self._read_all(number, answers, self._read_sums, "train")
-        probes = fit_transfer(list(sums.values()), self.options)
-        scores = validation_score(list(sums.values()), probes)
+        options, sums = self.options, self._read_all(number, answers, self._read_sums, "train")
+        giving = {name: tasks for name, tasks in sums.items() if tasks}
+        for name in sorted(sums.keys() - giving.keys()):
+            log.warning(
+                "round %d: site %s has too few patients for sums over %d dimensions and stays out of the transfer "
+                "probes", number, name, options.dimensions,
+            )  # fmt: skip
+        joined = join_sums(giving)
+        probes = fit_transfer(joined, options)
+        # Tasks of nobody's vocabulary have no say in which round is best.
+        scores = validation_score({task: joined[task] for task in registered_tasks() if task in joined}, probes)
         asked = [member for member in self.sites.members() if "score" in member.parts]
-        records = probes_records(probes, self.width, self.options)
+        lifted = lift(probes, self.width, options, self.pretraining.seed)
+        records = probes_records(lifted, self.width, options)
         replies = self.sites.ask_evaluate(number, asked, encoder, records)
         cells = self._read_all(number, replies, self._read_cells)
         # No task counts for less than -1: one site's false sums can lower a score by so much and no more.
         score = float(np.mean(np.maximum(list(scores.values()), -1.0))) if scores else None
-        self._keep_best(number, encoder, score, sorted(sums), sorted(scores))
+        self._keep_best(number, encoder, score, sorted(giving), sorted(scores))
         line = {
             "round": number,
-            "sites_summed": sorted(sums),
+            "dimensions": options.dimensions,
+            "sites_summed": sorted(giving),
+            "sites_too_small": sorted(sums.keys() - giving.keys()),
+            "summed": {task: _describe(joined[task]) for task in probes},
             "missing": sorted({member.name for member in asked} - cells.keys()),
             "validation": scores,
             "score": score,
@@ -115,9 +156,7 @@ class Evaluation:
 
     def _read_sums(self, message: Message, member: Member) -> dict[str, ProbeSums]:
         try:
-            sums = read_sums(message.content, self.width, member.size)
-            # Tasks of nobody's vocabulary have no say in which round is best.
-            return {task: material for task, material in sums.items() if task in TASKS}
+            return read_sums(message.content, self.state.facts.dimensions or 0, member.size)
         except ValueError as error:
             raise RefusedError("sums", str(error)) from error
 
@@ -126,6 +165,16 @@ class Evaluation:
             return read_cells(message.content, member.cohorts, member.size)
         except ValueError as error:
             raise RefusedError("cells", str(error)) from error
+
+
+def _describe(joined: Joined) -> dict[str, Any]:
+    """Over what a task was summed: dimensions of train and of validation sums, and the sites that give fewer."""
+    valid = joined.sums.valid
+    return {
+        "dimensions": joined.sums.train.width,
+        "validation_dimensions": valid.width if valid.n else 0,
+        "left_out": joined.left_out,
+    }
 
 
 def _table(cells: Mapping[str, SiteCells], members: Mapping[str, Member]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
+from cape_fed.evaluate.federated.central import Sites
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Embed, Representation
 from cape_fed.evaluate.targets.registry import task_names
@@ -43,6 +44,8 @@ class EvaluationInputs:
     """The run's projection heads by place: from embeddings to what the objective contrasts."""
     curves: Iterable[Mapping[str, Any]] = ()
     """Lines of the run's ``metrics.jsonl``."""
+    sites: Sites | None = None
+    """How the training cohorts are divided over sites, for ``options.dimensions``; absent: each is a site."""
     options: EvaluateOptions = field(default_factory=EvaluateOptions)
 
     @property
@@ -56,6 +59,11 @@ class EvaluationInputs:
     def compared(self) -> list[Representation]:
         """The baselines."""
         return [*(Representation(name, embed) for name, embed in self.baselines.items()), DEMOGRAPHICS]
+
+    @property
+    def summing(self) -> Sites:
+        """The sites that sum towards transfer probes where ``options.dimensions`` are named."""
+        return self.sites or Sites([[store.cohort] for store in self.train], self.options.seed)
 
     @cached_property
     def cohorts(self) -> list[EvaluatedCohort]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cape_fed.evaluate.artefact.probe import LINEAR, METRIC, NEAREST, probe_artefacts, projection_accuracies
 from cape_fed.evaluate.cohorts import EvaluatedCohort
+from cape_fed.evaluate.federated.central import Sites, transfer_of_sites
 from cape_fed.evaluate.inputs import Project
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.prediction import Prediction
@@ -32,9 +33,16 @@ def evaluate_method(
     features: Features,
     heads: Mapping[str, Project],
     options: EvaluateOptions,
+    sites: Sites | None = None,
 ) -> MethodOutcome:
-    """Fit the probes of a method, predict every tested record, and name its cohort from features and projections."""
+    """Fit the probes of a method, predict every tested record, and name its cohort from features and projections.
+
+    Where ``options.dimensions`` are named, the transfer probes are those that the ``sites`` would arrive at; a method
+    that is not an embedding, with columns hidden from tasks, is fitted in full all the same.
+    """
     probes = fit(method, cohorts, features, options)
+    if options.dimensions is not None and sites is not None and not method.hidden:
+        probes = replace(probes, transfer=transfer_of_sites(sites, cohorts, features, method, options))
     linear, nearest = _probe_projections(cohorts, features, heads, options)
     artefact_probe = probe_artefacts(cohorts, features, options)
     return MethodOutcome(

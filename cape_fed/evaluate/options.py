@@ -19,5 +19,11 @@ class EvaluateOptions(BaseModel):
     penalties: tuple[float, ...] = Field(
         PENALTIES, min_length=1, description="penalties to choose from: ridge a train record, LDA on the diagonal"
     )
+    dimensions: int | None = Field(
+        None,
+        ge=1,
+        description="dimensions of embeddings that transfer probes are fitted on, drawn at random; absent: all in one "
+        "place, and at sites so many that most patients can contribute",
+    )
     map_records: int = Field(1500, ge=0, description="records on the embedding map")
     examples: int = Field(1, ge=0, description="example ECGs a cohort")

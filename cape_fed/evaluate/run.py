@@ -30,7 +30,7 @@ def evaluate_bundle(inputs: EvaluationInputs, out: Path) -> Results:
     outcomes = {encoder.name: _evaluate_encoder(inputs, out)}
     for baseline in inputs.compared:
         features = baseline.embed_cohorts(cohorts)
-        outcomes[baseline.name] = evaluate_method(baseline, cohorts, features, {}, options)
+        outcomes[baseline.name] = evaluate_method(baseline, cohorts, features, {}, options, inputs.summing)
     results = collect_results(outcomes, cohorts, encoder.name, identify(inputs.bundle), options)
     write_predictions((block for outcome in outcomes.values() for block in outcome.predictions), out / PREDICTIONS_FILE)
     _write_curves(inputs.curves, out / CURVES_FILE)
@@ -44,7 +44,7 @@ def _evaluate_encoder(inputs: EvaluationInputs, out: Path) -> MethodOutcome:
     """The encoder's outcome. Of its embeddings, a map and a sample are written, which baselines do not have."""
     cohorts, options = inputs.cohorts, inputs.options
     features = inputs.encoder.embed_cohorts(cohorts)
-    outcome = evaluate_method(inputs.encoder, cohorts, features, inputs.heads, options)
+    outcome = evaluate_method(inputs.encoder, cohorts, features, inputs.heads, options, inputs.summing)
     draw_map(cohorts, features, out, options)
     write_sample(cohorts, features, out / SAMPLE_FILE, options)
     return outcome

@@ -55,13 +55,21 @@ class _Support(Part):
     patients_neg: _Count
 
 
+class _Side(Part):
+    """The train or the validation sums of a task: over which set of records and how many dimensions."""
+
+    row: _Count
+    """Place among the sets."""
+    width: Annotated[int, Field(gt=0)]
+    support: _Support
+
+
 class _TaskSums(Part):
-    """One task's sums: over which sets of records, as rows in the array of sets."""
+    """One task's sums."""
 
     task: _Name
-    train: _Count
-    valid: _Count | None
-    support: _Support
+    train: _Side
+    valid: _Side | None
 
 
 class _ProbesIndex(Part):
@@ -74,58 +82,74 @@ _PROBES_INDEX = TypeAdapter(_ProbesIndex)
 _CELLS = TypeAdapter(dict[ProbeKind, dict[str, dict[_Name, Cell]]])
 
 
-def sums_records(sums: Mapping[str, ProbeSums], width: int) -> Records:
-    """What a site gives towards the probe of each task, on ``width`` features D and with one target.
+def sums_records(sums: Mapping[str, ProbeSums]) -> Records:
+    """What a site gives towards the probe of each task, each on its own number of features D and with one target.
 
-    Array ``sets [S, 1 + D + D(D + 1)/2]`` holds n, Σx and the upper triangle of Σxxᵀ of each set of records that sums
-    are over, once for all its tasks; ``targets [2, T, D + 2]`` holds Σxy, Σy and Σy² of train and of valid. Raises
-    ValueError for sums of another width.
+    Array ``sets`` holds n, Σx and the upper triangle of Σxxᵀ of each set of records that sums are over, 1 + D +
+    D(D + 1)/2 numbers, one after the other and once for all tasks with the same; ``targets`` holds Σxy, Σy and Σy², D +
+    2 numbers, of train and then of valid where there is any, task by task.
     """
     rows: dict[bytes, int] = {}
 
-    def row_of(moments: Moments) -> int:
-        return rows.setdefault(_pack_set(moments, width), len(rows))
+    def side(moments: Moments, support: Support) -> _Side:
+        row = rows.setdefault(_pack_set(moments), len(rows))
+        return _Side(row=row, width=moments.width, support=_Support(**asdict(support)))
 
     index = [
         _TaskSums(
             task=task,
-            train=row_of(material.train),
-            valid=row_of(material.valid) if material.valid.n else None,
-            support=_Support(**asdict(material.support)),
+            train=side(material.train, material.support),
+            valid=side(material.valid, material.valid_support) if material.valid.n else None,
         )
         for task, material in sums.items()
     ]
-    sets = np.frombuffer(b"".join(rows)).reshape(len(rows), _set_length(width))
-    sides = [[_pack_target(m.train) for m in sums.values()], [_pack_target(m.valid) for m in sums.values()]]
-    arrays = {_SETS: sets, _TARGETS: np.array(sides).reshape(2, len(sums), width + 2)}
+    targets = [_pack_target(part) for m in sums.values() for part in (m.train, m.valid) if part is m.train or part.n]
+    arrays = {_SETS: np.frombuffer(b"".join(rows)), _TARGETS: np.concatenate([np.empty(0), *targets])}
     return {SUMS: _array_record(arrays), SUMS_INDEX: json_record(index, _SUMS_INDEX)}
 
 
 def read_sums(content: RecordDict, width: int, size: Size) -> dict[str, ProbeSums]:
-    """Sums by task out of a reply, as ``sums_records`` wrote them; ``size`` is how much the site said it has.
+    """Sums by task out of a reply, as ``sums_records`` wrote them, on at most ``width`` features.
 
-    Tasks over the same records share the arrays of Σx and Σxxᵀ. Raises ValueError for anything else.
+    ``size`` is how much the site said it has. Tasks over the same records share the arrays of Σx and Σxxᵀ. Raises
+    ValueError for anything else.
     """
     index = read_json(content, SUMS_INDEX, _SUMS_INDEX)
-    used = {row for entry in index for row in (entry.train, entry.valid) if row is not None}
-    if used != set(range(len(used))):
-        raise ValueError(f"{SUMS_INDEX}: rows are missing")
     _check_distinct([entry.task for entry in index], SUMS_INDEX)
-    shapes = {_SETS: (len(used), _set_length(width)), _TARGETS: (2, len(index), width + 2)}
+    sides = [side for entry in index for side in (entry.train, entry.valid) if side is not None]
+    widths = _widths_of_rows(sides, width)
+    lengths = [_set_length(widths[row]) for row in range(len(widths))]
+    shapes = {_SETS: (sum(lengths),), _TARGETS: (sum(side.width + 2 for side in sides),)}
     arrays = read_arrays(content, SUMS, shapes)
-    sets = [_unpack_set(row, width) for row in arrays[_SETS]]
-    nothing = Moments.zero(width)
+    parts = np.split(arrays[_SETS], np.cumsum(lengths)[:-1])
+    sets = [_unpack_set(part, widths[row]) for row, part in enumerate(parts[: len(lengths)])]
+    targets = iter(np.split(arrays[_TARGETS], np.cumsum([side.width + 2 for side in sides])[:-1]))
     sums = {}
-    for entry, train, valid in zip(index, *arrays[_TARGETS], strict=True):
-        if entry.valid is None and valid.any():
-            raise ValueError(f"{SUMS}: sums of no record are not 0")
+    for entry in index:
+        train = _with_target(sets[entry.train.row], next(targets))
+        valid, none = Moments.zero(train.width), Support()
+        if entry.valid is not None:
+            valid = _with_target(sets[entry.valid.row], next(targets))
         sums[entry.task] = ProbeSums(
-            _with_target(sets[entry.train], train),
-            nothing if entry.valid is None else _with_target(sets[entry.valid], valid),
-            Support(**dict(entry.support)),
+            train,
+            valid,
+            Support(**dict(entry.train.support)),
+            none if entry.valid is None else Support(**dict(entry.valid.support)),
         )
         check_material(entry.task, sums[entry.task], size)
     return sums
+
+
+def _widths_of_rows(sides: Sequence[_Side], most: int) -> dict[int, int]:
+    """The width of each set by its row; ValueError where rows are missing or of two widths, or a width is too large."""
+    widths = {side.row: side.width for side in sides}
+    if set(widths) != set(range(len(widths))):
+        raise ValueError(f"{SUMS_INDEX}: rows are missing")
+    if any(widths[side.row] != side.width for side in sides):
+        raise ValueError(f"{SUMS_INDEX}: a row has two widths")
+    if any(side.width > most for side in sides):
+        raise ValueError(f"{SUMS_INDEX}: sums are over more than {most} dimensions")
+    return widths
 
 
 def probes_records(probes: Mapping[str, LinearProbe], width: int, options: EvaluateOptions) -> Records:
@@ -187,10 +211,8 @@ def _set_length(width: int) -> int:
     return 1 + width + width * (width + 1) // 2
 
 
-def _pack_set(moments: Moments, width: int) -> bytes:
-    if moments.xx.shape != (width, width):
-        raise ValueError(f"sums on {len(moments.x)} features are not on {width}")
-    return np.concatenate([[moments.n], moments.x, moments.xx[np.triu_indices(width)]]).tobytes()
+def _pack_set(moments: Moments) -> bytes:
+    return np.concatenate([[moments.n], moments.x, moments.xx[np.triu_indices(moments.width)]]).tobytes()
 
 
 def _unpack_set(row: NDArray[np.float64], width: int) -> Moments:

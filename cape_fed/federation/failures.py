@@ -29,6 +29,7 @@ class SiteFailure(IntEnum):
     LARGE_MESSAGE = 118
     LARGE_REPLY = 119
     LABEL = 120
+    SUMS = 121
 
 
 WORDS: dict[int, str] = {
@@ -58,6 +59,7 @@ WORDS: dict[int, str] = {
     SiteFailure.LARGE_MESSAGE: "takes no message as large as that by its limits.message_mb",
     SiteFailure.LARGE_REPLY: "sends no reply as large as that by its limits.message_mb",
     SiteFailure.LABEL: "lets nothing out on a label that is not among its limits.labels",
+    SiteFailure.SUMS: "gives sums over named dimensions of an embedding only, and over the same ones throughout a run",
 }
 """What a code says of a site, after its name."""
 

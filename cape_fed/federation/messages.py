@@ -59,7 +59,7 @@ class Request(BaseModel):
     measure: bool = False
     """Whether to measure the encoder by label-free monitors before anything else."""
     sums: EvaluateOptions | None = None
-    """Settings of an evaluation that a training site is to give sums towards; None for none."""
+    """Settings of an evaluation, with its dimensions, that a training site is to give sums towards; None for none."""
 
 
 class Sender(BaseModel):

@@ -28,15 +28,23 @@ class Size(NamedTuple):
 
 
 def check_material(task: str, material: ProbeSums, size: Size) -> None:
-    """Raise ValueError where no ``size`` records could give such sums and such a support."""
-    train, valid, support = material.train, material.valid, material.support
-    _check_moments(task, train)
-    if valid.n:
-        _check_moments(task, valid)
-    if not 0 < train.n == support.n or train.n + valid.n > size.records:
-        raise ValueError("more records than the site has, or not those of the support")
+    """Raise ValueError where no ``size`` records could give such sums and such supports."""
+    train, valid = material.train, material.valid
+    _check_side(task, train, material.support, size)
+    if valid.n or material.valid_support.n:
+        _check_side(task, valid, material.valid_support, size)
+    if valid.width > train.width:
+        raise ValueError("validation sums are over more dimensions than those of train")
+    if train.n + valid.n > size.records or material.support.patients + material.valid_support.patients > size.patients:
+        raise ValueError("more records or patients than the site has")
+
+
+def _check_side(task: str, sums: Moments, support: Support, size: Size) -> None:
+    _check_moments(task, sums)
+    if not 0 < sums.n == support.n:
+        raise ValueError("the records are not those of the support")
     _check_support(support, size)
-    if not is_regression(task) and support.n_pos != train.y[0]:
+    if not is_regression(task) and support.n_pos != sums.y[0]:
         raise ValueError("the support does not have the positive records of the sums")
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
 
 import torch
 
-from cape_fed.errors import InputError
 from cape_fed.pretrain.cohorts import Cohort, common_profile, split_stores
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.distributed import Processes
@@ -80,17 +78,3 @@ def check_batches(stores: Sequence[Store], config: PretrainConfig, given: Mappin
 def require_full_batches(cohorts: Sequence[Cohort], config: PretrainConfig) -> None:
     """InputError where the training patients of cohorts that batch together do not fill a batch."""
     make_batching(config.batching, [cohort.pairs(config) for cohort in cohorts], config.train.pairs, 1, config.seed)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device a configuration asks for; InputError where there is none such."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun: a GPU for each process
-        name = f"cuda:{os.environ['LOCAL_RANK']}"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"device={name} is not available here: use cpu, or auto") from error
-    return device

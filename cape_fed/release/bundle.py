@@ -13,10 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from cape_fed.errors import InputError
 from cape_fed.files import atomic_directory
+from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.encoder import Encoder
 from cape_fed.pretrain.encoders import AnyEncoderConfig, build_encoder
 from cape_fed.release.card import model_card
-from cape_fed.release.pretrained import PretrainedEncoder, on_device
+from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.provenance import Provenance
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.profile import Profile
@@ -78,7 +79,7 @@ def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
     except (RuntimeError, OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{root / MODEL} does not fit {CONFIG}: {' '.join(str(error).split())[:160]}") from error
     _check_reference(root, PretrainedEncoder(encoder, profile, config.provenance))
-    return PretrainedEncoder(on_device(encoder, device), profile, config.provenance)
+    return PretrainedEncoder(encoder.to(choose_device(device)), profile, config.provenance)
 
 
 def reference_signal(profile: Profile) -> NDArray[np.float32]:

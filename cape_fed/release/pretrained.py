@@ -8,20 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from cape_fed.errors import InputError
 from cape_fed.pretrain.encoder import Encoder
 from cape_fed.release.provenance import Provenance
 from cape_fed.release.recordings import checked_rate, checked_recordings, checked_window
 from cape_fed.signal.profile import MARGIN_SECONDS, MICROVOLTS_PER_MV, Profile, apply_profile
-
-
-def on_device(encoder: Encoder, device: str) -> Encoder:
-    """Move an encoder to a device; raises InputError where there is none of that name."""
-    try:
-        torch.zeros(1, device=device).cpu()
-        return encoder.to(device)
-    except (RuntimeError, AssertionError, NotImplementedError, TypeError) as error:
-        raise InputError(f"device '{device}' is not available here: use cpu") from error
 
 
 class PretrainedEncoder:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import shutil
 from collections.abc import Mapping
 from hashlib import blake2b
@@ -13,35 +15,61 @@ from torch import Tensor
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort, site_cohorts
 from cape_fed.evaluate.federated.cells import transfer_cells, within_cells
+from cape_fed.evaluate.federated.dimensions import projection
 from cape_fed.evaluate.federated.sums import site_sums
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.federation.evaluation import cells_records, has_probes, read_probes, sums_records
+from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.messages import Records, Request
 from cape_fed.federation.validation import RefusedError
 from cape_fed.files import atomic_file
 from cape_fed.pretrain.cohorts import open_cohorts
+from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.encoders import build_encoder
-from cape_fed.pretrain.workbench import choose_device
 from cape_fed.release.embed import embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.site.config import SiteConfig
+from cape_fed.site.errors import PolicyError
 from cape_fed.site.incoming import Incoming
 from cape_fed.site.labels import allowed_tasks
 from cape_fed.site.policy import Policy
 from cape_fed.store.store import Store
 
+log = logging.getLogger(__name__)
+
+PROJECTION = "projection.json"
+"""What the sums of a run are projected by, under the run's directory at the site."""
 EMBEDDED = "embedded"
 """Where embeddings wait for the probes, under the run's directory at the site."""
 
 
 def give_sums(incoming: Incoming, asked: EvaluateOptions, tensors: Mapping[str, Tensor], policy: Policy) -> Records:
     """Records with sums towards the transfer probes: see `site_sums` for what keeps patients out of them."""
-    request = incoming.request
-    method, cohorts = _representation(request, tensors, policy.site), _cohorts(request, policy.site)
-    features = {cohort.name: method.features(cohort.store) for cohort in cohorts}
+    request, site = incoming.request, policy.site
+    method, cohorts = _representation(request, tensors, site), _cohorts(request, site)
+    width, dimensions = request.config.encoder.dim, asked.dimensions or 0
+    _keep_to_one_projection(site.run_folder(request.run), width, dimensions, request.config.seed)
+    columns = projection(width, dimensions, request.config.seed)
+    features = {cohort.name: method.features(cohort.store) @ columns for cohort in cohorts}
     minimum = policy.evaluation(asked).min_patients
-    return sums_records(site_sums(cohorts, features, method, minimum), request.config.encoder.dim)
+    sums = site_sums(cohorts, features, method, minimum, site.limits.patients_per_dimension)
+    if not sums:
+        log.warning("site %s: has too few patients for sums over %d dimensions and gives none", site.name, dimensions)
+    return sums_records(sums)
+
+
+def _keep_to_one_projection(folder: Path, width: int, dimensions: int, seed: int) -> None:
+    """Remember what a run projects its sums by; PolicyError where it asks for another projection later.
+
+    Sums over several random projections of one encoder would together be over more dimensions than each is.
+    """
+    path, asked = folder / PROJECTION, {"width": width, "dimensions": dimensions, "seed": seed}
+    if not path.exists():
+        with atomic_file(path) as partial:
+            partial.write_text(json.dumps(asked))
+    elif json.loads(path.read_text()) != asked:
+        raise PolicyError("sums were asked for over other dimensions than before in this run", SiteFailure.SUMS)
 
 
 def score_probes(incoming: Incoming, tensors: Mapping[str, Tensor], policy: Policy) -> Records:

@@ -21,8 +21,8 @@ from cape_fed.federation.messages import (
 )
 from cape_fed.federation.tensors import update_records
 from cape_fed.pretrain.cohorts import common_profile, open_stores
+from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.encoders import build_encoder
-from cape_fed.pretrain.workbench import choose_device
 from cape_fed.site import evaluation
 from cape_fed.site.audit import last_hash
 from cape_fed.site.config import SiteConfig

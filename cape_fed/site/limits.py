@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
+from cape_fed.evaluate.federated.dimensions import PATIENTS_A_DIMENSION
 from cape_fed.evaluate.targets.demographics import AGE, SEX
 from cape_fed.federation.roster import PARTS, Part
 from cape_fed.section import Section
@@ -50,6 +51,11 @@ class Limits(Section):
         default=None, description="when work is begun, as in 20:00-06:00; any time"
     )
     min_patients: int = Field(default=20, ge=1, description="fewest patients behind a number or a sum that leaves")
+    patients_per_dimension: int = Field(
+        default=PATIENTS_A_DIMENSION,
+        ge=PATIENTS_A_DIMENSION,
+        description="fewest patients of a set for each dimension that it is summed over towards transfer probes",
+    )
     actions: Annotated[tuple[Part, ...], BeforeValidator(_split)] = Field(
         default=PARTS, min_length=1, description="what is done at all, of train, measure, sums and score"
     )

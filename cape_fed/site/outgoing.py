@@ -10,6 +10,9 @@ from typing import Any
 from flwr.app import MetricRecord, RecordDict
 from torch import Tensor
 
+from cape_fed.evaluate.federated.dimensions import most_of_products, most_of_totals
+from cape_fed.evaluate.probes.moments import Moments
+from cape_fed.evaluate.targets.support import Support
 from cape_fed.federation.evaluation import CELLS, SUMS, SUMS_INDEX, read_cells, read_sums
 from cape_fed.federation.messages import METRICS, MONITORS, PATIENTS, SITE, Records, Request, parse_introduction
 from cape_fed.federation.plausibility import Size
@@ -108,11 +111,27 @@ def _check_method(content: RecordDict, sent: Sent, site: SiteConfig) -> None:
 
 
 def _check_sums(content: RecordDict, sent: Sent, site: SiteConfig) -> None:
-    """Sums are over enough patients; which records may be summed up is decided where they are."""
+    """Sums are over enough patients for themselves and their dimensions, train and validation alike.
+
+    Which records may be summed up, and that differences of sums keep to the same rule, is decided where the records
+    are.
+    """
     assert sent.request is not None
-    for task, material in read_sums(content, sent.request.config.encoder.dim, sent.size).items():
-        if not material.support.enough(task, site.limits.min_patients):
-            raise PolicyError(f"sums of task {task} are over fewer than {site.limits.min_patients} patients")
+    assert sent.request.sums is not None
+    most = sent.request.sums.dimensions or 0
+    for task, material in read_sums(content, most, sent.size).items():
+        _check_side(task, material.train, material.support, site)
+        if material.valid.n:
+            _check_side(task, material.valid, material.valid_support, site)
+
+
+def _check_side(task: str, sums: Moments, support: Support, site: SiteConfig) -> None:
+    if not support.enough(task, site.limits.min_patients):
+        raise PolicyError(f"sums of task {task} are over fewer than {site.limits.min_patients} patients")
+    each = site.limits.patients_per_dimension
+    most = min(most_of_products(support.patients, each), most_of_totals(support.strength(task), each))
+    if sums.width > most:
+        raise PolicyError(f"sums of task {task} are over {sums.width} dimensions; its patients allow {most}")
 
 
 def _check_cells(content: RecordDict, sent: Sent, site: SiteConfig) -> None:

@@ -113,6 +113,17 @@ def begins_no_more_rounds_a_day_than_allowed(asked: Asked, site: SiteConfig) -> 
     return f"{asked.rounds_today} rounds were begun today, limits.rounds_per_day allows {most}"
 
 
+def sums_over_named_dimensions_only(asked: Asked, site: SiteConfig) -> str | None:
+    """Who asks for sums says over how many dimensions, which an embedding has."""
+    request = asked.request
+    if request is None or request.sums is None:
+        return None
+    width, named = request.config.encoder.dim, request.sums.dimensions
+    if named is not None and named <= width:
+        return None
+    return f"sums were asked for over {named or 'all'} dimensions of an embedding of {width}: name 1 to {width}"
+
+
 RULES: list[tuple[SiteFailure, Rule]] = [
     (SiteFailure.LEFT, has_not_left),
     (SiteFailure.PAUSED, is_not_paused),
@@ -120,6 +131,7 @@ RULES: list[tuple[SiteFailure, Rule]] = [
     (SiteFailure.LARGE_MESSAGE, takes_no_message_larger_than_allowed),
     (SiteFailure.ROLE, trains_only_where_the_role_says_so),
     (SiteFailure.ACTION, does_allowed_actions_only),
+    (SiteFailure.SUMS, sums_over_named_dimensions_only),
     (SiteFailure.STEPS, takes_no_more_steps_than_allowed),
     (SiteFailure.HOURS, begins_work_at_its_hours_only),
     (SiteFailure.ROUNDS, begins_no_more_rounds_a_day_than_allowed),

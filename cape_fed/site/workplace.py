@@ -12,8 +12,9 @@ from cape_fed.methods.base import Kept
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.cohorts import open_cohorts, open_stores
 from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.monitor import Monitor
-from cape_fed.pretrain.workbench import Workbench, choose_device
+from cape_fed.pretrain.workbench import Workbench
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.state import load_local_state
 

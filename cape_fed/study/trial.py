@@ -22,10 +22,10 @@ from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Representation
 from cape_fed.evaluate.statistics.bootstrap import Sampled
 from cape_fed.files import atomic_directory, atomic_file
 from cape_fed.pretrain.cohorts import open_stores, split_stores
+from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.heads import load_heads
 from cape_fed.pretrain.objective import ProjectionHead
-from cape_fed.pretrain.workbench import choose_device
 from cape_fed.release.bundle import load_encoder
 from cape_fed.release.embed import embed_store
 from cape_fed.release.pretrained import PretrainedEncoder

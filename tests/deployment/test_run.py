@@ -26,7 +26,8 @@ def test_a_run_gives_the_weights_of_the_simulation_bit_for_bit(hospitals: Hospit
     assert same(encoder_of(out), expected)
     assert missing(out) == [[], []]
     assert last_evaluation(out)["tasks"].keys() == last_evaluation(tmp_path / "simulated")["tasks"].keys()
-    assert last_evaluation(out)["sites_summed"] == ["a", "b"]
+    assert last_evaluation(out)["sites_summed"] == ["a"]
+    assert last_evaluation(out)["sites_too_small"] == ["b"]
     assert {path.name for path in out.iterdir()} >= {
         path.name for path in (tmp_path / "simulated").iterdir() if path.name != "sites"
     }

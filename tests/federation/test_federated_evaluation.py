@@ -12,6 +12,9 @@ import torch
 from safetensors.torch import load_file
 
 from cape_fed.config import RunConfig
+from cape_fed.errors import InputError
+from cape_fed.evaluate.targets import registry
+from cape_fed.evaluate.targets.target import BINARY, Target
 from cape_fed.jobs import evaluate
 from cape_fed.release.bundle import load_encoder
 from cape_fed.rundir import read_metrics
@@ -19,7 +22,7 @@ from cape_fed.simulation import simulate_federation
 from tests.conftest import TinyStore
 from tests.pretrain.patients import patient_signals
 
-PATIENTS = {"a": 60, "b": 60, "c": 70, "d": 50}
+PATIENTS = {"a": 200, "b": 90, "c": 120, "d": 50}
 
 
 @pytest.fixture
@@ -42,6 +45,7 @@ def config(tiny_store: TinyStore, tmp_path: Path, one_thread: None) -> RunConfig
         {
             "model": "tiny",
             "train": {"pairs": 8},
+            "split": {"valid": 0.2},
             "federation": {"rounds": 3, "local_steps": 1, "evaluate_every": 1},
             "evaluation": {"resamples": 50, "min_patients": 1},  # nothing is suppressed
             "data": {
@@ -51,6 +55,10 @@ def config(tiny_store: TinyStore, tmp_path: Path, one_thread: None) -> RunConfig
             "out": tmp_path / "run",
         }
     )
+
+
+def in_dimensions(config: RunConfig, dimensions: int) -> RunConfig:
+    return config.model_copy(update={"evaluation": config.evaluation.model_copy(update={"dimensions": dimensions})})
 
 
 def simulate(config: RunConfig) -> list[dict[str, Any]]:
@@ -69,7 +77,8 @@ def numbers(cell: Any) -> dict[str, Any]:
 def test_the_sites_numbers_are_the_central_ones(config: RunConfig) -> None:
     lines = simulate(config)
     assert [line["round"] for line in lines] == [1, 2, 3]
-    central = evaluate(config.out / "bundle", config)
+    assert lines[-1]["dimensions"] == 5  # at both sites 0.6 · 0.95 of over 200 patients are at least 4 · 5²
+    central = evaluate(config.out / "bundle", in_dimensions(config, lines[-1]["dimensions"]))
     federated = lines[-1]["tasks"]
     compared = 0
     for task, roles in central.tasks.items():
@@ -87,6 +96,15 @@ def test_the_sites_numbers_are_the_central_ones(config: RunConfig) -> None:
     assert compared > 20
     assert lines[-1]["missing"] == []
     assert lines[-1]["sites_summed"] == ["a", "b+c"]
+    assert lines[-1]["sites_too_small"] == []
+    summed = lines[-1]["summed"]
+    assert summed["age"] == {"dimensions": 5, "validation_dimensions": 2, "left_out": []}
+    assert summed["AF"]["dimensions"] < 5
+    whole = evaluate(config.out / "bundle", config.model_copy(update={"out": config.out / "whole"}))
+    one, other = (results.tasks["age"].id for results in (central, whole))
+    assert one is not None
+    assert other is not None
+    assert one.point != pytest.approx(other.point, abs=1e-6)  # the dimensions that are left out make a difference
 
 
 def test_the_best_round_by_validation_is_kept_with_its_rule(config: RunConfig) -> None:
@@ -97,7 +115,8 @@ def test_the_best_round_by_validation_is_kept_with_its_rule(config: RunConfig) -
     assert provenance.selected.rounds == best["round"]
     assert provenance.selected.score == best["score"]
     assert "validation patients" in provenance.selected.rule
-    again = evaluate(config.out / "bundle-best", config.model_copy(update={"out": config.out / "best"}))
+    projected = in_dimensions(config, best["dimensions"])
+    again = evaluate(config.out / "bundle-best", projected.model_copy(update={"out": config.out / "best"}))
     cell = again.tasks["AF"].ood
     assert cell is not None
     assert best["tasks"]["AF"]["ood"]["d"]["transfer"]["point"] == pytest.approx(cell.point, abs=1e-6)
@@ -126,3 +145,31 @@ def test_a_site_suppresses_cells_below_its_own_minimum(config: RunConfig) -> Non
     assert lines[-1]["tasks"] == {}
     assert lines[-1]["validation"] == {}
     assert not (config.out / "bundle-best").exists()
+
+
+@pytest.mark.parametrize("dimensions", [None, 5])
+def test_a_site_that_is_too_small_stays_out_and_is_named(
+    config: RunConfig, tiny_store: TinyStore, tmp_path: Path, dimensions: int | None
+) -> None:
+    tiny_store("e", patients=20)
+    federation = config.federation.model_copy(update={"rounds": 1})
+    data = config.data.model_copy(update={"train": ((tmp_path / "a",), (tmp_path / "e",))})
+    changed = config.model_copy(update={"federation": federation, "data": data})
+    lines = simulate(in_dimensions(changed, dimensions) if dimensions else changed)
+    assert lines[-1]["dimensions"] == 5
+    assert lines[-1]["sites_summed"] == ["a"]
+    assert lines[-1]["sites_too_small"] == ["e"]
+    assert "site e has too few patients for sums over 5 dimensions" in (config.out / "log.txt").read_text()
+    assert lines[-1]["tasks"]["age"]["id"]["e"]["transfer"]["point"] is not None
+
+
+def test_more_dimensions_than_an_embedding_has_are_refused_before_any_round(config: RunConfig) -> None:
+    with pytest.raises(InputError, match=r"evaluation.dimensions=161: an embedding has 160"):
+        simulate(in_dimensions(config, 161))
+
+
+def test_a_registered_target_has_a_say_in_the_best_round(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_TARGETS", dict(registry._TARGETS))
+    registry.register_target(Target("older", BINARY, lambda store: (store.label("age") > 55).astype(float)))
+    federation = config.federation.model_copy(update={"rounds": 1})
+    assert "older" in simulate(config.model_copy(update={"federation": federation}))[-1]["validation"]

@@ -208,7 +208,8 @@ def test_evaluation_has_sums_of_sites_that_were_not_asked_to_train(root: Path) -
     run = config(root, "run", "fedbn", changes, evaluation={"min_patients": 2, "resamples": 20})
     simulate(run)
     lines = list(read_metrics(run.out / "evaluations.jsonl"))
-    assert [line["sites_summed"] for line in lines] == [["a", "b+c"]] * 3
+    assert [line["sites_summed"] for line in lines] == [["b+c"]] * 3
+    assert [line["sites_too_small"] for line in lines] == [["a"]] * 3
     assert all(line["missing"] == [] for line in lines)
 
 

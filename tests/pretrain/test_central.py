@@ -17,7 +17,7 @@ from cape_fed.pretrain.central import pretrain
 from cape_fed.pretrain.cohorts import Cohort, open_cohorts
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.distributed import Processes
-from cape_fed.pretrain.workbench import Workbench, choose_device
+from cape_fed.pretrain.workbench import Workbench
 from cape_fed.rundir import RunDirectory, read_metrics
 from tests.conftest import TinyStore
 from tests.pretrain.patients import patient_signals
@@ -163,10 +163,3 @@ def test_what_is_not_finite_is_null_in_the_metrics(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     run.append_metrics({"step": 0, "loss": float("nan"), "sites": {"a": {"loss": float("inf")}}})
     assert list(read_metrics(run.metrics)) == [{"step": 0, "loss": None, "sites": {"a": {"loss": None}}}]
-
-
-def test_an_absent_device_is_named() -> None:
-    with pytest.raises(InputError, match="device=cuda:7 is not available"):
-        choose_device("cuda:7")
-    with pytest.raises(InputError, match="device=abacus"):
-        choose_device("abacus")

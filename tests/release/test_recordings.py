@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from cape_fed.errors import InputError
 from cape_fed.pretrain.encoders import MODELS, build_encoder
-from cape_fed.release.pretrained import PretrainedEncoder, on_device
+from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.signal.profile import get_profile
 from tests.archive.files import ecg
 
@@ -144,11 +143,3 @@ def test_arrays_of_other_kinds_are_recordings(encoder: PretrainedEncoder, make: 
 def test_the_window_is_the_first_with_enough_signal(encoder: PretrainedEncoder, gap: float) -> None:
     late = np.concatenate((np.full((12, 6500), gap), X), axis=1)
     np.testing.assert_allclose(encoder.embed(late, 500), encoder.embed(X, 500), atol=1e-6)
-
-
-@pytest.mark.parametrize("device", ["cuda:99", "cuda", "gpu", "meta", ""])
-def test_a_device_that_is_not_there_is_one_line(device: str) -> None:
-    if device == "cuda" and torch.cuda.is_available():
-        pytest.skip("there is one")
-    with pytest.raises(InputError, match=f"device '{device}' is not available here: use cpu"):
-        on_device(build_encoder(MODELS["tiny"], 0), device)

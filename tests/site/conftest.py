@@ -20,7 +20,7 @@ from cape_fed.site.workplace import forget_workplaces
 from tests.conftest import TinyStore
 
 CONFIG = PretrainConfig.model_validate({"model": "tiny", "train": {"pairs": 8}})
-OPTIONS = EvaluateOptions(min_patients=2, resamples=5)
+OPTIONS = EvaluateOptions(min_patients=2, resamples=5, dimensions=1)
 MakeMessage = Callable[..., Message]
 
 

@@ -13,18 +13,22 @@ import torch
 from flwr.app import Array, ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.federation.evaluation import probes_records
+from cape_fed.evaluate.probes.moments import Moments
+from cape_fed.evaluate.probes.sums import ProbeSums
+from cape_fed.evaluate.targets.support import support_of
+from cape_fed.federation.evaluation import SUMS, probes_records, read_sums, sums_records
 from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.messages import METRICS, MONITORS, Records
+from cape_fed.federation.plausibility import Size
 from cape_fed.federation.tensors import array_records, encoder_records
 from cape_fed.methods.registry import METHODS
 from cape_fed.site import handlers
 from cape_fed.site.answering import answer_as
-from cape_fed.site.config import SiteConfig
+from cape_fed.site.config import Limits, SiteConfig
 from cape_fed.site.errors import PolicyError
 from cape_fed.site.outgoing import Sent
 from cape_fed.site.policy import Policy
-from tests.site.conftest import OPTIONS, content_of, message_of, request
+from tests.site.conftest import CONFIG, OPTIONS, content_of, message_of, request
 
 DIM = 160
 MESSAGES: dict[str, tuple[str, dict[str, Any], bool]] = {
@@ -173,3 +177,86 @@ def test_the_site_sets_the_longest_time(site: SiteConfig) -> None:
     assert policy.seconds(1000.0, None) == 120.0
     assert policy.seconds(100.0, None) == 100.0
     assert policy.seconds(1000.0, request(seconds=60.0)) == 60.0
+
+
+def sums_of(patients: int, width: int, valid: int = 0, positive: float = 0.5) -> dict[str, ProbeSums]:
+    """Sums of one label over as many train, and then validation, patients with a record each."""
+    rng = np.random.default_rng(0)
+    x, codes = rng.standard_normal((patients + valid, width)), np.arange(patients + valid)
+    target = (codes % 100 < 100 * positive).astype(float)
+    train, validated = slice(0, patients), slice(patients, None)
+    return {
+        "AF": ProbeSums(
+            Moments.of(x[train], target[train]),
+            Moments.of(x[validated], target[validated]) if valid else Moments.zero(width),
+            support_of(target[train], codes[train]),
+            support_of(target[validated], codes[validated]),
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("sums", "most"),
+    [
+        (sums_of(400, 10), None),
+        (sums_of(400, 11), 10),  # √400 / 2 for Σxxᵀ
+        (sums_of(400, 6, positive=0.2), 5),  # 80 / 15 for Σx of the positive ones
+        (sums_of(400, 5, positive=0.2), None),
+        (sums_of(400, 5, valid=100), 3),  # 50 / 15
+        (sums_of(400, 3, valid=100), None),
+    ],
+)
+def test_sums_leave_only_over_as_many_dimensions_as_their_patients_allow(
+    site: SiteConfig, sums: dict[str, ProbeSums], most: int | None
+) -> None:
+    asked = request(sums=OPTIONS.model_copy(update={"dimensions": 20}))
+    sent = Sent("train", asked, cohorts={"a": Size(10_000, 10_000)})
+    if most is None:
+        assert SUMS in Policy(site).release(sent, sums_records(sums))
+        return
+    with pytest.raises(PolicyError, match=f"sums of task AF are over .* its patients allow {most}$"):
+        Policy(site).release(sent, sums_records(sums))
+
+
+def test_sums_over_more_dimensions_than_were_asked_for_stay(site: SiteConfig) -> None:
+    asked = request(sums=OPTIONS.model_copy(update={"dimensions": 2}))
+    sent = Sent("train", asked, cohorts={"a": Size(10_000, 10_000)})
+    with pytest.raises(PolicyError, match="more than 2 dimensions"):
+        Policy(site).release(sent, sums_records(sums_of(400, 3)))
+
+
+def test_a_site_can_want_more_patients_for_a_dimension_and_no_fewer(site: SiteConfig) -> None:
+    strict = site.model_copy(update={"limits": Limits(min_patients=2, patients_per_dimension=50)})
+    sent = Sent("train", request(sums=OPTIONS.model_copy(update={"dimensions": 8})), cohorts={"a": Size(999, 999)})
+    with pytest.raises(PolicyError, match=r"allow 4$"):
+        Policy(strict).release(sent, sums_records(sums_of(400, 5)))
+    with pytest.raises(ValueError, match="greater than or equal to 15"):
+        Limits(patients_per_dimension=14)
+
+
+def test_a_coordinator_that_asks_for_more_than_the_patients_allow_gets_nothing(site: SiteConfig) -> None:
+    reply = ask(site, "train", {"sums": OPTIONS.model_copy(update={"dimensions": 3})}, False)
+    assert not reply.has_error()
+    assert read_sums(reply.content, 3, Size(999, 40)) == {}
+    few = ask(site, "train", {"run": "1" * 12, "sums": OPTIONS}, False)
+    assert set(read_sums(few.content, 1, Size(999, 40))) >= {"age"}
+
+
+@pytest.mark.parametrize("dimensions", [None, DIM + 1])
+def test_sums_without_dimensions_are_not_given(site: SiteConfig, dimensions: int | None) -> None:
+    asked = OPTIONS.model_copy(update={"dimensions": dimensions})
+    assert ask(site, "train", {"sums": asked}, False).error.code == SiteFailure.SUMS
+
+
+@pytest.mark.parametrize("change", ["seed", "dimensions"])
+def test_a_run_gets_sums_by_one_projection_only(
+    site: SiteConfig, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = {"sums": OPTIONS}
+    other = {"sums": OPTIONS.model_copy(update={"dimensions": 2})}
+    if change == "seed":
+        other = {"sums": OPTIONS, "config": CONFIG.model_copy(update={"seed": 1})}
+    assert not ask(site, "train", first, False).has_error()
+    assert not ask(site, "train", first, False).has_error()
+    assert ask(site, "train", other, False).error.code == SiteFailure.SUMS
+    assert "other dimensions than before" in caplog.text

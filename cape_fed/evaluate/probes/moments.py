@@ -63,6 +63,15 @@ class Moments:
             count * self.n, count * self.x, count * self.xx, count * self.xy, count * self.y, count * self.yy
         )
 
+    @property
+    def width(self) -> int:
+        """D."""
+        return len(self.x)
+
+    def first(self, width: int) -> Moments:
+        """Moments of these records with only their first ``width`` features."""
+        return self.columns(np.arange(width))
+
     def columns(self, keep: NDArray[np.intp]) -> Moments:
         """Moments of these records with only the features in ``keep``."""
         return Moments(self.n, self.x[keep], self.xx[np.ix_(keep, keep)], self.xy[keep], self.y, self.yy)

@@ -15,7 +15,7 @@ from cape_fed.store import Store
 
 Embed = Callable[[Store], NDArray[np.float32]]
 """From a store to the features ``[N, D]`` of its records."""
-Features = Mapping[str, NDArray[np.float32]]
+Features = Mapping[str, NDArray[np.floating]]
 """Features ``[N, D]`` of each cohort by name."""
 
 

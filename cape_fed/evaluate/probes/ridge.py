@@ -77,8 +77,13 @@ def inverse_spread(moments: Moments) -> NDArray[np.float64]:
 
 
 def choose_ridge(train: Moments, valid: Moments, penalties: Sequence[float]) -> LinearProbe:
-    """Fit on ``train`` with the penalty of least squared error on ``valid``; the middle one where that is empty."""
+    """Fit on ``train`` with the penalty of least squared error on ``valid``; the middle one where that is empty.
+
+    ``valid`` may have only the first of the features: then the penalty is that of a probe on these.
+    """
     probes = fit_ridge(train, penalties)
     if valid.n == 0:
         return probes[len(probes) // 2]
-    return min(probes, key=lambda probe: probe.squared_error(valid))
+    judged = probes if valid.width == train.width else fit_ridge(train.first(valid.width), penalties)
+    errors = [probe.squared_error(valid) for probe in judged]
+    return probes[errors.index(min(errors))]

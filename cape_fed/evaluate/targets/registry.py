@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,17 @@ def register_target(target: Target) -> None:
 
 for _target in _BUILT_IN:
     register_target(_target)
+
+
+def registered_tasks() -> list[str]:
+    """Names of all targets that are registered: age, sex, the labels of the vocabulary and what was added."""
+    return list(_TARGETS)
+
+
+def in_order(tasks: Iterable[str]) -> list[str]:
+    """Tasks in the order in which their targets were registered, others by name after these: the same at every site."""
+    places = {name: place for place, name in enumerate(_TARGETS)}
+    return sorted(tasks, key=lambda task: (places.get(task, len(places)), task))
 
 
 def find_target(task: str) -> Target:

@@ -14,7 +14,8 @@ from packaging.requirements import Requirement
 from cape_fed.errors import InputError
 from cape_fed.pretrain.cohorts import Cohort, open_stores, split_stores
 from cape_fed.pretrain.config import PretrainConfig
-from cape_fed.pretrain.workbench import Workbench, choose_device
+from cape_fed.pretrain.device import choose_device
+from cape_fed.pretrain.workbench import Workbench
 from cape_fed.site.check.finding import Finding, Subject, failed, passed, skipped, warning
 
 STEPS = 3

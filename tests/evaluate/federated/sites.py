@@ -10,8 +10,10 @@ import numpy as np
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort, Role, site_cohorts
 from cape_fed.evaluate.federated.cells import Cells, transfer_cells, within_cells
+from cape_fed.evaluate.federated.central import Sites
+from cape_fed.evaluate.federated.dimensions import projection
 from cape_fed.evaluate.federated.sums import site_sums
-from cape_fed.evaluate.federated.transfer import fit_transfer
+from cape_fed.evaluate.federated.transfer import Joined, fit_transfer, join_sums, lift
 from cape_fed.evaluate.inputs import EvaluationInputs
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import Representation
@@ -23,10 +25,12 @@ from cape_fed.store import Store
 from cape_fed.store.split import split_patients
 from tests.evaluate.fake import embedding, make_store
 
-OPTIONS = EvaluateOptions(resamples=60, min_patients=8, map_records=0, examples=0)
+DIMENSIONS, SEED = 4, 3
+OPTIONS = EvaluateOptions(resamples=60, min_patients=8, dimensions=DIMENSIONS, map_records=0, examples=0)
 
 
-METHOD = Representation("fake", embedding(knows=1.0, artefact=0.5))
+WIDTH = 16
+METHOD = Representation("fake", embedding(knows=1.0, artefact=0.5, width=WIDTH))
 
 
 @dataclass(frozen=True)
@@ -36,8 +40,15 @@ class Site:
     cohorts: list[EvaluatedCohort]
     features: dict[str, np.ndarray]
 
-    def sums(self, minimum: int = OPTIONS.min_patients) -> dict[str, ProbeSums]:
-        return site_sums(self.cohorts, self.features, METHOD, minimum)
+    @property
+    def name(self) -> str:
+        return "+".join(cohort.name for cohort in self.cohorts)
+
+    def projected(self, dimensions: int = DIMENSIONS) -> dict[str, np.ndarray]:
+        return {name: values @ projection(WIDTH, dimensions, SEED) for name, values in self.features.items()}
+
+    def sums(self, minimum: int = OPTIONS.min_patients, dimensions: int = DIMENSIONS) -> dict[str, ProbeSums]:
+        return site_sums(self.cohorts, self.projected(dimensions), METHOD, minimum)
 
 
 def site_of(role: Role, *stores: Store) -> Site:
@@ -54,9 +65,13 @@ class Both:
     train: list[Site]
     evaluate: list[Site]
 
+    def joined(self) -> dict[str, Joined]:
+        """The sums of all sites."""
+        return join_sums({site.name: site.sums() for site in self.train})
+
     def cells(self) -> tuple[Cells, Cells]:
         """Transfer and within cells of all sites."""
-        probes = fit_transfer([site.sums() for site in self.train], OPTIONS)
+        probes = lift(fit_transfer(self.joined(), OPTIONS), WIDTH, OPTIONS, SEED)
         transfer, within = {}, {}
         for site in [*self.train, *self.evaluate]:
             transfer |= transfer_cells(site.cohorts, site.features, METHOD, probes, OPTIONS)
@@ -72,6 +87,7 @@ def evaluate_both(folder: Path, train: list[list[Store]], evaluate: list[list[St
         train=[store for stores in train for store in stores],
         evaluate=[store for stores in evaluate for store in stores],
         baselines={"random-init": embedding(knows=0.1, seed=3)},
+        sites=Sites([[store.cohort for store in stores] for stores in train], SEED),
         options=OPTIONS,
     )
     central = evaluate_bundle(inputs, folder / "out")

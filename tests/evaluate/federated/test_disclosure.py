@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cape_fed.evaluate.federated.disclosure import Targets, choose_records, discloses_few
+from cape_fed.evaluate.federated.disclosure import Targets, choose_records, choose_widths, discloses_few
 
 NAN = np.nan
 
@@ -64,16 +64,66 @@ def test_the_check_is_the_rule_spelled_out(site, seed: int) -> None:
     assert discloses_few(targets, chosen, patients, minimum) == slowly(targets, chosen, patients, minimum)
 
 
+def nearest(targets: Targets, patients: np.ndarray) -> float:
+    """By which share of its patients a task's annotations differ at least from those of another task, if at all."""
+    shares = [1.0]
+    for one, other in permutations([np.isfinite(target) for target in targets.values()], 2):
+        if apart := len(set(patients[one ^ other])):
+            shares.append(apart / max(1, len(set(patients[one]))))
+    return min(shares)
+
+
 @settings(max_examples=50, deadline=None)
 @given(site=sites())
 def test_nothing_is_left_out_without_need(site) -> None:
     targets, patients, minimum = site
     annotated = {task: np.isfinite(target) for task, target in targets.items()}
-    if not slowly(targets, annotated, patients, minimum):
+    if not slowly(targets, annotated, patients, minimum) and nearest(targets, patients) > 0.25:
         chosen = choose_records(targets, patients, minimum)
         assert chosen.keys() == annotated.keys()
         for task, mask in annotated.items():
             np.testing.assert_array_equal(chosen[task], mask)
+
+
+def dimensions_needed_slowly(sums: int, products: bool, per_dimension: int) -> int:
+    """The most dimensions for so many patients, counted up."""
+    d = 0
+    while sums >= per_dimension * (d + 1) and (not products or sums >= 4 * (d + 1) ** 2):
+        d += 1
+    return d
+
+
+@settings(max_examples=200, deadline=None)
+@given(site=sites(), per_dimension=st.integers(1, 4), most=st.integers(1, 30))
+def test_no_set_and_no_difference_is_summed_over_more_dimensions_than_its_patients_allow(
+    site, per_dimension: int, most: int
+) -> None:
+    targets, patients, minimum = site
+    chosen = choose_records(targets, patients, minimum)
+    widths = choose_widths(targets, chosen, patients, dict.fromkeys(targets, most), per_dimension)
+    known = []
+    for task, width in widths.items():
+        assert 0 < width <= most
+        mask = chosen[task]
+        parts = [mask] if task == "age" else [mask, mask & (targets[task] == 1), mask & (targets[task] == 0)]
+        known += [(frozenset(np.flatnonzero(part)), place == 0, width) for place, part in enumerate(parts)]
+    for rows, products, width in known:
+        assert width <= dimensions_needed_slowly(len({patients[row] for row in rows}), products, per_dimension)
+    for (one, first, wide), (other, second, narrow) in combinations(known, 2):
+        if one ^ other:
+            apart = len({patients[row] for row in one ^ other})
+            assert min(wide, narrow) <= dimensions_needed_slowly(apart, first and second, per_dimension)
+
+
+def test_dimensions_follow_from_the_rarest_set_of_a_task() -> None:
+    patients = np.arange(3000)
+    rare = (patients < 90).astype(float)
+    targets = {"age": np.full(3000, 50.0), "AF": rare, "LVH": np.where(patients < 2000, patients % 2, NAN)}
+    chosen = choose_records(targets, patients, 20)
+    widths = choose_widths(targets, chosen, patients, dict.fromkeys(targets, 160))
+    # √3000 / 2; 90 / 15; the 1,000 patients without LVH allow √1000 / 2.
+    assert widths == {"age": 27, "AF": 6, "LVH": 15}
+    assert choose_widths(targets, chosen, patients, dict.fromkeys(targets, 3)) == dict.fromkeys(targets, 3)
 
 
 def half(records: int, *unknown: int) -> np.ndarray:

@@ -8,25 +8,28 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort
+from cape_fed.evaluate.federated import disclosure
+from cape_fed.evaluate.federated import sums as federated_sums
 from cape_fed.evaluate.federated.sums import site_sums
-from cape_fed.evaluate.federated.transfer import fit_transfer
 from cape_fed.evaluate.probes.moments import Moments
 from cape_fed.evaluate.probes.sums import add_sums, cohort_sums
 from cape_fed.store import Store
-from tests.evaluate.federated.sites import METHOD, OPTIONS, Both, one_record_each, site_of
+from tests.evaluate.federated.sites import METHOD, Both, one_record_each, site_of
 
 
 def test_sums_are_those_of_all_cohorts_where_nothing_is_left_out(both: Both) -> None:
     site = both.train[1]
-    expected = add_sums(cohort_sums(cohort, site.features[cohort.name], METHOD) for cohort in site.cohorts)
-    assert list(site.sums()) == list(expected)
+    everything = add_sums(cohort_sums(cohort, site.projected()[cohort.name], METHOD) for cohort in site.cohorts)
+    assert set(site.sums()) == set(everything)
     for task, material in site.sums().items():
+        expected = {task: everything[task].first(material.train.width, material.valid.width)}
         assert material.support == expected[task].support
-        for side in ("train", "valid"):
+        for side in ("train", "valid") if material.valid.n else ("train",):
             for field in fields(Moments):
                 found, wanted = (getattr(getattr(part, side), field.name) for part in (material, expected[task]))
                 np.testing.assert_array_equal(found, wanted)
@@ -34,26 +37,33 @@ def test_sums_are_those_of_all_cohorts_where_nothing_is_left_out(both: Both) -> 
 
 def test_a_site_that_only_evaluates_gives_no_sums(both: Both) -> None:
     assert both.evaluate[0].sums() == {}
-    assert fit_transfer([], OPTIONS) == fit_transfer([{}], OPTIONS) == {}
 
 
 def test_sums_of_too_few_are_left_out(tmp_path: Path) -> None:
     site = site_of("id", one_record_each(tmp_path, AF=[True] * 4 + [False] * 86))
-    sums = site.sums(minimum=10)
+    sums = site.sums(minimum=10, dimensions=3)
     assert set(sums) == {"age", "sex", "LBBB"}
+    assert {task: material.train.width for task, material in sums.items()} == {"age": 3, "sex": 2, "LBBB": 1}
     assert sums["age"].train.n == sums["age"].support.n == 63
     assert sums["age"].valid.n == 0
-    assert site.sums(minimum=64) == {}
+    assert site.sums(minimum=64, dimensions=3) == {}
+
+
+def test_a_site_with_too_few_patients_for_the_dimensions_gives_nothing(tmp_path: Path) -> None:
+    site = site_of("id", one_record_each(tmp_path))
+    assert site.sums(dimensions=4) == {}
+    assert set(site.sums(dimensions=3)) != set()
 
 
 def test_nearly_equal_annotations_are_summed_over_the_records_in_common(tmp_path: Path) -> None:
     site = site_of("id", one_record_each(tmp_path, age=[None] * 3 + [50.0] * 87))
     missing = np.isin([0, 1, 2], site.cohorts[0].train).sum()
-    sums = site.sums(minimum=5)
+    sums = site.sums(minimum=5, dimensions=2)
     assert missing > 0
     assert {task: material.support.n for task, material in sums.items()} == dict.fromkeys(sums, 63 - missing)
     assert {material.train.n for material in sums.values()} == {63 - missing}
-    np.testing.assert_array_equal(sums["age"].train.xx, sums["AF"].train.xx)
+    width = sums["AF"].train.width
+    np.testing.assert_array_equal(sums["age"].train.xx[:width, :width], sums["AF"].train.xx)
 
 
 @dataclass(frozen=True)
@@ -92,8 +102,16 @@ def bare_sites(draw: st.DrawFn) -> tuple[list[EvaluatedCohort], int]:
 @settings(max_examples=200, deadline=None)
 @given(site=bare_sites())
 def test_no_sum_and_no_difference_of_two_is_of_few_patients(site) -> None:
-    """Every record is a feature of its own, so that sums show whose records are in them."""
+    """Every record is a feature of its own, so that sums show whose records are in them; dimensions cost nothing."""
     cohorts, minimum = site
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (federated_sums, disclosure):
+            patch.setattr(module, "most_of_products", lambda patients, per_dimension: 10**9)
+        patch.setattr(disclosure, "most_of_totals", lambda patients, per_dimension: 10**9)
+        check_few(cohorts, minimum)
+
+
+def check_few(cohorts: list[EvaluatedCohort], minimum: int) -> None:
     ends = np.cumsum([0, *(len(cohort.store) for cohort in cohorts)])
     everything = np.eye(ends[-1], dtype=np.float32)
     features = {c.name: everything[start:end] for c, start, end in zip(cohorts, ends, ends[1:], strict=False)}
