@@ -34,7 +34,7 @@ def site_sums(
     own = [cohort for cohort in cohorts if cohort.role == "id"]
     if not own:
         return {}
-    width = features[own[0].name].shape[1]
+    width = int(features[own[0].name].shape[1])
     trained = _Part(own, [cohort.train for cohort in own], in_order(own[0].targets))
     if most_of_products(len(np.unique(trained.patients)), per_dimension) < width:
         return {}
