@@ -21,6 +21,7 @@ def top(
         str, typer.Argument(metavar="DIR|ADDRESS", help="A run's out=, a folder of runs, or HOST:PORT of an exporter.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers once, as JSON.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="Write federation.html into DIR, and print its path.")] = False,
     every: Annotated[float, typer.Option(min=0.2, help="Seconds between looks.")] = 2.0,
 ) -> None:
     """Watch a federation on the terminal: rounds, loss, who takes part, how long the parts of a round take.
@@ -32,6 +33,11 @@ def top(
     """
     from rich.console import Console
 
+    if page:
+        from cape_fed.monitoring.page.document import write_page
+
+        print(write_page(Path(place)))
+        return
     look = _source(place)
     if as_json:
         print(look().model_dump_json(indent=1))

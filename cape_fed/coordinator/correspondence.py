@@ -14,7 +14,7 @@ from cape_fed.coordinator.exchange import Answer, Exchange, Question
 from cape_fed.coordinator.membership import Membership
 from cape_fed.coordinator.quorum import below_quorum
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.federation.failures import FAILING, SiteFailure
+from cape_fed.federation.failures import FAILING, failure_name, SiteFailure
 from cape_fed.federation.messages import PATIENTS, Request, read_numbers, request_content
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import Member, members_with
@@ -43,6 +43,7 @@ class Correspondence:
         self.membership = membership
         self.saved_round = state.facts.rounds_done
         """The earliest round that a resumed run would begin with: sites keep what they need from there on."""
+        self._trouble: list[dict[str, str]] = []
 
     def members(self, role: str | None = None) -> list[Member]:
         """Members that are there and in good standing, by name."""
@@ -133,6 +134,11 @@ class Correspondence:
                 cohorts=sorted(answers[name].member.cohorts),
             )
 
+    def take_trouble(self) -> list[dict[str, str]]:
+        """What did not count since this was last asked: site, what (refused or failed), and the reason in one word."""
+        taken, self._trouble = self._trouble, []
+        return taken
+
     def accept(self, number: int, site: str) -> None:
         """All that was asked of a site in a round counted."""
         self.state.facts.standing.accept(site, number)
@@ -146,6 +152,7 @@ class Correspondence:
         except RefusedError as refused:
             log.warning("round %d: the reply of site %s was refused: %s", number, answer.member.name, refused)
             self.state.facts.standing.refuse(answer.member.name, number, refused.code, self.federation.strikes)
+            self._trouble.append({"site": answer.member.name, "what": "refused", "reason": refused.code})
             return None
 
     def _ask(self, number: int, questions: Sequence[Question]) -> dict[str, Answer]:

@@ -65,7 +65,7 @@ def lead_run(
     reporting.begin()
     for member in membership.online():
         log.info("run %s from round %d, role %s: site %s", facts.run, facts.rounds_done, member.role, member.name)
-    Coordinator(plan, run, state, sites).lead(report)
+    Coordinator(plan, run, state, sites, status.update).lead(report)
     ended = f"all {plan.federation.rounds} rounds are done"
     _write_bundles(plan, run, state, ended)
     status.finish(ended)

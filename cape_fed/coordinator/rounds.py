@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from time import monotonic, perf_counter, sleep
 from typing import Any
 
@@ -13,6 +13,7 @@ from cape_fed.coordinator.correspondence import Correspondence
 from cape_fed.coordinator.drift import client_drift
 from cape_fed.coordinator.evaluation import Evaluation
 from cape_fed.coordinator.exchange import Answer
+from cape_fed.coordinator.parts import Parts
 from cape_fed.errors import RunError
 from cape_fed.federation.messages import METRICS, MONITORS, read_numbers
 from cape_fed.federation.plan import FederationPlan
@@ -27,7 +28,15 @@ log = logging.getLogger(__name__)
 class Coordinator:
     """Leads one run, whichever engine carries its messages."""
 
-    def __init__(self, plan: FederationPlan, run: RunDirectory, state: RunState, sites: Correspondence) -> None:
+    def __init__(
+        self,
+        plan: FederationPlan,
+        run: RunDirectory,
+        state: RunState,
+        sites: Correspondence,
+        tell: Callable[..., None] = lambda **fields: None,
+    ) -> None:
+        """``tell`` is given fields of the run's status."""
         self.federation = plan.federation
         self.seed = plan.pretraining.seed
         self.run = run
@@ -37,6 +46,8 @@ class Coordinator:
         self.aggregator = Aggregator(self.method, clip=plan.federation.clip)
         self.aggregator.load_state(state.method)
         self.evaluation = Evaluation(plan, run, state, sites)
+        self.tell = tell
+        self.parts = Parts()
 
     def lead(self, progress: Progress) -> None:
         """Take the rounds that are left, then measure and evaluate the last encoder."""
@@ -46,7 +57,9 @@ class Coordinator:
             self.run.append_metrics(line)
             facts.rounds_done += 1
             if facts.rounds_done % self.federation.checkpoint_every == 0 or facts.rounds_done == rounds:
-                self.sites.saved_round = save_round(self.run.checkpoints, self.state)
+                with self.parts.of("save"):
+                    self.sites.saved_round = save_round(self.run.checkpoints, self.state)
+            log.info("%s", round_words(line))
             progress(facts.rounds_done, rounds, line)
         self._finish(rounds)
 
@@ -56,11 +69,13 @@ class Coordinator:
         answers, updates = self._reach_quorum(number)
         self._write_measures(number, answers)
         counted = [updates[name] for name in sorted(updates)]
-        self.state.encoder = self.aggregator.aggregate(number, before, counted, len(self.sites.trainers()))
-        self.state.method = self.aggregator.state()
+        with self.parts.of("combine"):
+            self.state.encoder = self.aggregator.aggregate(number, before, counted, len(self.sites.trainers()))
+            self.state.method = self.aggregator.state()
         self.sites.take_part(number, answers, updates)
         if self.evaluation.due(number):
-            self.evaluation.evaluate(number, before, answers)
+            with self.parts.of("evaluate"):
+                self.evaluation.evaluate(number, before, answers)
         return self._metrics(number, answers, updates, perf_counter() - begin)
 
     def _reach_quorum(self, number: int) -> tuple[dict[str, Answer], dict[str, Update]]:
@@ -74,17 +89,25 @@ class Coordinator:
         for attempt in range(self.federation.tries):
             if attempt:
                 log.warning("round %d, try %d of %d: %s", number, attempt, self.federation.tries, lacking)
+                self.tell(lacking=lacking)
             chosen = self._chosen(number)
-            self._wait_for_quorum(chosen, updates, self.federation.round_deadline if attempt else 0.0)
-            new = self._ask(number, chosen, answers)
-            updates |= self.sites.updates(number, {name: answer for name, answer in new.items() if name in chosen})
+            with self.parts.of("wait"):
+                self._wait_for_quorum(chosen, updates, self.federation.round_deadline if attempt else 0.0)
+            with self.parts.of("sites"):
+                new = self._ask(number, chosen, answers)
+            with self.parts.of("combine"):
+                updates |= self.sites.updates(number, {name: answer for name, answer in new.items() if name in chosen})
             answers |= {name: answer for name, answer in new.items() if name not in chosen or name in updates}
             lacking = self.sites.lacking(updates, chosen)
             if lacking is None:
+                self.tell(lacking=None)
                 return answers, updates
-        missing = ", ".join(sorted(chosen - updates.keys()))
+        missing = sorted(chosen - updates.keys())
+        self.tell(lacking=lacking)
+        self.run.append_metrics({"round": number, "missing": missing, "trouble": self.sites.take_trouble()})
         raise RunError(
-            f"round {number} stayed below quorum in {self.federation.tries} tries: {lacking}; missing: {missing}. "
+            f"round {number} stayed below quorum in {self.federation.tries} tries: {lacking}; "
+            f"missing: {', '.join(missing)}. "
             "Why is in log.txt; once they are back, resume"
         )
 
@@ -155,9 +178,20 @@ class Coordinator:
             **weighted_means({name: {"loss": own["loss"]} for name, own in sites.items()}, weights),
             **self.sites.exchange.take_bytes(),
             **client_drift([update.changes for update in updates.values()]),
+            "parts": self.parts.take(),
             "missing": sorted(self._chosen(number) - updates.keys()),
+            "trouble": self.sites.take_trouble(),
             "sites": sites,
         }
+
+
+def round_words(line: Mapping[str, Any]) -> str:
+    """A round's line of metrics in words."""
+    missing = f", missing: {', '.join(line['missing'])}" if line["missing"] else ""
+    loss = "–" if line.get("loss") is None else f"{line['loss']:.4f}"
+    moved = (line["bytes_down"] + line["bytes_up"]) / 1e6
+    took = f"round {line['round']} took {line['seconds']:.1f} s"
+    return f"{took}: {len(line['sites'])} sites, loss {loss}, {moved:.1f} MB{missing}"
 
 
 def weighted_means(numbers: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]) -> dict[str, float]:

@@ -72,6 +72,18 @@ FAILING = frozenset(
 """Codes of a site that cannot do what it is asked, again and again; not of one that may not, is late or is away."""
 
 
+FLOWERS = {0: "unknown", 1: "no_app", 3: "expired", 4: "lost", 5: "gone", 7: "app_refused", 8: "process_lost"}
+"""Names of Flower's own codes."""
+
+
+def failure_name(code: int | None) -> str:
+    """A code in one word, of which there are few; ``no_reply`` where there was neither reply nor code."""
+    if code is None:
+        return "no_reply"
+    names = {failure.value: failure.name.lower() for failure in SiteFailure}
+    return names.get(code) or FLOWERS.get(code, "unknown")
+
+
 def describe(code: int) -> str:
     """A code in words."""
     return WORDS.get(code, f"failed with code {code}")

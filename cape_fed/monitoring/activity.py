@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from time import time
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cape_fed.files import atomic_file
+from cape_fed.lock import locked_in_turn
 
 log = logging.getLogger(__name__)
 
@@ -88,25 +87,13 @@ def read_activity(state: Path) -> Activity | None:
 def note(state: Path, change: Callable[[Activity], None]) -> None:
     """Change the file. It is a record for people: where it cannot be written the log says so and work goes on."""
     try:
-        with _alone(state):
+        with locked_in_turn(state / f".{ACTIVITY_FILE}.lock"):
             activity = read_activity(state) or Activity()
             change(activity)
             with atomic_file(state / ACTIVITY_FILE) as partial:
                 partial.write_text(activity.model_dump_json() + "\n")
     except OSError as error:
         log.warning("%s cannot be written: %s", ACTIVITY_FILE, error.strerror)
-
-
-@contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """One change at a time."""
-    state.mkdir(parents=True, exist_ok=True)
-    handle = os.open(state / f".{ACTIVITY_FILE}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def _lives(process: int) -> bool:

@@ -28,8 +28,8 @@ class Run:
     status: Mapping[str, Any]
     rounds: tuple[Mapping[str, Any], ...] = ()
     """Lines of ``metrics.jsonl`` on rounds, in their order."""
-    measured: tuple[Mapping[str, Any], ...] = ()
-    """Its lines on measurements of the encoder."""
+    other: tuple[Mapping[str, Any], ...] = ()
+    """Its other lines: measurements of the encoder, and the round that a run gave up."""
     config: Mapping[str, Any] = field(default_factory=dict)
     quarantined: Mapping[str, str] = field(default_factory=dict)
     """Sites that are not asked any more, with the code of their last refusal."""
@@ -89,7 +89,7 @@ class Run:
         """Role by site: of the roster, else ``train`` for those that have been asked to train."""
         roster = self.config.get("roster") or {}
         named = {name: entry["role"] if isinstance(entry, Mapping) else str(entry) for name, entry in roster.items()}
-        looked = {name for line in self.measured for name in line.get("monitors", ())}
+        looked = {name for line in self.other for name in line.get("monitors", ())}
         trained = {name for line in self.rounds for name in (*line["sites"], *line.get("missing", ()))}
         return dict(sorted({**dict.fromkeys(looked, "evaluate"), **dict.fromkeys(trained, "train"), **named}.items()))
 
@@ -108,7 +108,7 @@ class Run:
     def trouble(self) -> dict[tuple[str, str, str], int]:
         """How often a reply of a site did not count: by site, by what happened (refused or failed) and by reason."""
         counts: dict[tuple[str, str, str], int] = {}
-        for line in self.rounds:
+        for line in (*self.rounds, *self.other):  # a round that was given up has no line of its own kind
             for entry in line.get("trouble", ()):
                 key = (str(entry["site"]), str(entry["what"]), str(entry["reason"]))
                 counts[key] = counts.get(key, 0) + 1

@@ -39,7 +39,7 @@ class RunReader:
             state=self._state(status),
             status=status,
             rounds=tuple(line for line in lines if line.keys() >= ROUND_KEYS),
-            measured=tuple(line for line in lines if not line.keys() >= ROUND_KEYS),
+            other=tuple(line for line in lines if not line.keys() >= ROUND_KEYS),
             config=self._configuration(),
             quarantined=self._quarantined(),
             touched=_mtime(self.files.metrics),

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cape_fed.monitoring.overview import Overview, RunOverview, SiteInRun, SiteOverview
+from cape_fed.monitoring.words import bytes_text, seconds_text
 
 STYLES = {
     "running": "green", "joining": "cyan", "finished": "bold", "stopped": "yellow", "failed": "bold red",
@@ -18,7 +19,6 @@ STYLES = {
 }  # fmt: skip
 MOST_DETAILED = 3
 """Runs that are shown with their sites; further ones have a line each."""
-DAY = 86400.0
 
 
 def draw(overview: Overview) -> RenderableType:
@@ -37,31 +37,6 @@ def draw(overview: Overview) -> RenderableType:
         parts.append(Text("no federated run here yet", style="dim"))
     parts.append(_footer(overview))
     return Group(*parts)
-
-
-def seconds_text(seconds: float | None) -> str:
-    """A length of time with one or two units."""
-    if seconds is None:
-        return "–"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    if seconds < 2 * DAY:
-        minutes = round(seconds / 60)
-        return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d}"
-    return f"{seconds / DAY:.0f} days"
-
-
-def bytes_text(number: float | None) -> str:
-    """A number of bytes in the unit that fits."""
-    if number is None:
-        return "–"
-    for unit in ("B", "kB", "MB", "GB"):
-        if abs(number) < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.1f} TB"
 
 
 def _run(run: RunOverview) -> list[RenderableType]:

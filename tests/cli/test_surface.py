@@ -30,7 +30,7 @@ SURFACE = {
     "study": ["name", "overrides", "--question", "--workers", "--ray", "--resume", "--json"],
     "embed": ["bundle", "store", "out", "--device"],
     "demo": ["--out", "--seed"],
-    "top": ["place", "--json", "--every"],
+    "top": ["place", "--json", "--page", "--every"],
     "metrics": ["directory", "--listen", "--certificate"],
 }  # fmt: skip
 

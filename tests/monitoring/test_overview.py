@@ -15,8 +15,9 @@ from cape_fed.monitoring.coordinator import CoordinatorCollector
 from cape_fed.monitoring.overview import Overview, read_overview
 from cape_fed.monitoring.runs import Runs
 from cape_fed.monitoring.samples import Samples, fetch
-from cape_fed.monitoring.screen import bytes_text, draw, seconds_text
+from cape_fed.monitoring.screen import draw
 from cape_fed.monitoring.site import SiteCollector, Watched
+from cape_fed.monitoring.words import bytes_text, seconds_text
 from tests.conftest import TinyStore
 from tests.monitoring.rundirs import RUN_ID, round_line, write_run
 from tests.monitoring.test_exporter import exporter

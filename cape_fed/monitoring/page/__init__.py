@@ -1,0 +1,1 @@
+"""``federation.html``: how a federation went, on one page."""

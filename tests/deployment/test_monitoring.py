@@ -1,0 +1,111 @@
+"""A real Prometheus scrapes coordinator and sites while a deployed run goes on, and knows what it did."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from cape_fed.status import read_status
+from tests.deployment.hospitals import Hospitals
+from tests.deployment.outcome import rounds
+from tests.deployment.prometheus import Prometheus, unavailable
+from tests.deployment.superlink import free_port
+from tests.monitoring.queries import alert_rules, dashboard_queries, selectors
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+WITHOUT_CUDA = {"cape_fed_site_gpu_peak_bytes"}
+"""What only a ClientApp on a GPU notes: this run computes on the CPU."""
+ABSENT_HERE = {"cape_fed_coordinator_certificate_expiry_timestamp_seconds"}
+QUIET = {"State", "Standing"}
+
+
+def fake_nvidia_smi(folder: Path) -> None:
+    folder.mkdir()
+    program = folder / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 0, 40, 1000, 80000\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+
+def test_prometheus_knows_what_a_deployed_run_did(faulty: Hospitals, tmp_path: Path) -> None:
+    if reason := unavailable():
+        pytest.skip(reason)
+    hospitals, host = faulty, faulty.deployment
+    hospitals.start("abd", fault={"b": "nan@1,raise@2"})
+    out = tmp_path / "runs" / "first"
+    fake_nvidia_smi(tmp_path / "bin")
+    ports = {name: free_port() for name in ("coordinator", "a")}
+    certificate = str(host.link.certificates.certificate)
+    listen = ["--listen", f"127.0.0.1:{ports['coordinator']}", "--certificate", certificate]
+    out.parent.mkdir()
+    exporters = [
+        host.start("metrics", ["cape-fed", "metrics", str(out.parent), *listen]),
+        host.start(
+            "metrics-a",
+            ["cape-fed", "site", "metrics", str(host.folder / "a.toml"), "--listen", f"127.0.0.1:{ports['a']}"],
+            env={"PATH": f"{tmp_path / 'bin'}:{host.env['PATH']}"},
+        ),
+    ]
+    prometheus = Prometheus(
+        host, {"127.0.0.1:9474": f"127.0.0.1:{ports['coordinator']}", "127.0.0.1:9475": f"127.0.0.1:{ports['a']}"}
+    )
+    done = hospitals.run(out, "federation.rounds=4", "federation.measure_every=2")
+    assert done.returncode == 0, done.stderr
+    run = read_status(out)["run"]
+    host.wait_for(lambda: prometheus.value(f'cape_fed_run_state{{run="{run}", state="finished"}}') == 1, 30, "the end")
+    host.wait_for(lambda: prometheus.query("cape_fed_site_messages_total"), 30, "messages of site a")
+    assert set(prometheus.targets().values()) == {"up"}
+
+    lines = rounds(out)
+    expected = {
+        f'cape_fed_run_rounds_done{{run="{run}"}}': 4,
+        f'cape_fed_run_loss{{run="{run}"}}': lines[-1]["loss"],
+        f'cape_fed_run_bytes_total{{run="{run}", direction="up"}}': sum(line["bytes_up"] for line in lines),
+        f'cape_fed_run_site_rounds_total{{run="{run}", site="a"}}': 4,
+        f'cape_fed_run_site_rounds_total{{run="{run}", site="b"}}': 2,
+        f'cape_fed_run_site_refused_total{{run="{run}", site="b"}}': 1,
+        f'sum(cape_fed_run_site_failed_total{{run="{run}", site="b"}})': 1,
+        f'max_over_time(cape_fed_run_state{{run="{run}", state="running"}}[5m])': 1,
+        'max_over_time(cape_fed_site_working{site="a"}[5m])': 1,
+        'cape_fed_site_messages_total{site="a", action="join", outcome="answered"}': 1,
+        'cape_fed_site_messages_total{site="a", action="train", outcome="answered"}': 4,
+        'cape_fed_site_info{site="a"} * on (site) cape_fed_site_store_patients': 24,
+        'cape_fed_site_samples_total{site="a"}': 4 * 2 * 2 * 8,
+        'cape_fed_run_info{name="first"} * on (run) cape_fed_run_rounds_planned': 4,
+    }
+    assert {query: prometheus.value(query) for query in expected} == pytest.approx(expected)
+    moments = prometheus.query(f'changes(cape_fed_run_rounds_done{{run="{run}"}}[5m])')
+    assert moments[0][1] >= 2, "Prometheus saw the rounds go by"
+
+    _every_query_has_data(prometheus, run)
+    _the_rules_are_evaluated(prometheus)
+    for exporter in exporters:
+        exporter.kill(15, group=False)
+        assert exporter.returncode == 0, exporter.output()
+
+
+def _every_query_has_data(prometheus: Prometheus, run: str) -> None:
+    """Over the time of the run: what is not there now, such as an alert, cannot be asked for like this."""
+    empty = {
+        (title, query)
+        for title, query in dashboard_queries(run=run, site="(a|b)".replace("(a|b)", "a"))
+        if not prometheus.query(query)
+    }
+    empty = {(title, query) for title, query in empty if not any(name in query for name in WITHOUT_CUDA)}
+    # Site a did everything right: what was refused is shown by the panels over all sites.
+    assert empty == set()
+    for alert, expression in alert_rules().items():
+        for selector in selectors(expression):
+            assert prometheus.query(f"last_over_time({selector}[10m])"), (alert, selector)
+
+
+def _the_rules_are_evaluated(prometheus: Prometheus) -> None:
+    rules = prometheus.rules()
+    assert rules.keys() == alert_rules().keys()
+    assert {rule["health"] for rule in rules.values()} == {"ok"}, rules
+    active = {name for name, rule in rules.items() if rule["alerts"]}
+    # The certificates of the tests are valid for a week. A site's node on its own network is no part of this run.
+    assert "CapeFedCertificateEnds" in active
+    assert active <= {"CapeFedCertificateEnds", "CapeFedDiskFull", "CapeFedMessagesFail", "CapeFedRepliesRefused"}
