@@ -26,8 +26,10 @@ STATUS_FILE = "status.json"
 """Where a federated run is, see `cape_fed.status`."""
 PLACE_FILE = "superlink.json"
 """On which SuperLink a federated run is."""
-PREPARED = ("config.yaml", "log.txt", "splits", "sites", STATUS_FILE, PLACE_FILE)
-"""What a run writes before its first round or step."""
+PAGE_FILE = "federation.html"
+"""How a federated run went."""
+PREPARED = ("config.yaml", "log.txt", "splits", "sites", STATUS_FILE, PLACE_FILE, PAGE_FILE)
+"""What a run has that ended before its first round or step."""
 LOGGERS = ("cape_fed",)
 """Packages whose loggers write into a run's or a site's log."""
 
@@ -73,6 +75,7 @@ class RunDirectory:
             text = self.check(config, resume=resume, leading=True)
             if not resume:
                 self._clear()
+            (self.path / PAGE_FILE).unlink(missing_ok=True)  # it tells how the run ended, which it no longer has
             with atomic_file(self.config) as partial:
                 partial.write_text(text)
             with self.logging():

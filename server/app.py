@@ -22,6 +22,7 @@ def main(grid: Grid, context: Context) -> None:
     """Lead the run that the run config describes; how it ended is in ``status.json`` of its directory."""
     # PyTorch is imported only when there is work.
     from cape_fed.coordinator.lead import lead_run
+    from cape_fed.coordinator.page import have_page_written
     from cape_fed.federation.noted import note_run
     from cape_fed.rundir import RunDirectory
     from cape_fed.status import Status
@@ -31,8 +32,11 @@ def main(grid: Grid, context: Context) -> None:
     with run.open(config.saved(), resume=config.resume):
         note_run(run.path)
         status = Status(run.path, flower_run=context.run_id)
-        with status.ending():
-            lead_run(grid, config.federation_plan(), run, config.roster, status)
+        try:
+            with status.ending():
+                lead_run(grid, config.federation_plan(), run, config.roster, status)
+        finally:
+            have_page_written(run.path)
 
 
 def _config(context: Context) -> RunConfig:

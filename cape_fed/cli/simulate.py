@@ -24,9 +24,13 @@ def simulate(
     Example: cape-fed simulate experiment=small data.train=[stores/a,[stores/b,stores/c]] data.evaluate=[stores/d]
     out=runs/fed
     """
+    from cape_fed.monitoring.page.document import write_page_of_ended
     from cape_fed.simulation import simulate_federation
 
     config = compose_config(overrides)
-    with progress_bar("rounds") as bar:
-        simulate_federation(config, training_report(bar))
+    try:
+        with progress_bar("rounds") as bar:
+            simulate_federation(config, training_report(bar))
+    finally:
+        write_page_of_ended(config.out)
     print(config.out / "bundle")

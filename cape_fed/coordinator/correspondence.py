@@ -14,7 +14,7 @@ from cape_fed.coordinator.exchange import Answer, Exchange, Question
 from cape_fed.coordinator.membership import Membership
 from cape_fed.coordinator.quorum import below_quorum
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.federation.failures import FAILING, failure_name, SiteFailure
+from cape_fed.federation.failures import FAILING, SiteFailure, failure_name
 from cape_fed.federation.messages import PATIENTS, Request, read_numbers, request_content
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import Member, members_with
@@ -163,6 +163,8 @@ class Correspondence:
         answers = self.exchange.ask(questions, str(number), self.federation.round_deadline)
         by_name = {answer.member.name: answer for answer in answers.values()}
         for name, answer in by_name.items():
+            if answer.message is None:
+                self._trouble.append({"site": name, "what": "failed", "reason": failure_name(answer.code)})
             if answer.code == SiteFailure.LEFT:
                 self.membership.dismiss(name)
             elif answer.code in FAILING:

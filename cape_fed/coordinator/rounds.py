@@ -103,8 +103,7 @@ class Coordinator:
                 self.tell(lacking=None)
                 return answers, updates
         missing = sorted(chosen - updates.keys())
-        self.tell(lacking=lacking)
-        self.run.append_metrics({"round": number, "missing": missing, "trouble": self.sites.take_trouble()})
+        self.tell(lacking=lacking, given_up={"round": number, "trouble": self.sites.take_trouble()})
         raise RunError(
             f"round {number} stayed below quorum in {self.federation.tries} tries: {lacking}; "
             f"missing: {', '.join(missing)}. "

@@ -13,7 +13,7 @@ STATES = ("joining", "running", "finished", "stopped", "failed", "lost")
 """``lost``: the process that led the run is gone, and the run did not end."""
 UNDER_WAY = ("joining", "running")
 STANDINGS = ("active", "silent", "missing", "quarantined", "evaluating", "away")
-"""``missing``: its reply did not count in the last round; ``away``: it has not taken part so far."""
+"""``missing``: its reply did not count in the last round; ``away``: its node is not there, or it has not joined."""
 USUAL_OVER = 20
 """Rounds whose median length is the usual one."""
 
@@ -28,11 +28,9 @@ class Run:
     status: Mapping[str, Any]
     rounds: tuple[Mapping[str, Any], ...] = ()
     """Lines of ``metrics.jsonl`` on rounds, in their order."""
-    other: tuple[Mapping[str, Any], ...] = ()
-    """Its other lines: measurements of the encoder, and the round that a run gave up."""
+    measured: tuple[Mapping[str, Any], ...] = ()
+    """Its lines on measurements of the encoder."""
     config: Mapping[str, Any] = field(default_factory=dict)
-    quarantined: Mapping[str, str] = field(default_factory=dict)
-    """Sites that are not asked any more, with the code of their last refusal."""
     touched: float = 0.0
     """Unix time of the last change to its metrics."""
 
@@ -86,29 +84,42 @@ class Run:
 
     @cached_property
     def roles(self) -> dict[str, str]:
-        """Role by site: of the roster, else ``train`` for those that have been asked to train."""
+        """Role by site: as the run says, else of the roster, else ``train`` for those that have been asked to train."""
+        looked = {name: "evaluate" for line in self.measured for name in line.get("monitors", ())}
+        trained = {name: "train" for line in self.rounds for name in (*line["sites"], *line.get("missing", ()))}
         roster = self.config.get("roster") or {}
         named = {name: entry["role"] if isinstance(entry, Mapping) else str(entry) for name, entry in roster.items()}
-        looked = {name for line in self.other for name in line.get("monitors", ())}
-        trained = {name for line in self.rounds for name in (*line["sites"], *line.get("missing", ()))}
-        return dict(sorted({**dict.fromkeys(looked, "evaluate"), **dict.fromkeys(trained, "train"), **named}.items()))
+        said = {name: str(site["role"]) for name, site in self._sites.items() if site.get("role")}
+        return dict(sorted({**looked, **trained, **named, **said}.items()))
 
     def standing(self, site: str) -> str:
         """One of `STANDINGS`."""
-        if site in self.quarantined:
+        said = self._sites.get(site, {})
+        if said.get("quarantined"):
             return "quarantined"
-        if site in (self.status.get("silent") or ()) and self.state in UNDER_WAY:
+        if self.state in UNDER_WAY and site in (self.status.get("silent") or ()):
             return "silent"
+        if self.state in UNDER_WAY and said.get("online") is False:
+            return "away"
         if self.roles.get(site) == "evaluate":
             return "evaluating"
         if site in self.last.get("missing", ()):
             return "missing"
         return "active" if any(site in line["sites"] for line in self.rounds) else "away"
 
+    @property
+    def _sites(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the run says of each site."""
+        return self.status.get("sites") or {}
+
+    def troubled(self) -> list[Mapping[str, Any]]:
+        """The rounds, and the one that was given up if there is one, each perhaps with its ``trouble``."""
+        return [*self.rounds, *filter(None, [self.status.get("given_up")])]
+
     def trouble(self) -> dict[tuple[str, str, str], int]:
         """How often a reply of a site did not count: by site, by what happened (refused or failed) and by reason."""
         counts: dict[tuple[str, str, str], int] = {}
-        for line in (*self.rounds, *self.other):  # a round that was given up has no line of its own kind
+        for line in self.troubled():
             for entry in line.get("trouble", ()):
                 key = (str(entry["site"]), str(entry["what"]), str(entry["reason"]))
                 counts[key] = counts.get(key, 0) + 1

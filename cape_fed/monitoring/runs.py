@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from cape_fed.checkpoints import run_rounds
 from cape_fed.errors import InputError
 from cape_fed.lock import is_locked
-from cape_fed.monitoring.run import STATES, UNDER_WAY, Run, look_up
+from cape_fed.monitoring.run import STATES, UNDER_WAY, Run
 from cape_fed.rundir import LOCK_FILE, STATUS_FILE, RunDirectory, read_metrics
 from cape_fed.status import read_status
 
@@ -39,9 +37,8 @@ class RunReader:
             state=self._state(status),
             status=status,
             rounds=tuple(line for line in lines if line.keys() >= ROUND_KEYS),
-            other=tuple(line for line in lines if not line.keys() >= ROUND_KEYS),
+            measured=tuple(line for line in lines if not line.keys() >= ROUND_KEYS),
             config=self._configuration(),
-            quarantined=self._quarantined(),
             touched=_mtime(self.files.metrics),
         )
 
@@ -71,18 +68,6 @@ class RunReader:
             except (OSError, yaml.YAMLError):
                 return {}
         return self._config
-
-    def _quarantined(self) -> Mapping[str, str]:
-        kept = run_rounds(self.files.checkpoints)
-        numbers = kept.numbers()
-        if not numbers:
-            return {}
-        try:
-            facts = json.loads((kept.path(numbers[-1]) / "round.json").read_text())
-        except (OSError, ValueError):
-            return {}
-        kinds = (look_up(facts, "standing", kind) or {} for kind in ("failing", "quarantined"))
-        return {name: why for kind in kinds for name, why in kind.items()}
 
 
 class Runs:

@@ -46,7 +46,6 @@ def write_run(
     lines: Iterable[Mapping[str, Any]] = (),
     *,
     config: Mapping[str, Any] = CONFIG,
-    quarantined: Mapping[str, str] | None = None,
     **status: Any,
 ) -> Path:
     """Write a run directory; ``status`` are fields of ``status.json``."""
@@ -57,8 +56,4 @@ def write_run(
     done = len([line for line in written if "bytes_up" in line])
     fields = {"state": "finished", "run": RUN_ID, "rounds": 10, "rounds_done": done, **status}
     (path / "status.json").write_text(json.dumps(fields))
-    if quarantined is not None:
-        folder = path / "checkpoints" / f"round-{done:06d}"
-        folder.mkdir(parents=True)
-        (folder / "round.json").write_text(json.dumps({"standing": {"quarantined": dict(quarantined)}}))
     return path

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -40,10 +41,16 @@ def test_a_run_without_a_leader_is_lost_and_one_with_is_not(tmp_path: Path) -> N
 
 
 def test_silent_and_quarantined_sites(tmp_path: Path) -> None:
-    path = write_run(tmp_path / "fed", [round_line(0)], state="running", silent=["a"], quarantined={"b": "norm"})
+    sites = {
+        "b": {"role": "train", "quarantined": "norm"},
+        "d": {"role": "evaluate", "online": False},
+        "e": {"role": None},
+    }
+    path = write_run(tmp_path / "fed", [round_line(0)], state="running", silent=["a"], sites=sites)
     with locked(path / ".lock"):
         run = read(path)
-    assert (run.standing("a"), run.standing("b")) == ("silent", "quarantined")
+    assert (run.standing("a"), run.standing("b"), run.standing("d")) == ("silent", "quarantined", "away")
+    assert run.roles == {"a": "train", "b": "train", "d": "evaluate"}
 
 
 def test_a_site_that_never_took_part_is_away(tmp_path: Path) -> None:
@@ -56,6 +63,9 @@ def test_what_did_not_count_is_summed_up_by_reason(tmp_path: Path) -> None:
     gone = {"site": "b", "what": "failed", "reason": "gone"}
     run = read(write_run(tmp_path / "fed", [round_line(0, trouble=[bad]), round_line(1, trouble=[bad, gone])]))
     assert run.trouble() == {("b", "refused", "norm"): 2, ("b", "failed", "gone"): 1}
+    given_up = {"round": 0, "trouble": [gone]}
+    run = read(write_run(tmp_path / "given-up", state="failed", given_up=given_up))
+    assert run.trouble() == {("b", "failed", "gone"): 1}
 
 
 def test_seconds_by_part_are_summed_up(tmp_path: Path) -> None:
@@ -65,9 +75,8 @@ def test_seconds_by_part_are_summed_up(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", ["status.json", "config.yaml", "metrics.jsonl"])
 def test_a_file_that_is_missing_or_damaged_leaves_its_part_empty(tmp_path: Path, broken: str) -> None:
-    path = write_run(tmp_path / "fed", [round_line(0)], quarantined={})
+    path = write_run(tmp_path / "fed", [round_line(0)])
     (path / broken).write_text("{[")
-    (path / "checkpoints" / "round-000001" / "round.json").write_text("[")
     run = read(path)
     assert isinstance(run.roles, dict)
     (path / broken).unlink()
@@ -85,8 +94,6 @@ def test_lines_are_read_anew_only_where_the_file_has_changed(tmp_path: Path) -> 
 def test_a_folder_has_its_newest_runs_and_a_run_only_itself(tmp_path: Path) -> None:
     for number in range(MOST_RUNS + 2):
         path = write_run(tmp_path / f"run-{number:02d}")
-        import os
-
         os.utime(path / "status.json", (number, number))
     (tmp_path / "no-run").mkdir()
     names = [run.name for run in Runs(tmp_path).read()]

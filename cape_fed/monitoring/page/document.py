@@ -13,13 +13,12 @@ from cape_fed.files import atomic_file
 from cape_fed.monitoring.page.figures import drift_figure, loss_figure, parts_figure
 from cape_fed.monitoring.page.strips import KINDS, strips
 from cape_fed.monitoring.page.words import PARTS, headline
-from cape_fed.monitoring.run import Run
+from cape_fed.monitoring.run import UNDER_WAY, Run
 from cape_fed.monitoring.runs import RunReader, is_run
 from cape_fed.monitoring.words import bytes_text, seconds_text
 from cape_fed.report.numbers import decimal
 from cape_fed.report.page import Picture, render_page, svg_picture
-
-PAGE_FILE = "federation.html"
+from cape_fed.rundir import PAGE_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +46,12 @@ def write_page(directory: Path) -> Path:
     with atomic_file(directory / PAGE_FILE) as partial:
         partial.write_text(text, encoding="utf-8")
     return directory / PAGE_FILE
+
+
+def write_page_of_ended(directory: Path) -> None:
+    """Write the page of a run that has ended; nothing where there is none, or where another process leads it."""
+    if is_run(directory) and RunReader(directory).read().state not in UNDER_WAY:
+        write_page(directory)
 
 
 def render(run: Run) -> str:
@@ -99,7 +104,7 @@ def _site(run: Run, name: str) -> SiteRow:
 def _trouble(run: Run) -> list[tuple[str, str, str, int, list[int]]]:
     """Site, refused or failed, reason, how often, and in which rounds (from 1)."""
     rounds: dict[tuple[str, str, str], list[int]] = {}
-    for line in (*run.rounds, *run.other):
+    for line in run.troubled():
         for entry in line.get("trouble", ()):
             key = (str(entry["site"]), str(entry["what"]), str(entry["reason"]))
             rounds.setdefault(key, []).append(int(line["round"]) + 1)

@@ -49,7 +49,7 @@ class Strip:
 
 def strips(run: Run) -> list[Strip]:
     """A strip for every site, training sites first."""
-    measured = [(int(line["round"]), line.get("monitors", {})) for line in run.other if "round" in line]
+    measured = [(int(line["round"]), line.get("monitors", {})) for line in run.measured if "round" in line]
     looked = {name: {number for number, sites in measured if name in sites} for name in run.roles}
     order = sorted(run.roles, key=lambda name: (run.roles[name] != "train", name))
     return [

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from cape_fed.cli.main import run as run_command
-from cape_fed.monitoring.page.document import write_page
+from cape_fed.lock import locked
+from cape_fed.monitoring.page.document import write_page, write_page_of_ended
 from tests.monitoring.rundirs import RUN_ID, round_line, write_run
 
 TROUBLE = [{"site": "b", "what": "refused", "reason": "norm"}]
@@ -51,8 +52,8 @@ def test_how_it_ended(tmp_path: Path, state: str, words: str) -> None:
 
 
 def test_the_round_that_was_given_up_shows_what_went_wrong(tmp_path: Path) -> None:
-    given_up = {"round": 1, "missing": ["b"], "trouble": [{"site": "b", "what": "failed", "reason": "gone"}]}
-    text = page_of(tmp_path, [round_line(0), given_up], state="failed", error="below quorum")
+    given_up = {"round": 1, "trouble": [{"site": "b", "what": "failed", "reason": "gone"}]}
+    text = page_of(tmp_path, [round_line(0)], state="failed", error="below quorum", given_up=given_up)
     assert "<td>failed</td><td>gone</td><td>1</td><td>2</td>" in text
 
 
@@ -62,6 +63,16 @@ def test_without_a_round_and_without_anything(tmp_path: Path) -> None:
     assert "<img" not in text
     empty = write_run(tmp_path / "empty", config={}, run="", rounds=0)
     assert "The run is finished after 0 of ? rounds." in write_page(empty).read_text()
+
+
+def test_only_of_a_run_that_has_ended(tmp_path: Path) -> None:
+    write_page_of_ended(tmp_path / "none")
+    path = write_run(tmp_path / "fed", [round_line(0)], state="running")
+    with locked(path / ".lock"):
+        write_page_of_ended(path)
+        assert not (path / "federation.html").exists()
+    write_page_of_ended(path)
+    assert (path / "federation.html").exists()
 
 
 def test_names_are_text(tmp_path: Path) -> None:
