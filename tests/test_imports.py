@@ -26,7 +26,7 @@ ORDER = (
     ("evaluate",),
     ("federation",),
     ("methods",),
-    ("coordinator", "site"),
+    ("coordinator", "site", "provision"),
     ("finetune",),
     ("config",),
     ("compose",),

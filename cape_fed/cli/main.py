@@ -14,7 +14,8 @@ from cape_fed.errors import InputError, RunError
 INTERRUPTED = 130
 COMMANDS = (
     *("synth", "doctor", "ingest", "inspect", "pretrain", "simulate"),
-    *("run", "status", "sites", "site", "evaluate", "compare", "finetune", "study", "embed", "demo", "top", "metrics"),
+    *("provision", "run", "status", "sites", "site"),
+    *("evaluate", "compare", "finetune", "study", "embed", "demo", "top", "metrics"),
 )
 
 

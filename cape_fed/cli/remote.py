@@ -18,6 +18,7 @@ from cape_fed.cli.rounds import RoundsView
 from cape_fed.compose import compose_config, validate_config
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, LostError, RunError, StoppedError
+from cape_fed.federation.kit import CoordinatorKit, find_kit
 from cape_fed.federation.messages import source_hash
 from cape_fed.federation.superlink import SuperLink
 from cape_fed.files import atomic_file
@@ -36,11 +37,20 @@ ASK = 10.0
 
 def start_run(connection: str, overrides: Sequence[str]) -> Path:
     """Start a run and follow it to its end; its directory."""
-    config = compose_config(overrides)
+    kit = find_kit(connection)
+    config = _of_kit(kit, overrides) if kit else compose_config(overrides)
     config = config.model_copy(update={"out": config.out.resolve()})
     check_batch_statistics(config.norm, config.federation)
     RunDirectory(config.out).check(config.saved(), resume=False)
-    return _start(connection, config)
+    return _start(str(kit.folder) if kit else connection, config)
+
+
+def _of_kit(kit: CoordinatorKit, overrides: Sequence[str]) -> RunConfig:
+    """What the kit plans, changed by the overrides, with the kit's roster unless another is given."""
+    given = {override.partition("=")[0] for override in overrides}
+    planned = [word for word in kit.plan if word.partition("=")[0] not in given]
+    config = compose_config([*planned, *overrides])
+    return config if config.roster else validate_config({**config.saved(), "roster": str(kit.roster)})
 
 
 def resume_run(directory: Path) -> Path:
@@ -78,6 +88,8 @@ def connection_of(directory: Path) -> str | None:
 
 def _start(connection: str, config: RunConfig) -> Path:
     link, new = SuperLink(connection), not config.out.exists()
+    for words in link.ending_certificates():
+        print(f"{words}: cape-fed provision --renew signs a new one for the same key", file=sys.stderr)
     _note_place(config.out, connection, None)
     try:
         run = link.start({"cfg-json": config.model_dump_json()})

@@ -13,26 +13,32 @@ from cape_fed.errors import InputError
 
 
 def sites(
-    connection: Annotated[str, typer.Argument(help="Name of a SuperLink in Flower's config.toml.")],
+    connection: Annotated[str, typer.Argument(help="The coordinator's kit, or a SuperLink in Flower's config.toml.")],
     register: Annotated[Path | None, typer.Option(help="Public half of the key of a site to let in.")] = None,
-    name: Annotated[str | None, typer.Option(help="The site's name in the federation, as in its site.toml.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="The site's name, as in its site.toml; that of the file, SITE.pub, if absent.")
+    ] = None,
     remove: Annotated[str | None, typer.Option(help="Let the site with this name in no more.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the sites as JSON.")] = False,
 ) -> None:
     """Show who is registered on a SuperLink: name, online or not, last seen, role and cohorts in its last run.
 
-    With --register and --name a site is let in, if its name is free; with --remove one is let in no more, and its key
-    can never be registered again: a site that returns makes a new one.
+    With --register a site is let in, if its name is free: compare the fingerprint with what the site sees, by
+    telephone. With --remove one is let in no more, and its key can never be registered again: a site that returns makes
+    a new one.
 
-    Example: cape-fed sites hospitals --register hospital-a.pub --name hospital-a
+    Example: cape-fed sites kits/coordinator --register hospital-a.pub
     """
     from cape_fed.federation.superlink import SuperLink
+    from cape_fed.provision.registration import check_public_key, site_of
 
     link = SuperLink(connection)
-    if (register is None) != (name is None):
-        raise InputError("give --register KEY.pub and --name NAME together")
-    if register is not None and name is not None:
-        print(f"{name} is registered as node {link.register(name, register)}")
+    if register is None and name is not None:
+        raise InputError("--name goes with --register KEY.pub")
+    if register is not None:
+        shown = check_public_key(register)
+        site = site_of(connection, register, name)
+        print(f"{site} is registered as node {link.register(site, register)}, fingerprint {shown}")
         return
     if remove is not None:
         print(f"{remove} is let in no more (node {', '.join(map(str, link.remove(remove)))})")

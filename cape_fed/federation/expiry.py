@@ -26,6 +26,17 @@ def peer_end(connection: socket.socket) -> datetime:
     return x509.load_der_x509_certificate(content).not_valid_after_utc
 
 
+def server_end(address: str, authority: Path, seconds: float = 5.0) -> datetime:
+    """When the certificate of the server at HOST:PORT ends; OSError where it does not answer or is not valid."""
+    host, _, port = address.rpartition(":")
+    context = ssl.create_default_context(cafile=str(authority))
+    with (
+        socket.create_connection((host.strip("[]"), int(port)), seconds) as plain,
+        context.wrap_socket(plain, server_hostname=host.strip("[]")) as connection,
+    ):
+        return peer_end(connection)
+
+
 def days_left(end: datetime) -> int:
     """Whole days from now."""
     return (end - datetime.now(UTC)).days

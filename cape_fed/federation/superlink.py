@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,8 @@ import click
 
 from cape_fed.appfiles import stage_app
 from cape_fed.errors import InputError, RunError
+from cape_fed.federation.expiry import certificate_end, expiry_words, server_end
+from cape_fed.federation.kit import find_kit
 
 FLWR = (sys.executable, "-c", "from flwr.cli.app import app; app(prog_name='flwr')")
 QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
@@ -39,10 +42,13 @@ class Node:
 
 
 class SuperLink:
-    """The SuperLink behind a connection of Flower's ``config.toml``."""
+    """The SuperLink behind a connection of Flower's ``config.toml``, or behind the coordinator's kit in a folder."""
 
     def __init__(self, connection: str) -> None:
-        self.connection = connection
+        kit = find_kit(connection)
+        self.connection = kit.name if kit else connection
+        if kit:  # this process and those that it starts work with the kit's connection and notes
+            os.environ["FLWR_HOME"] = str(kit.flower_home())
 
     def start(self, values: Mapping[str, str]) -> int:
         """Start a run of this project's app with a run config; its id. InputError where the SuperLink refuses it."""
@@ -95,6 +101,21 @@ class SuperLink:
         for node in nodes:
             self._call("supernode", ["unregister", str(node), self.connection])
         return nodes
+
+    def ending_certificates(self) -> list[str]:
+        """A clause for each certificate on the way to it that ends soon, as far as they can be looked at."""
+        home = Path(os.environ.get("FLWR_HOME") or Path.home() / ".flwr")
+        try:
+            known = tomllib.loads((home / "config.toml").read_text())["superlink"][self.connection]
+            address, authority = str(known["address"]), Path(known["root-certificates"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return []  # Flower's own command will say what is wrong with the connection
+        told = []
+        with contextlib.suppress(OSError, ValueError):
+            told.append(expiry_words(certificate_end(authority), f"the authority's certificate {authority}"))
+        with contextlib.suppress(OSError, ValueError):
+            told.append(expiry_words(server_end(address, authority), f"the certificate of {address}"))
+        return [words for words in told if words]
 
     def _call(self, command: str, arguments: Sequence[str]) -> dict[str, Any]:
         """One call of ``flwr``; with ``--format json`` it exits with 0 even where it failed."""
