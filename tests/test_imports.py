@@ -30,7 +30,7 @@ ORDER = (
     ("finetune",),
     ("config",),
     ("compose",),
-    ("simulation", "jobs"),
+    ("simulation", "jobs", "rehearsal"),
     ("study",),
     ("cli", "server", "client"),
 )

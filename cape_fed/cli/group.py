@@ -17,7 +17,8 @@ class CommandGroup(TyperGroup):
     """The commands that a package lists in ``COMMANDS``, so that ``--help`` does not wait for PyTorch.
 
     ``PACKAGE.NAME`` is a module with a function of that name, or a package with commands of its own, its ``HELP`` and
-    perhaps a ``DEFAULT``: the command that is meant where the first argument is none of its commands.
+    perhaps a ``DEFAULT``: the command that is meant where the first argument is none of its commands. Where a command's
+    name has hyphens, those of module and function have underscores.
     """
 
     package: str
@@ -32,11 +33,12 @@ class CommandGroup(TyperGroup):
         """The command of that name, its module imported now."""
         if cmd_name not in self.commands_listed:
             return None
-        module = importlib.import_module(f"{self.package}.{cmd_name}")
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"{self.package}.{name}")
         if hasattr(module, "COMMANDS"):
             return typer.main.get_command(command_group(module.__name__, module.COMMANDS, module.HELP, module.DEFAULT))
         app = typer.Typer(**STYLE)
-        app.command(name=cmd_name)(getattr(module, cmd_name))
+        app.command(name=cmd_name)(getattr(module, name))
         return typer.main.get_command(app)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -63,8 +63,8 @@ class Federation(Section):
     @classmethod
     def _is_printable(cls, plan: tuple[str, ...]) -> tuple[str, ...]:
         for word in plan:
-            if not word.isprintable() or any(sign in word for sign in "'\"\\`$"):
-                raise ValueError(f"{word!r} holds a quote, a control character or another sign that is not allowed")
+            if not word.isprintable() or any(sign in word for sign in "'\"\\`$ "):
+                raise ValueError(f"{word!r} holds a blank, a quote or another sign that is not allowed")
         return plan
 
     @field_validator("sites")

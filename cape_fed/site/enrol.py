@@ -86,7 +86,7 @@ def _complete(text: str, values: Mapping[str, Path], labels: Mapping[str, Path])
     """The text with paths filled in and, where there are labels, the stores listed; comments stay."""
     for name, value in values.items():
         line = f"{name} = {_quoted(value)}".replace("\\", r"\\")
-        text, found = re.subn(rf'(?m)^{name} *= *"[^"\n]*"', line, text)
+        text, found = re.subn(rf'(?m)^{name} *= *"(?:[^"\\\n]|\\.)*"', line, text)
         if found != 1:
             raise InputError(f"{SITE_FILE}: a line '{name} = ...' was expected once: ask for the kit again")
     if labels:

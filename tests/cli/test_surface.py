@@ -25,6 +25,8 @@ SURFACE = {
     "site start": ["file", "--check"],
     "site enrol": ["kit", "--store", "--state", "--new-key"],
     "site check": ["file", "--json"],
+    "site rehearse": ["file", "overrides"],
+    "site train-locally": ["file", "out", "overrides"],
     "site metrics": ["file", "--listen"],
     "evaluate": ["bundle", "overrides", "--json"],
     "compare": ["runs", "--out", "--json"],

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from typing import TextIO
 
 from cape_fed.compose import compose_config
+from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.site.check.finding import Finding, Subject
@@ -35,11 +37,15 @@ def show(name: str, finding: Finding, out: TextIO) -> None:
 
 def planned(site: SiteConfig) -> PretrainConfig | None:
     """What the coordinator means to train, as site.toml has it from the kit; InputError where that cannot be read."""
-    if not site.plan:
-        return None
+    return planned_run(site).pretraining if site.plan else None
+
+
+def planned_run(site: SiteConfig, overrides: Sequence[str] = ()) -> RunConfig:
+    """The run that site.toml plans, changed by overrides; where it writes is still to be said."""
+    given = {override.partition("=")[0] for override in overrides}
     try:
-        return compose_config([*shlex.split(site.plan), "out=-"]).pretraining
-    except ValueError as error:
+        words = [word for word in shlex.split(site.plan) if word.partition("=")[0] not in given]
+        compose_config([*words, "out=-"])
+    except (ValueError, InputError) as error:
         raise InputError(f"site.toml: plan: {error}") from error
-    except InputError as error:
-        raise InputError(f"site.toml: plan: {error}") from error
+    return compose_config([*words, *overrides, "out=-"])
