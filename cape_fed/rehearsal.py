@@ -79,7 +79,9 @@ def rehearse(site: SiteConfig, config: RunConfig, progress: Progress = no_progre
                     "stores": tuple(store.path for store in stores),
                     "state": folder / f"state-{number + 1}",
                     "superlink": None,
+                    "audit_head": None,
                     "own_process": False,
+                    "limits": site.limits.model_copy(update={"hours": None}),  # a rehearsal may be held at any time
                 }
             )
             for number, (role, stores) in enumerate(zip(roles, halves, strict=True))

@@ -44,6 +44,8 @@ def test_two_rounds_and_an_evaluation_happen_and_nothing_stays(tiny_store: TinyS
     done = rehearse(site, compose_config(OVERRIDES))
     assert [sorted(line["sites"]) for line in done.rounds] == [["a-1", "a-2"]] * 2
     assert done.evaluation["tasks"]
+    assert [path.name for path in site.state.iterdir()] == [".rehearsal.lock"]
+    assert not site.audit_head_file.exists()
     assert not list(site.state.glob(f"{PREFIX}*"))
     said = list(rehearsal_words(done))
     assert said[0].startswith("two sites with ")

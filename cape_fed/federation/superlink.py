@@ -46,6 +46,8 @@ class SuperLink:
 
     def __init__(self, connection: str) -> None:
         kit = find_kit(connection)
+        self.given = connection
+        """What a user calls it."""
         self.connection = kit.name if kit else connection
         if kit:  # this process and those that it starts work with the kit's connection and notes
             os.environ["FLWR_HOME"] = str(kit.flower_home())
@@ -88,7 +90,7 @@ class SuperLink:
         if taken := [node.id for node in self.nodes() if node.name == name]:
             raise InputError(
                 f"the name {name} is taken by node {taken[0]} on SuperLink {self.connection}: one name has one key; "
-                f"for a new key remove the old one first: cape-fed sites {self.connection} --remove {name}"
+                f"for a new key remove the old one first: cape-fed sites {self.given} --remove {name}"
             )
         answer = self._call("supernode", ["register", str(key), self.connection, "--name", name])
         return int(answer["node-id"])

@@ -86,6 +86,11 @@ class Federation(Section):
         return int(self.address.rpartition(":")[2])
 
     @property
+    def settings(self) -> tuple[str, ...]:
+        """What is to be run, with the federation's name, which sites may insist on."""
+        return (f"federation.name={self.name}", *self.plan)
+
+    @property
     def all_names(self) -> list[str]:
         """Names and addresses that the server's certificate is for, each once."""
         return list(dict.fromkeys([self.host, *self.names, *LOCAL_NAMES]))

@@ -20,7 +20,7 @@ def coordinator_files(federation: Federation) -> dict[str, str]:
     roster = {name: _entry(entry) for name, entry in federation.sites.items()}
     described = {"name": federation.name, "address": federation.address, "local_port": federation.local_port}
     return {
-        COORDINATOR_FILE: json.dumps({**described, "plan": federation.plan}, indent=1) + "\n",
+        COORDINATOR_FILE: json.dumps({**described, "plan": federation.settings}, indent=1) + "\n",
         "roster.yaml": yaml.safe_dump(roster, sort_keys=False),
         "README.md": _render("coordinator.md.j2", federation=federation),
         "nginx.conf": _render("nginx.conf.j2", federation=federation),

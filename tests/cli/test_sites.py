@@ -12,6 +12,7 @@ from flwr.proto.node_pb2 import NodeInfo
 
 from cape_fed.cli.main import run
 from cape_fed.federation import superlink
+from cape_fed.federation.keys import new_key, public_line
 from cape_fed.federation.noted import note_run, noted_runs
 from cape_fed.federation.superlink import Node, SuperLink
 
@@ -61,12 +62,16 @@ def test_sites_are_shown_with_what_the_last_run_knew_of_them(
     }  # fmt: skip
 
 
-def test_a_second_key_for_a_name_is_refused(calls: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["sites", "hospitals", "--register", "new.pub", "--name", "a"]) == 2
+def test_a_second_key_for_a_name_is_refused(
+    calls: list[list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = tmp_path / "new.pub"
+    key.write_bytes(public_line(new_key().public_key(), "new"))
+    assert run(["sites", "hospitals", "--register", str(key), "--name", "a"]) == 2
     assert "the name a is taken by node 2" in capsys.readouterr().err
     assert calls == []
-    assert run(["sites", "hospitals", "--register", "new.pub", "--name", "c"]) == 0
-    assert calls == [["supernode", "register", "new.pub", "hospitals", "--name", "c"]]
+    assert run(["sites", "hospitals", "--register", str(key), "--name", "c"]) == 0
+    assert calls == [["supernode", "register", str(key), "hospitals", "--name", "c"]]
 
 
 def test_a_site_is_removed_by_its_name(calls: list[list[str]], capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,8 +81,8 @@ def test_a_site_is_removed_by_its_name(calls: list[list[str]], capsys: pytest.Ca
     assert "no site is registered as z" in capsys.readouterr().err
 
 
-def test_a_key_needs_a_name(calls: list[list[str]]) -> None:
-    assert run(["sites", "hospitals", "--register", "new.pub"]) == 2
+def test_a_name_needs_a_key(calls: list[list[str]]) -> None:
+    assert run(["sites", "hospitals", "--name", "a"]) == 2
     assert calls == []
 
 

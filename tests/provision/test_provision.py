@@ -73,6 +73,7 @@ def test_roster_and_site_files_say_what_federation_yaml_says(out: Path) -> None:
     described = tomllib.loads((out / "sites/hospital-b/site.toml").read_text())
     assert (described["name"], described["role"]) == ("hospital-b", "evaluate")
     assert described["superlink"]["address"] == FEDERATION.address
+    assert described["limits"]["federations"] == FEDERATION.name
     with pytest.raises(InputError, match="stores"):  # it is to be enrolled first
         read_site(out / "sites/hospital-b/site.toml")
 
@@ -129,7 +130,7 @@ def test_a_kit_that_was_moved_names_its_own_certificate(out: Path, tmp_path: Pat
     shutil.move(out / "coordinator", tmp_path / "elsewhere")
     kit = find_kit(str(tmp_path / "elsewhere"))
     assert kit is not None
-    assert kit.plan == FEDERATION.plan
+    assert kit.plan == ("federation.name=hearts", *FEDERATION.plan)
     config = tomllib.loads((kit.flower_home() / "config.toml").read_text())["superlink"]["hearts"]
     assert config == {
         "address": "127.0.0.1:8000",
@@ -145,7 +146,8 @@ def test_an_end_is_told_thirty_days_ahead(days: float, words: str) -> None:
     assert bool(said) is bool(words)
 
 
-def test_a_coordinator_is_told_of_certificates_that_end_soon(out: Path) -> None:
+def test_a_coordinator_is_told_of_certificates_that_end_soon(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FLWR_HOME", "replaced by the kit's")
     tls, key = out / "coordinator" / "tls", new_key()
     authority = authority_certificate(key, "hearts", days=10.5)
     (tls / "ca.crt").write_bytes(authority)

@@ -1,38 +1,40 @@
-"""One key a name: what is refused before Flower is asked, and what is remembered."""
+"""What is no public key of a site on the roster is refused before Flower is asked."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cape_fed.errors import InputError
-from cape_fed.federation.keys import new_key, private_bytes, public_line
-from cape_fed.federation.kit import CoordinatorKit, find_kit
-from cape_fed.federation.superlink import SuperLink
+from cape_fed.cli.main import run
+from cape_fed.federation.keys import fingerprint, new_key, private_bytes, public_line, read_public
+from cape_fed.federation.superlink import Node, SuperLink
 from cape_fed.provision.provision import provision
-from cape_fed.provision.registration import register, registered
 from tests.provision.test_provision import FEDERATION
 
+Output = pytest.CaptureFixture[str]
+
 
 @pytest.fixture
-def kit(tmp_path: Path) -> CoordinatorKit:
+def kit(tmp_path: Path) -> Path:
     provision(FEDERATION, tmp_path / "kits")
-    found = find_kit(str(tmp_path / "kits" / "coordinator"))
-    assert found is not None
-    return found
+    return tmp_path / "kits" / "coordinator"
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What Flower's command line was asked for."""
-    calls: list[str] = []
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """What Flower's command line was asked for, beside a SuperLink that knows hospital-b."""
+    calls: list[list[str]] = []
 
-    def call(self: SuperLink, command: str, arguments: list[str]) -> dict[str, object]:
-        calls.append(f"{command} {' '.join(arguments[1:])}")
-        return {"success": True, "node-id": 7 + len(calls)}
+    def call(self: SuperLink, command: str, arguments: Sequence[str]) -> dict[str, Any]:
+        calls.append([command, arguments[0], *arguments[2:]])
+        return {"success": True, "node-id": 7}
 
+    monkeypatch.setenv("FLWR_HOME", "replaced by the kit's")
     monkeypatch.setattr(SuperLink, "_call", call)
+    monkeypatch.setattr(SuperLink, "nodes", lambda self: [Node(3, "hospital-b", True, None)])
     return calls
 
 
@@ -42,43 +44,34 @@ def public(folder: Path, name: str) -> Path:
     return path
 
 
-def test_a_key_is_registered_under_the_name_of_its_file(kit: CoordinatorKit, asked: list[str], tmp_path: Path) -> None:
-    file = public(tmp_path, "hospital-a")
-    name, shown = register(kit, file)
-    assert (name, asked) == ("hospital-a", ["supernode register hearts --name hospital-a"])
-    assert registered(kit)["hospital-a"].fingerprint == shown
-    with pytest.raises(InputError, match="registered already, as hospital-a"):
-        register(kit, file)
-
-
-def test_a_second_key_for_a_name_is_refused_unless_it_replaces_the_first(
-    kit: CoordinatorKit, asked: list[str], tmp_path: Path
+def test_a_key_is_registered_under_the_name_of_its_file(
+    kit: Path, asked: list[list[str]], tmp_path: Path, capsys: Output
 ) -> None:
-    _, first = register(kit, public(tmp_path, "hospital-a"))
-    second = public(tmp_path, "hospital-a")
-    with pytest.raises(InputError, match="hospital-a has a key already"):
-        register(kit, second)
-    assert registered(kit)["hospital-a"].fingerprint == first
-    register(kit, second, replace=True)
-    assert asked[1:] == ["supernode unregister hearts", "supernode register hearts --name hospital-a"]
-    assert registered(kit)["hospital-a"].fingerprint != first
+    file = public(tmp_path, "hospital-a")
+    assert run(["sites", str(kit), "--register", str(file)]) == 0
+    assert asked[0] == ["supernode", "register", "hearts", "--name", "hospital-a"]
+    assert fingerprint(read_public(file.read_bytes())) in capsys.readouterr().out
+
+
+PICKLE = b"\x80\x04\x95\x0e\x00\x00\x00\x00\x00\x00\x00\x8c\x02os\x94\x8c\x06system\x94\x93\x94."
 
 
 def test_what_is_no_public_key_of_a_site_is_refused_and_flower_is_not_asked(
-    kit: CoordinatorKit, asked: list[str], tmp_path: Path
+    kit: Path, asked: list[list[str]], tmp_path: Path, capsys: Output
 ) -> None:
-    stranger = public(tmp_path, "hospital-z")
-    private = tmp_path / "hospital-a"
+    private, pickled = tmp_path / "hospital-a", tmp_path / "pickle" / "hospital-a.pub"
     private.write_bytes(private_bytes(new_key()))
-    pickled = tmp_path / "hospital-b.pub"
-    pickled.write_bytes(b"\x80\x04\x95\x0e\x00\x00\x00\x00\x00\x00\x00\x8c\x02os\x94\x8c\x06system\x94\x93\x94.")
+    pickled.parent.mkdir()
+    pickled.write_bytes(PICKLE)
     for file, words in (
-        (stranger, "hospital-z is not on the roster"),
+        (public(tmp_path, "hospital-z"), "hospital-z is not on the roster"),
+        (public(tmp_path, "hospital-b"), "the name hospital-b is taken"),
         (private, "is a private key, which has to stay at the site"),
         (pickled, "is no public key"),
         (tmp_path / "none.pub", "No such file"),
     ):
-        with pytest.raises(InputError, match=words):
-            register(kit, file)
+        assert run(["sites", str(kit), "--register", str(file)]) == 2
+        said = capsys.readouterr().err
+        assert words in said
+        assert said.count("\n") == 1
     assert asked == []
-    assert registered(kit) == {}

@@ -29,7 +29,7 @@ def test_the_site_file_is_complete_and_the_key_is_the_sites_own(kit: Path, tiny_
     assert (done.name, done.new, done.public) == ("hospital-a", True, kit / "hospital-a.pub")
     site = read_site(kit / "site.toml")
     assert site.stores == tuple(path.resolve() for path in stores)
-    assert site.plan == "experiment=small train.pairs=8"
+    assert site.plan == "federation.name=hearts experiment=small train.pairs=8"
     assert site.superlink is not None
     assert (site.superlink.key, site.superlink.certificate) == (kit / "site.key", kit / "ca.crt")
     assert site.state == kit / "state"
