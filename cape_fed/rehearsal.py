@@ -26,7 +26,8 @@ from cape_fed.federation.engines import keep_flower_quiet, run_local
 from cape_fed.federation.roster import Role, RosterEntry
 from cape_fed.lock import locked
 from cape_fed.pretrain.cohorts import open_stores
-from cape_fed.pretrain.workbench import check_batches, choose_device
+from cape_fed.pretrain.device import choose_device
+from cape_fed.pretrain.workbench import check_batches
 from cape_fed.progress import Progress, no_progress
 from cape_fed.rundir import RunDirectory
 from cape_fed.seeds import derive_seed
