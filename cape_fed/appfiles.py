@@ -14,6 +14,18 @@ CONFIGS = ROOT / "configs"
 FOLDERS = ("server", "client", "configs")
 
 
+def app_files(package: Path = PACKAGE, root: Path = ROOT) -> dict[str, Path]:
+    """The files that run on every machine of a federation, by their names in the app: code, configurations, pyproject.
+
+    `[tool.flwr.app] fab-include` in pyproject.toml names the same ones.
+    """
+    code = ((package.parent, package), (root, root / "server"), (root, root / "client"))
+    found = [(base, path) for base, folder in code for path in folder.rglob("*.py") if _CARRIED not in path.parents]
+    found += [(root, path) for path in (root / "configs").rglob("*.yaml")]
+    found.append((root, root / "pyproject.toml"))
+    return dict(sorted((path.relative_to(base).as_posix(), path) for base, path in found))
+
+
 def stage_app(target: Path) -> Path:
     """Copy what Flower's bundle of the app is built from to ``target``: code and configurations, nothing else."""
     ignore = shutil.ignore_patterns("__pycache__", "*.pyc", _CARRIED.name)

@@ -18,6 +18,7 @@ from cape_fed.cli.rounds import RoundsView
 from cape_fed.compose import compose_config, validate_config
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, LostError, RunError, StoppedError
+from cape_fed.federation.fab import app_hash
 from cape_fed.federation.kit import CoordinatorKit, find_kit
 from cape_fed.federation.messages import source_hash
 from cape_fed.federation.superlink import SuperLink
@@ -91,6 +92,7 @@ def _start(connection: str, config: RunConfig) -> Path:
     for words in link.ending_certificates():
         print(f"{words}: cape-fed provision --renew signs a new one for the same key", file=sys.stderr)
     _note_place(config.out, connection, None)
+    print(f"app {app_hash()}: sites run it that have approved it", file=sys.stderr)
     try:
         run = link.start({"cfg-json": config.model_dump_json()})
     except InputError:
@@ -104,7 +106,7 @@ def _start(connection: str, config: RunConfig) -> Path:
 
 def _note_place(out: Path, connection: str, run: int | None) -> None:
     with atomic_file(out / PLACE_FILE) as partial:
-        partial.write_text(json.dumps({"connection": connection, "run": run}) + "\n")
+        partial.write_text(json.dumps({"connection": connection, "run": run, "app": app_hash()}) + "\n")
 
 
 def _follow(link: SuperLink, run: int, out: Path) -> None:

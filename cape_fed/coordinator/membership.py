@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 INTRODUCTION_SECONDS = 90.0
 """How long a node has to say who it is in a run under way: its first message includes the import of PyTorch."""
 PAUSE = 120.0
-"""Seconds until a node that did not say so is asked again: all sites wait while it is asked."""
+"""Seconds until a node that did not say so is asked again in a run under way: all sites wait while it is asked."""
+SHORT_PAUSE = 10.0
+"""The same before the first round."""
 
 
 @dataclass
@@ -50,6 +52,8 @@ class Membership:
     _heard: dict[int, str] = field(default_factory=dict)
     """Nodes that have introduced themselves, or were refused, and have been there since, with when that began."""
     _refused: dict[str, str] = field(default_factory=dict)
+    _unheard: dict[str, str] = field(default_factory=dict)
+    """Why the last question to a site was not answered, by the name that its key is registered with."""
     _not_before: dict[tuple[int, str], float] = field(default_factory=dict)
     """When a node that did not introduce itself is asked again, unless it was started anew meanwhile."""
     _owners: dict[str, str] = field(default_factory=dict)
@@ -71,7 +75,7 @@ class Membership:
                 break
             sleep(0.5)
         if lacking := enough(self.online()):
-            away = ", ".join(self.absent())
+            away = ", ".join(f"{name} {self._unheard.get(name, '')}".rstrip() for name in self.absent())
             raise InputError(f"{lacking}; sites that did not join: {away or 'all'}: see their logs")
         for name in self.absent():
             log.warning("site %s did not join within %.0f s and can do so later", name, seconds)
@@ -90,8 +94,7 @@ class Membership:
         }
         asked = []
         for node_id, node in sorted(nodes.items()):
-            resting = monotonic() < self._not_before.get((node_id, node.last_activated_at), 0.0)
-            if node_id in self._heard or (seconds is None and resting):
+            if node_id in self._heard or monotonic() < self._not_before.get((node_id, node.last_activated_at), 0.0):
                 continue
             self._heard[node_id] = node.last_activated_at
             if self.entries is not None and node.name and node.name not in self.entries:
@@ -104,8 +107,11 @@ class Membership:
         for answer in answers.values():
             if answer.message is None:
                 since = self._heard.pop(answer.member.node)
-                self._not_before[answer.member.node, since] = monotonic() + PAUSE
+                self._unheard[answer.member.name] = answer.reason
+                pause = PAUSE if seconds is None else SHORT_PAUSE
+                self._not_before[answer.member.node, since] = monotonic() + pause
                 continue
+            self._unheard.pop(answer.member.name, None)
             try:
                 introduction = parse_introduction(answer.message.content)
             except (ValueError, KeyError):

@@ -7,6 +7,7 @@ from typing import Any
 from cape_fed.coordinator.checkpoint import Facts
 from cape_fed.coordinator.exchange import Wait
 from cape_fed.coordinator.membership import Membership
+from cape_fed.federation.fab import app_hash
 from cape_fed.federation.messages import source_hash
 from cape_fed.status import Status
 
@@ -19,7 +20,9 @@ class Reporting:
         self.facts = facts
         self.membership: Membership | None = None
         """Known once there is somebody to ask."""
-        status.update(run=facts.run, rounds=rounds, rounds_done=facts.rounds_done, code_hash=source_hash())
+        status.update(
+            run=facts.run, rounds=rounds, rounds_done=facts.rounds_done, code_hash=source_hash(), app=app_hash()
+        )
 
     def wait(self, wait: Wait) -> None:
         """Answers are waited for; before the first round, those of all sites that are to join."""

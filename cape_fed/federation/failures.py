@@ -17,6 +17,7 @@ class SiteFailure(IntEnum):
     SITE_CONFIG = 105
     STORES = 106
     AUDIT = 107
+    APP = 108
     ROLE = 110
     """The first of the limits of a site's own policy: each has a code, so that the coordinator can name it."""
     STEPS = 111
@@ -48,6 +49,7 @@ WORDS: dict[int, str] = {
     SiteFailure.SITE_CONFIG: "has a site.toml that it cannot use; its own log says why",
     SiteFailure.STORES: "cannot use its stores; its own log says why",
     SiteFailure.AUDIT: "cannot write its audit log, without which nothing leaves it",
+    SiteFailure.APP: "has not approved this app: its admin can look at it and approve it with 'cape-fed site approve'",
     SiteFailure.ROLE: "is there for evaluation only and does not train",
     SiteFailure.STEPS: "takes no more steps a round than its limits.local_steps",
     SiteFailure.PAUSED: "is paused by its admin",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -21,9 +22,10 @@ import click
 from cape_fed.appfiles import stage_app
 from cape_fed.errors import InputError, RunError
 from cape_fed.federation.expiry import certificate_end, expiry_words, server_end
+from cape_fed.federation.fab import app_hash, pack_app
 from cape_fed.federation.kit import find_kit
 
-FLWR = (sys.executable, "-c", "from flwr.cli.app import app; app(prog_name='flwr')")
+FLWR = (sys.executable, "-c", "from cape_fed.federation.superlink import flwr; flwr()")
 QUIET = {"FLWR_TELEMETRY_ENABLED": "0", "FLWR_DISABLE_UPDATE_CHECK": "1"}
 """Environment of all that is Flower's: nothing is told or looked up elsewhere."""
 CALL_SECONDS = 120.0
@@ -39,6 +41,12 @@ class Node:
     online: bool
     last_seen: float | None
     """Unix time of the last heartbeat, or of the end of the connection; None where it was never there."""
+
+
+def flwr() -> None:
+    """Flower's own command, except that it packs this installation's app: its own packing differs between machines."""
+    vars(importlib.import_module("flwr.cli.run.run")).update(build_fab_from_disk=pack_app)
+    importlib.import_module("flwr.cli.app").app(prog_name="flwr")
 
 
 class SuperLink:
@@ -60,6 +68,8 @@ class SuperLink:
             # JSON's strings are TOML's as well.
             settings.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items()))
             answer = self._call("run", [str(app), self.connection, "--run-config", str(settings)])
+        if not app_hash().startswith(str(answer.get("fab-hash") or "-")):
+            raise RunError(f"run {answer['run-id']}: Flower sent another app than {app_hash()}: no site will run it")
         return int(answer["run-id"])
 
     def status(self, run: int) -> str:

@@ -41,6 +41,7 @@ class SiteConfig(Section):
     """What the coordinator means to run, as ``key=value key=value``: `site check` and `rehearse` go by it."""
     superlink: SuperLinkAccess | None = None
     keep_runs: int = Field(default=3, gt=0, description="runs whose directories stay in state, the last used ones")
+    apps: Path | None = Field(default=None, description="folder of the apps that the site runs; beside site.toml")
     audit_head: Path | None = Field(default=None, description="file with the audit log's last hash, outside state")
     own_process: bool = True
     """Whether this process serves one message and ends, as under a SuperNode: a watchdog may then end it."""

@@ -6,17 +6,24 @@ they are still there. Error codes of Flower's are in `cape_fed.federation.failur
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import logging
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
-from time import sleep
+from time import sleep, time
 from types import ModuleType
+from typing import Any
+
+from flwr.app import Error, Message, MessageType, Metadata, RecordDict
 
 from cape_fed.errors import InputError
+from cape_fed.federation.failures import SiteFailure
 
 LOOP = "flwr.supernode.start_client_internal"
 """Module with the loop in which a SuperNode pulls messages and sends replies."""
@@ -27,10 +34,27 @@ POLL = 0.5
 """Seconds between looks for a message. Flower's own are 3, which a round of short steps would mostly consist of."""
 
 
-def run_supernode(arguments: Sequence[str]) -> None:
-    """Run Flower's SuperNode in this process until it is stopped, with its loop mended."""
+Require = Callable[[str, bytes | None, int], None]
+"""Raises `NotApprovedError` unless the site runs the app with this hash and, where they are given, these bytes.
+
+The number is the run that asks for it.
+"""
+
+
+Receive = Callable[[], tuple[Message, Any] | None]
+GetFab = Callable[[str, int], Any]
+
+
+class NotApprovedError(Exception):
+    """The site does not run this app."""
+
+
+def run_supernode(arguments: Sequence[str], require: Require) -> None:
+    """Run Flower's SuperNode in this process until it is stopped, with its loop mended, for approved apps only."""
     check_flower()
+    check_guard()
     mend_the_loop()
+    guard_the_loop(require)
     sys.argv = ["flower-supernode", *arguments]
     importlib.import_module(CLI).flower_supernode()
 
@@ -41,12 +65,10 @@ def check_flower() -> None:
     for function, names in {
         "start_client_internal": ("_pull_and_store_message", "_push_messages", "time", "subprocess"),
         "_push_messages": ("time",),
+        "_pull_and_store_message": ("store_run", "store_fab", "create_task", "store_message"),
     }.items():
         if missing := set(names) - set(_names_used(loop, function)):
-            raise InputError(
-                f"Flower {version('flwr')} is not known here ({function} does not use {min(missing)}): "
-                "install the version that this release of cape-fed names"
-            )
+            raise _unknown(f"{function} does not use {min(missing)}")
 
 
 def mend_the_loop() -> None:
@@ -55,6 +77,105 @@ def mend_the_loop() -> None:
     A SuperNode whose SuperExec has died stays online and never serves a message again.
     """
     vars(importlib.import_module(LOOP)).update(time=Clock, subprocess=Children)
+
+
+def guard_the_loop(require: Require) -> None:
+    """Ask ``require`` for every message and, before anything else is done with it, for every app that is fetched."""
+    loop = importlib.import_module(LOOP)
+    vars(loop).update(_pull_and_store_message=_guarded(loop._pull_and_store_message, require))
+
+
+def _guarded(pull: Callable[..., int | None], require: Require) -> Callable[..., int | None]:
+    """Flower's function that pulls a message and its app, such that an app that is not approved gets no further.
+
+    Its message is answered with `SiteFailure.APP`, and neither is kept. An app that was approved can be refused later:
+    then its run ends here at the next message.
+    """
+    insert = importlib.import_module(LOOP)._insert_message
+
+    def guarded(*, state: Any, object_store: Any, receive: Receive, get_fab: GetFab, **others: Any) -> int | None:
+        received: list[Message] = []
+
+        def receive_and_require() -> tuple[Message, Any] | None:
+            found = receive()
+            if found is not None:
+                received.append(found[0])
+                number = found[0].metadata.run_id
+                if run := state.get_run(number):
+                    require(run.fab_hash, None, number)
+            return found
+
+        def get_and_require(digest: str, number: int) -> Any:
+            fab = get_fab(digest, number)
+            require(digest, fab.content, number)
+            fab.hash_str = digest
+            return fab
+
+        try:
+            return pull(
+                state=state, object_store=object_store, receive=receive_and_require, get_fab=get_and_require, **others
+            )
+        except NotApprovedError:
+            insert(Message(Error(SiteFailure.APP), reply_to=received[-1]), state, object_store)
+            return received[-1].metadata.run_id
+
+    return guarded
+
+
+def check_guard() -> None:
+    """InputError unless Flower, asked to fetch an app that is refused, answers so and keeps neither app nor message.
+
+    Tried with what the loop itself uses, a message that nobody sent, and an app of three bytes.
+    """
+    loop = importlib.import_module(LOOP)
+    state, stores = new_state()
+    message, run, fab = probe_message()
+
+    def refuse(digest: str, content: bytes | None, number: int) -> None:
+        raise NotApprovedError
+
+    logger = logging.getLogger("flwr")
+    logger.disabled = True
+    try:
+        _guarded(loop._pull_and_store_message, refuse)(
+            state=state,
+            object_store=stores.store(),
+            node_config={},
+            receive=lambda: (message, loop.get_object_tree(message)),
+            get_run=lambda number: run,
+            get_fab=lambda digest, number: fab,
+            pull_object=None,
+            confirm_message_received=None,
+            trusted_entities=None,
+        )
+    except Exception as error:  # whatever another Flower does with a message that it takes for something else
+        raise _unknown(f"it cannot be tried: {type(error).__name__}: {error}") from error
+    finally:
+        logger.disabled = False
+    replies = [reply.error.code for reply in state.get_messages_legacy(is_reply=True)]
+    messages = state.get_messages_legacy(is_reply=False)
+    if replies != [SiteFailure.APP] or any(
+        (state.get_run(1), state.get_fab(fab.hash_str), state.get_tasks(), messages)
+    ):
+        raise _unknown("it does not stop at an app that is refused")
+
+
+def new_state() -> tuple[Any, Any]:
+    """What a SuperNode keeps messages, runs and apps in, and the factory of its stores of objects; both empty."""
+    stores = importlib.import_module("flwr.supercore.object_store").ObjectStoreFactory()
+    state = importlib.import_module("flwr.supernode.nodestate").NodeStateFactory(objectstore_factory=stores).state()
+    state.set_node_id(1)
+    return state, stores
+
+
+def probe_message() -> tuple[Message, Any, Any]:
+    """A message of run 1 that nobody sent, that run, and its app."""
+    metadata = Metadata(1, "probe", 1, 1, "", "join", time(), 60.0, MessageType.QUERY)
+    message = importlib.import_module("flwr.app.message").make_message(metadata, RecordDict())
+    content = b"app"
+    fab = importlib.import_module("flwr.supercore.fab").Fab(hashlib.sha256(content).hexdigest(), content, {})
+    run = importlib.import_module("flwr.supercore.run").Run.create_empty(1)
+    return message, replace(run, fab_hash=fab.hash_str), fab
 
 
 class Clock:
@@ -81,6 +202,12 @@ def _end_with(child: subprocess.Popen[bytes]) -> None:
     code = child.wait()
     print(f"cape-fed: Flower's SuperExec ended with {code}: this site ends too", file=sys.stderr, flush=True)
     os._exit(1)
+
+
+def _unknown(why: str) -> InputError:
+    return InputError(
+        f"Flower {version('flwr')} is not known here ({why}): install the version that this release of cape-fed names"
+    )
 
 
 def _names_used(module: ModuleType, function: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -12,6 +13,8 @@ from typing import Any
 
 from cape_fed.errors import InputError
 from cape_fed.federation.superlink import QUIET
+from cape_fed.files import atomic_file
+from cape_fed.site.admission import admission
 from cape_fed.site.config import SiteConfig, SuperLinkAccess, site_from_node_config
 from cape_fed.site.exits import explained_exit
 from cape_fed.site.flower import run_supernode
@@ -23,16 +26,16 @@ ENVIRONMENT = {
     "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
 }
 
+FOR_APPS = ".for-apps.toml"
+"""File under a site's ``state`` with what apps get to know of its site.toml."""
+NOT_FOR_APPS = ("superlink", "apps", "plan")
+"""Keys and tables of a site.toml that apps have no use for."""
+
 
 def read_site(path: Path) -> SiteConfig:
     """The site that a file describes; InputError where it cannot be read, or naming the first key that is wrong."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not TOML: {error}") from error
-    return site_from_node_config(_flat(values))
+    site = site_from_node_config(_read_flat(path))
+    return site if site.apps else site.model_copy(update={"apps": path.resolve().with_suffix(".apps")})
 
 
 def start_node(path: Path, site: SiteConfig) -> None:
@@ -45,7 +48,27 @@ def start_node(path: Path, site: SiteConfig) -> None:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ |= without_proxy_on_loopback()
     with explained_exit(access.address):
-        run_supernode(_arguments(path, access))
+        run_supernode(_arguments(_write_for_apps(path, site), access), admission(site))
+
+
+def _write_for_apps(path: Path, site: SiteConfig) -> Path:
+    """Write what an app gets to know of a site.toml, which is all but how the coordinator is reached; the file."""
+    values = {key: value for key, value in _read_flat(path).items() if key.partition(".")[0] not in NOT_FOR_APPS}
+    with atomic_file(site.state / FOR_APPS) as partial:
+        partial.touch(mode=0o600)
+        # JSON's strings and numbers are TOML's as well.
+        partial.write_text("".join(f"{json.dumps(key)} = {json.dumps(value)}\n" for key, value in values.items()))
+    return site.state / FOR_APPS
+
+
+def _read_flat(path: Path) -> dict[str, Any]:
+    """Keys and values of a site.toml, tables as dotted keys; InputError where it cannot be read."""
+    try:
+        return _flat(tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not TOML: {error}") from error
 
 
 def _arguments(path: Path, access: SuperLinkAccess) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.deployment.deployment import Deployment, unavailable
-from tests.deployment.hospitals import Hospitals, stage_faulty_app, write_cohorts
+from tests.deployment.hospitals import Hospitals, packed, stage_faulty_app, write_cohorts
 
 
 @pytest.fixture(scope="session")
@@ -29,5 +29,5 @@ def hospitals(tmp_path: Path, cohorts: Path) -> Iterator[Hospitals]:
 def faulty(hospitals: Hospitals, tmp_path: Path) -> Hospitals:
     """Hospitals whose ClientApps fail as the environment of a site asks."""
     app = stage_faulty_app(tmp_path / "faulty-app")
-    hospitals.env = {"PYTHONPATH": str(app)}
+    hospitals.env, hospitals.app = {"PYTHONPATH": str(app)}, packed(app)
     return hospitals

@@ -10,7 +10,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from cape_fed.appfiles import stage_app
+from cape_fed.appfiles import app_files, stage_app
+from cape_fed.federation.fab import pack, pack_app
+from cape_fed.site.approvals import Approvals
+from cape_fed.site.node import read_site
 from cape_fed.store.store import write_store
 from tests import faults
 from tests.deployment.deployment import Deployment
@@ -58,6 +61,11 @@ def simulate(cohorts: Path, out: Path, *overrides: str) -> dict[str, Tensor]:
     return encoder_of(out)
 
 
+def packed(folder: Path) -> bytes:
+    """The bundle of the app in a folder."""
+    return pack({name: path.read_bytes() for name, path in app_files(folder / "cape_fed", folder).items()})
+
+
 def stage_faulty_app(target: Path) -> Path:
     """Copy the app with a ClientApp that fails as its environment asks; the copy goes first on the path of the CLI."""
     stage_app(target)
@@ -78,6 +86,8 @@ class Hospitals:
     cohorts: Path
     env: dict[str, str] = field(default_factory=dict)
     """Additional environment of the coordinator's commands."""
+    app: bytes = field(default_factory=pack_app)
+    """The app that the sites approve; other approvals stay."""
     network: Network | None = None
     """The network of coordinator and sites if each has a network namespace."""
 
@@ -97,6 +107,7 @@ class Hospitals:
     ) -> Process:
         file = self.folder / f"{name}.toml"
         file.write_text(self.toml(name))
+        Approvals(read_site(file)).approve(self.app)
         prefix = self.network.prefix(name) if self.network else ()
         return self.deployment.nodes.start_site(
             name, file, env={faults.VARIABLE: fault, **(env or {})}, prefix=prefix, wait=wait

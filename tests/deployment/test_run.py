@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from flwr.cli.build import build_fab_from_disk
 
 from cape_fed.appfiles import ROOT
 from cape_fed.status import read_status
@@ -42,6 +43,8 @@ def test_a_run_gives_the_weights_of_the_simulation_bit_for_bit(hospitals: Hospit
 
 @pytest.mark.slow
 def test_flowers_own_command_runs_it_as_well(hospitals: Hospitals, tmp_path: Path) -> None:
+    """What it packs is another bundle, which the sites have to approve."""
+    hospitals.app = build_fab_from_disk(ROOT)
     hospitals.start()
     settings = "model=tiny train.pairs=8 federation.local_steps=1 federation.rounds=1 federation.evaluate=false"
     config = f'experiment="small" overrides="{settings} out={tmp_path / "plain"}"'

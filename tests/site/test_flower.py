@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any, cast
 
 import pytest
 from flwr.common.constant import ErrorCode
 
 from cape_fed.errors import InputError
+from cape_fed.federation.fab import pack
 from cape_fed.federation.failures import WORDS, SiteFailure
 from cape_fed.site import flower
+from tests.federation.test_fab import FILES
 
 LOOP = importlib.import_module(flower.LOOP)
 
@@ -80,3 +84,48 @@ def test_error_codes_mean_what_is_said_of_them() -> None:
         assert words in WORDS[code]
     flowers = [value for name, value in vars(ErrorCode).items() if name.isupper()]
     assert max(flowers) < min(code for code in SiteFailure if code != SiteFailure.RAISED)
+
+
+def test_a_refused_app_gets_no_further_than_its_hash() -> None:
+    flower.check_guard()
+
+
+def test_a_flower_that_goes_on_with_a_refused_app_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pull = LOOP._pull_and_store_message
+
+    def stores_it_first(**arguments: Any) -> int | None:
+        arguments["state"].store_fab(flower.probe_message()[2])
+        return cast("int | None", pull(**arguments))
+
+    monkeypatch.setattr(LOOP, "_pull_and_store_message", stores_it_first)
+    with pytest.raises(InputError, match="does not stop at an app that is refused"):
+        flower.check_guard()
+    monkeypatch.setattr(LOOP, "_pull_and_store_message", lambda **arguments: None)
+    with pytest.raises(InputError, match="does not stop at an app that is refused"):
+        flower.check_guard()
+    monkeypatch.setattr(LOOP, "_pull_and_store_message", lambda state, fetch_app: None)
+    with pytest.raises(InputError, match="cannot be tried: TypeError"):
+        flower.check_guard()
+
+
+def test_the_loop_asks_for_every_message_of_a_run() -> None:
+    """Also after its app was admitted; a refusal is an answer, and the loop goes on."""
+    asked: list[tuple[str, bytes | None, int]] = []
+    flower.guard_the_loop(lambda digest, content, run: asked.append((digest, content, run)))
+    state, stores = flower.new_state()
+    message, run, fab = flower.probe_message()
+    others: dict[str, Any] = {
+        "state": state, "object_store": stores.store(), "node_config": {}, "get_run": lambda number: run,
+        "receive": lambda: (message, LOOP.get_object_tree(message)), "get_fab": lambda digest, number: fab,
+        "pull_object": lambda number, name: b"", "confirm_message_received": lambda number, name: None,
+        "trusted_entities": None,
+    }  # fmt: skip
+    fab.content = pack(FILES)
+    fab.hash_str = run.fab_hash = hashlib.sha256(fab.content).hexdigest()
+    for _ in range(2):
+        LOOP._pull_and_store_message(**others)
+    assert asked == [(fab.hash_str, fab.content, 1), (fab.hash_str, None, 1)]
+
+
+def test_flowers_command_sends_what_it_is_made_to_pack() -> None:
+    assert "build_fab_from_disk" in importlib.import_module("flwr.cli.run.run")._run_with_control_api.__code__.co_names

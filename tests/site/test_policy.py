@@ -79,12 +79,12 @@ def test_what_a_gate_holds_back_does_not_leave(site: SiteConfig, kind: str, monk
     assert not reply.error.reason
 
 
-def test_replies_are_made_in_two_files_only() -> None:
-    """A Message that answers is built where the gate is passed, and where a site cannot even be read."""
+def test_replies_are_made_in_three_files_only() -> None:
+    """A Message that answers is built at the gate, where a site cannot be read, and where an app is refused."""
     made = {
         path.name for path in sorted(Path(handlers.__file__).parent.glob("*.py")) if "reply_to" in set(_names(path))
     }
-    assert made == {"answering.py", "app.py"}
+    assert made == {"answering.py", "app.py", "flower.py"}
 
 
 def _names(path: Path) -> Iterator[str]:

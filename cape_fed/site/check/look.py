@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cape_fed.errors import InputError, RunError
+from cape_fed.site.check.app import check_app
 from cape_fed.site.check.finding import Finding, Step, Subject, failed, skipped
 from cape_fed.site.check.key import check_key
 from cape_fed.site.check.machine import check_device, check_step, check_versions
@@ -19,6 +20,7 @@ STEPS = (
     Step("device", check_device),
     Step("training step", check_step, ("stores", "device"), thorough=True),
     Step("versions", check_versions),
+    Step("app", check_app),
     Step("proxy", check_proxy, ("superlink",)),
     Step("route", check_route, ("superlink",)),
     Step("tls", check_tls, ("superlink", "route")),
