@@ -79,6 +79,8 @@ def read_entries(site: SiteConfig) -> Iterator[tuple[dict[str, Any], str]]:
         return
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file):
+            if not line.endswith("\n"):  # the process ended while it wrote: that is no entry
+                return
             try:
                 entry = json.loads(line)
                 claimed = str(entry.pop(HASH))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cape_fed.errors import RunError
 from cape_fed.federation.failures import SiteFailure
 
 
@@ -14,5 +15,5 @@ class PolicyError(Exception):
         self.code = code
 
 
-class AuditError(Exception):
+class AuditError(RunError):
     """What a site does or lets out cannot be put down in its audit log: then it must not happen."""

@@ -31,6 +31,11 @@ SURFACE = {
     "site rehearse": ["file", "overrides"],
     "site train-locally": ["file", "out", "overrides"],
     "site metrics": ["file", "--listen"],
+    "site pause": ["file"],
+    "site resume": ["file"],
+    "site leave": ["file"],
+    "site audit verify": ["file", "--head"],
+    "site audit show": ["file", "--run", "--json"],
     "evaluate": ["bundle", "overrides", "--json"],
     "compare": ["runs", "--out", "--json"],
     "finetune": ["bundle", "overrides", "--json"],
@@ -52,13 +57,17 @@ def command(name: str) -> Command:
     return found
 
 
+def commands_of(name: str) -> list[str]:
+    """A command, or in its place those of its group."""
+    found = command(name)
+    if not isinstance(found, Group):
+        return [name]
+    inner = found.list_commands(None)  # type: ignore[arg-type]
+    return [whole for part in inner for whole in commands_of(f"{name} {part}")]
+
+
 def test_the_commands() -> None:
-    names = []
-    for name in COMMANDS:
-        found = command(name)
-        inner = found.list_commands(None) if isinstance(found, Group) else None  # type: ignore[arg-type]
-        names += [f"{name} {part}" for part in inner] if inner else [name]
-    assert list(SURFACE) == names
+    assert list(SURFACE) == [whole for name in COMMANDS for whole in commands_of(name)]
 
 
 def test_a_group_passes_what_is_no_command_of_its_own_to_its_default(capsys: pytest.CaptureFixture[str]) -> None:
