@@ -145,7 +145,6 @@ def finetune(bundle: Path, config: RunConfig, progress: Progress) -> FinetuneRes
 def _check_roles(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store], others: Sequence[Store]) -> None:
     """ID is what the encoder was trained on, OOD what it was not, whatever the command says; InputError otherwise."""
     check_unseen(bundle, encoder, others)
-    trained = encoder.provenance.cohorts
-    strange = [store.cohort for store in train if store.cohort not in trained]
+    strange = [store.cohort for store in train if not encoder.provenance.trained_as(store.cohort)]
     if strange:
         raise InputError(f"{bundle} was not trained on {', '.join(strange)}: not ID, name it in data.evaluate")

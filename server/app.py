@@ -23,6 +23,7 @@ def main(grid: Grid, context: Context) -> None:
     # PyTorch is imported only when there is work.
     from cape_fed.coordinator.lead import lead_run
     from cape_fed.coordinator.page import have_page_written
+    from cape_fed.errors import InputError
     from cape_fed.federation.noted import note_run
     from cape_fed.rundir import RunDirectory
     from cape_fed.status import Status
@@ -34,6 +35,8 @@ def main(grid: Grid, context: Context) -> None:
         status = Status(run.path, flower_run=context.run_id)
         try:
             with status.ending():
+                if config.roster is None:
+                    raise InputError("a run on a SuperLink needs a roster: roster=FILE.yaml names its sites")
                 lead_run(grid, config.federation_plan(), run, config.roster, status)
         finally:
             have_page_written(run.path)

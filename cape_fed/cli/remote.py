@@ -42,6 +42,7 @@ def start_run(connection: str, overrides: Sequence[str]) -> Path:
     config = _of_kit(kit, overrides) if kit else compose_config(overrides)
     config = config.model_copy(update={"out": config.out.resolve()})
     check_batch_statistics(config.norm, config.federation)
+    _require_roster(config)
     RunDirectory(config.out).check(config.saved(), resume=False)
     return _start(str(kit.folder) if kit else connection, config)
 
@@ -76,7 +77,18 @@ def resume_run(directory: Path) -> Path:
         raise InputError(f"the run in {directory} ended before it began: start it again with cape-fed run CONNECTION")
     if (before := status.get("code_hash", source_hash())) != source_hash():
         print(f"the run in {directory} was led by code {before} and goes on with {source_hash()}", file=sys.stderr)
-    return _start(place["connection"], validate_config({**saved, "out": str(out), "resume": True}))
+    config = validate_config({**saved, "out": str(out), "resume": True})
+    _require_roster(config)
+    return _start(place["connection"], config)
+
+
+def _require_roster(config: RunConfig) -> None:
+    """InputError where a run would take in whoever is connected."""
+    if config.roster is None:
+        raise InputError(
+            "a run on a SuperLink needs a roster: give roster=FILE.yaml, or 'roster={hospital-a: train, ...}' "
+            "by the names that the sites are registered with"
+        )
 
 
 def connection_of(directory: Path) -> str | None:

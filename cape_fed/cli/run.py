@@ -19,9 +19,9 @@ def run(
 ) -> None:
     """Run a federation on a SuperLink and follow it: round, sites answered, loss, bytes, time left.
 
-    Sites are named in roster= by the names their SuperNodes are registered with; without a roster all that are
-    connected take part in the role that they give themselves. The run goes on if this command is interrupted;
-    --resume follows it again, or takes it up from its last checkpoint where it has ended.
+    Sites are named in roster= by the names their SuperNodes are registered with; there is no run without a roster.
+    The run goes on if this command is interrupted; --resume follows it again, or takes it up from its last checkpoint
+    where it has ended.
 
     Example: cape-fed run hospitals experiment=base 'roster={hospital-a: train, hospital-b: evaluate}' out=runs/fed
     """

@@ -39,7 +39,7 @@ class Facts(BaseModel):
     profile: Profile | None = None
     """Preprocessing of every site."""
     cohorts: dict[str, CohortCounts] = {}
-    """Cohorts of the training sites that have joined."""
+    """Cohorts of the training sites that have joined, as SITE/COHORT."""
     patients: dict[str, int] = {}
     """What each training site that has joined may weigh in patients: what a quorum of patients is a share of."""
     standing: Standing = Standing()

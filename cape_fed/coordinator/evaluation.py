@@ -31,6 +31,7 @@ from cape_fed.federation.evaluation import SiteCells, probes_records, read_cells
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import Member
 from cape_fed.federation.validation import RefusedError
+from cape_fed.release.cohort_names import federated_name
 from cape_fed.rundir import RunDirectory
 
 log = logging.getLogger(__name__)
@@ -178,14 +179,15 @@ def _describe(joined: Joined) -> dict[str, Any]:
 
 
 def _table(cells: Mapping[str, SiteCells], members: Mapping[str, Member]) -> dict[str, Any]:
-    """Task → ``id`` or ``ood`` → cohort → probe → cell, where any cohort has a number."""
+    """Task → ``id`` or ``ood`` → SITE/COHORT → probe → cell, where any cohort has a number."""
     table: dict[str, Any] = {}
     for site, by_probe in cells.items():
         role = "id" if members[site].role == "train" else "ood"
         for probe, cohorts in by_probe.items():
             for cohort, tasks in cohorts.items():
                 for task, cell in tasks.items():
-                    place = table.setdefault(task, {"id": {}, "ood": {}})[role].setdefault(cohort, {})
+                    cohorts_of_role = table.setdefault(task, {"id": {}, "ood": {}})[role]
+                    place = cohorts_of_role.setdefault(federated_name(site, cohort), {})
                     place[probe] = cell.model_dump(mode="json")
     return {task: roles for task, roles in sorted(table.items()) if _has_number(roles)}
 

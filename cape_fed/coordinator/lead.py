@@ -23,6 +23,7 @@ from cape_fed.pretrain.encoder import Encoder
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.progress import Progress, no_progress
 from cape_fed.release.bundle import write_bundle
+from cape_fed.release.cohort_names import federated_name
 from cape_fed.release.provenance import Selection
 from cape_fed.rundir import RunDirectory
 from cape_fed.status import Status
@@ -87,7 +88,7 @@ def _write_bundles(plan: FederationPlan, run: RunDirectory, state: RunState, end
     """Write the encoder of the last round as ``bundle``, and the best one by validation as ``bundle-best``."""
     facts = state.facts
     assert facts.profile is not None
-    trained = {cohort for part in facts.participation.values() for cohort in part.cohorts}
+    trained = {federated_name(site, cohort) for site, part in facts.participation.items() for cohort in part.cohorts}
     provenance = plan.provenance.model_copy(
         update={
             "cohorts": {name: counts for name, counts in facts.cohorts.items() if name in trained},

@@ -15,6 +15,7 @@ from cape_fed.errors import InputError
 from cape_fed.federation.messages import Introduction, invitation_content, parse_introduction, source_hash
 from cape_fed.federation.plausibility import Size
 from cape_fed.federation.roster import Member, Role, RosterEntry
+from cape_fed.release.cohort_names import SEPARATOR, federated_name
 from cape_fed.signal.profile import Profile
 from cape_fed.store.counts import CohortCounts
 
@@ -44,7 +45,7 @@ class Membership:
     members: dict[str, Member] = field(default_factory=dict)
     """Sites that have joined, by name; some may be away."""
     cohorts: dict[str, CohortCounts] = field(default_factory=dict)
-    """Cohorts of the training sites that have joined."""
+    """Cohorts of the training sites that have joined, as SITE/COHORT."""
     audits: dict[str, str] = field(default_factory=dict)
     """Where the audit log of each site ended when it joined last: a log that is put back there shows here."""
     admitted: list[str] = field(default_factory=list)
@@ -56,8 +57,6 @@ class Membership:
     """Why the last question to a site was not answered, by the name that its key is registered with."""
     _not_before: dict[tuple[int, str], float] = field(default_factory=dict)
     """When a node that did not introduce itself is asked again, unless it was started anew meanwhile."""
-    _owners: dict[str, str] = field(default_factory=dict)
-    """Site by cohort."""
 
     def gather(self, seconds: float, enough: Callable[[list[Member]], str | None]) -> None:
         """Wait for all sites of the roster for up to ``seconds``, then go on if ``enough`` finds nothing missing.
@@ -161,8 +160,7 @@ class Membership:
         if self.profile is None:
             self.profile = site.profile
         if entry.role == "train":
-            self.cohorts |= site.cohorts
-        self._owners |= dict.fromkeys(site.cohorts, name)
+            self.cohorts |= {federated_name(name, cohort): counts for cohort, counts in site.cohorts.items()}
         sizes = {cohort: Size(counts.records, counts.patients) for cohort, counts in site.cohorts.items()}
         self.members[name] = member = Member(name, entry.role, node, sizes, entry.max_patients, site.parts)
         if site.audit:
@@ -174,7 +172,6 @@ class Membership:
     def _objection(self, site: Introduction, node: int, name: str, role: Role) -> str | None:
         """Why a site cannot take part; None where it can."""
         known = self.members.get(name)
-        taken = sorted(cohort for cohort in site.cohorts if self._owners.get(cohort, name) != name)
         if site.site != name:
             return f"is registered by this name and calls itself {site.site}: make the name in its site.toml the same"
         if known is not None and known.node != node and known.node in self._heard:
@@ -191,7 +188,6 @@ class Membership:
                 f"has another profile, {site.profile.name} ({site.profile.hash}): "
                 f"ingest with {self.profile.name} ({self.profile.hash})"
             )
-        if taken:
-            others = ", ".join(f"{cohort} (also at site {self._owners[cohort]})" for cohort in taken)
-            return f"has a cohort that another site has by the same name: {others}"
+        if any(SEPARATOR in word for word in (name, *site.cohorts)):
+            return f"or a cohort of its has a {SEPARATOR} in its name, which stands between the two: rename it"
         return None

@@ -35,7 +35,7 @@ def save_classifier(
     where an evaluation looks for them, so that it tests nobody whose labels were learnt.
     """
     run = RunDirectory(path)
-    learnt = {cohort.name: count_store(cohort.store) for cohort in cohorts}
+    learnt = {cohort.name: count_store(cohort.store) for cohort in cohorts if not provenance.trained_as(cohort.name)}
     described = provenance.model_copy(
         update={"method": f"{provenance.method}, fine-tuned", "cohorts": {**provenance.cohorts, **learnt}}
     )

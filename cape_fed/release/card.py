@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cape_fed.pretrain.encoder import EncoderConfig
+from cape_fed.release.cohort_names import shown_names
 from cape_fed.release.provenance import Provenance
 from cape_fed.signal.profile import Profile
 
@@ -43,7 +44,7 @@ def model_card(provenance: Provenance, encoder: EncoderConfig, profile: Profile)
         profile=profile.name,
         fs=profile.fs,
         seconds=profile.seconds,
-        cohorts=", ".join(cohorts) or "nothing: random weights",
+        cohorts=", ".join(shown_names(cohorts).values()) or "nothing: random weights",
         records=sum(cohort.records for cohort in cohorts.values()),
         patients=sum(cohort.patients for cohort in cohorts.values()),
         federation="".join(f"\n| {name} | {text} |" for name, text in _federation(provenance)),

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from cape_fed.pretrain.config import SplitConfig
+from cape_fed.release.cohort_names import own_name
 from cape_fed.store.counts import CohortCounts
 
 
@@ -46,7 +47,7 @@ class Provenance(BaseModel):
     method: str = "unnamed"
     """Name of the method in tables."""
     cohorts: dict[str, CohortCounts] = {}
-    """Cohorts that the encoder was trained on."""
+    """Cohorts that the encoder was trained on; those of a federation as SITE/COHORT."""
     config: dict[str, Any] = {}
     """The part of the run's configuration that the weights depend on."""
     selected: Selection | None = None
@@ -59,6 +60,10 @@ class Provenance(BaseModel):
     """Hashes of the code that led the federation, each with the round from which on it did."""
     ended: str | None = None
     """Why the federation ended where it did."""
+
+    def trained_as(self, cohort: str) -> dict[str, CohortCounts]:
+        """The training cohorts that their own site calls ``cohort``, by their names here; several sites may."""
+        return {name: counts for name, counts in self.cohorts.items() if own_name(name) == cohort}
 
     @property
     def split(self) -> SplitConfig:

@@ -15,10 +15,12 @@ from cape_fed.store.store import Store
 
 def check_unseen(bundle: Path, encoder: PretrainedEncoder, others: Sequence[Store]) -> None:
     """InputError where a cohort that is to be OOD took part in the encoder's training."""
-    trained = encoder.provenance.cohorts
-    seen = [store.cohort for store in others if store.cohort in trained]
+    seen = [name for store in others for name in encoder.provenance.trained_as(store.cohort)]
     if seen:
-        raise InputError(f"{bundle} was trained on {', '.join(seen)}: not OOD, name it in data.train")
+        raise InputError(
+            f"{bundle} was trained on {', '.join(seen)}: not OOD, name it in data.train; "
+            "if yours is another hospital's cohort, ingest it under another name"
+        )
 
 
 def split_of_run(bundle: Path, encoder: PretrainedEncoder, store: Store) -> Split:
@@ -28,8 +30,8 @@ def split_of_run(bundle: Path, encoder: PretrainedEncoder, store: Store) -> Spli
     """
     if path := RunDirectory(bundle.parent).saved_split(store.cohort):
         return load_split(path, store)
-    trained = encoder.provenance.cohorts.get(store.cohort)
-    if trained and trained != count_store(store):
+    trained = encoder.provenance.trained_as(store.cohort)
+    if trained and count_store(store) not in trained.values():
         raise InputError(
             f"{store.path} changed since {bundle} was trained on it and no split was saved next to the bundle: "
             "its test patients cannot be told from its train patients"

@@ -59,8 +59,8 @@ class Limits(Section):
     actions: Annotated[tuple[Part, ...], BeforeValidator(_split)] = Field(
         default=PARTS, min_length=1, description="what is done at all, of train, measure, sums and score"
     )
-    labels: Annotated[tuple[Annotated[str, AfterValidator(_known)], ...], BeforeValidator(_split)] | None = Field(
-        default=None, description="labels (and age, sex) that an evaluation may be about; all"
+    labels: Annotated[tuple[Annotated[str, AfterValidator(_known)], ...], BeforeValidator(_split)] = Field(
+        default=LABELS, description="labels, age and sex that an evaluation may be about; none of a store's own making"
     )
     federations: Names | None = Field(default=None, description="names of federations that may ask; all")
     message_mb: float = Field(default=1024.0, gt=0, description="largest message in either direction, in 10⁶ bytes")

@@ -91,8 +91,9 @@ class Policy:
         if size > 1e6 * self.site.limits.message_mb:
             reason = f"a reply has {size / 1e6:.1f} MB, limits.message_mb allows {self.site.limits.message_mb:g}"
             raise PolicyError(reason, SiteFailure.LARGE_REPLY)
-        if read_mark(self.site) is not None:
-            raise PolicyError("this site was paused or left meanwhile", SiteFailure.PAUSED)
+        if mark := read_mark(self.site):
+            code = SiteFailure.LEFT if mark == "left" else SiteFailure.PAUSED
+            raise PolicyError(f"the work was done when this site was {mark}, and is not sent", code)
         if self.site.own_process:  # of a simulation nothing leaves the machine
             note_sent(self.site, sent.action, request, content, size)
         return content

@@ -300,7 +300,7 @@ def introduce(**changes: Any) -> Callable[[Message, Callable[[], Message]], Mess
         ({"source": "0123"}, "site b has other code (0123): bring it to"),
         ({"role": "evaluate"}, "site b is there for evaluation only and does not train"),
         ({"site": "x"}, "site b is registered by this name and calls itself x"),
-        ({"cohorts": {"a": {"records": 3, "patients": 3, "fingerprint": "f"}}}, "has a cohort that another site has"),
+        ({"cohorts": {"a/b": {"records": 3, "patients": 3, "fingerprint": "f"}}}, "site b or a cohort of its has a /"),
     ],
 )
 def test_a_site_that_does_not_fit_is_refused_by_name_before_the_first_round(

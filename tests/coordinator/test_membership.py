@@ -10,7 +10,7 @@ from flwr.app import Message, RecordDict
 from cape_fed.coordinator.exchange import Exchange
 from cape_fed.coordinator.membership import Membership
 from cape_fed.errors import InputError
-from cape_fed.federation.messages import Introduction, introduction_records, source_hash
+from cape_fed.federation.messages import Introduction, introduction_records, inviting_federation, source_hash
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.signal.profile import get_profile
 from cape_fed.store.counts import CohortCounts
@@ -58,7 +58,7 @@ def test_sites_of_the_roster_join_with_what_they_said() -> None:
     assert names(found) == ["a", "b"]
     assert found.members["a"].patients == 10
     assert found.members["a"].weight(10) == 7
-    assert found.cohorts.keys() == {"a"}
+    assert found.cohorts.keys() == {"a/a"}
     assert found.profile == PROFILE
 
 
@@ -112,11 +112,44 @@ def test_another_profile_is_named_with_the_one_to_take() -> None:
         membership(grid).gather(0.0, nothing_missing)
 
 
-def test_two_sites_with_one_cohort_are_named() -> None:
-    counts = CohortCounts(records=20, patients=10, fingerprint="f")
-    grid = grid_of(a=introducing("a"), b=introducing("b", cohorts={"a": counts}))
-    with pytest.raises(InputError, match=r"site b .*a \(also at site a\)"):
-        membership(grid).gather(0.0, nothing_missing)
+def test_two_sites_name_their_cohorts_as_they_like() -> None:
+    counts = {"cardiology": CohortCounts(records=20, patients=10, fingerprint="f")}
+    found = membership(grid_of(a=introducing("a", cohorts=counts), b=introducing("b", cohorts=counts)))
+    found.gather(0.0, nothing_missing)
+    assert found.cohorts.keys() == {"a/cardiology", "b/cardiology"}
+
+
+def test_a_site_is_asked_by_the_name_of_the_federation_and_tells_where_its_audit_log_ends() -> None:
+    asked: list[str] = []
+
+    def answer(message: Message) -> RecordDict | int | None:
+        asked.append(inviting_federation(message.content))
+        return introducing("a", audit="7:abc")(message)
+
+    grid = grid_of(a=answer)
+    found = Membership(grid, Exchange(grid), None, "ecg-net")
+    found.refresh()
+    assert asked == ["ecg-net"]
+    assert found.audits == {"a": "7:abc"}
+
+
+def test_a_site_that_does_not_train_by_its_own_limits_is_named() -> None:
+    script = introducing("a", parts=("measure",))
+    with pytest.raises(InputError, match=r"site a .* evaluation only"):
+        membership(grid_of(a=script), {"a": {"role": "train"}}).gather(0.0, nothing_missing)
+
+
+def test_a_site_that_has_left_is_asked_again_only_when_its_node_comes_anew(caplog: pytest.LogCaptureFixture) -> None:
+    grid = grid_of(a=introducing("a"), b=introducing("b"))
+    found = membership(grid)
+    found.refresh()
+    found.dismiss("a")
+    found.refresh()
+    assert names(found) == ["b"]
+    assert "site a has left" in caplog.text
+    grid.add(2, "a", introducing("a"), since=2.0)
+    found.refresh()
+    assert names(found) == ["a", "b"]
 
 
 def test_a_site_that_is_not_on_the_roster_takes_no_part(caplog: pytest.LogCaptureFixture) -> None:

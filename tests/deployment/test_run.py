@@ -47,6 +47,7 @@ def test_flowers_own_command_runs_it_as_well(hospitals: Hospitals, tmp_path: Pat
     hospitals.app = build_fab_from_disk(ROOT)
     hospitals.start()
     settings = "model=tiny train.pairs=8 federation.local_steps=1 federation.rounds=1 federation.evaluate=false"
+    settings += " roster={a:train,b:train,d:evaluate}"
     config = f'experiment="small" overrides="{settings} out={tmp_path / "plain"}"'
     run = hospitals.deployment.submit(ROOT, config)
     assert hospitals.deployment.wait_finished(run, 120) == "finished:completed"
@@ -80,7 +81,8 @@ def test_after_a_kill_of_serverapp_and_superlink_a_run_resumes_to_the_same_weigh
 def test_bad_input_is_one_line_and_exit_code_2(hospitals: Hospitals, tmp_path: Path) -> None:
     run = hospitals.deployment.run_cli
     for command, words in (
-        (["cape-fed", "run", "nowhere", f"out={tmp_path / 'x'}"], "nowhere"),
+        (["cape-fed", "run", "nowhere", "roster={a: train}", f"out={tmp_path / 'x'}"], "nowhere"),
+        (["cape-fed", "run", CONNECTION, f"out={tmp_path / 'x'}"], "a run on a SuperLink needs a roster"),
         (["cape-fed", "run", CONNECTION, "roster=missing.yaml", f"out={tmp_path / 'x'}"], "roster"),
         (["cape-fed", "run", CONNECTION, "roster={a: lead}", f"out={tmp_path / 'x'}"], "roster.a.role"),
         (["cape-fed", "run", "--resume", str(tmp_path)], "nothing to resume"),

@@ -162,7 +162,7 @@ def test_what_a_run_leaves_behind(root: Path) -> None:
     assert sorted(path.name for path in (config.out / "sites").iterdir()) == ["a", "b+c", "d"]
     provenance = load_encoder(config.out / "bundle").provenance
     assert provenance.method == "federated"
-    assert provenance.cohorts["b"] == count_store(open_store(root / "b"))
+    assert provenance.cohorts["b+c/b"] == count_store(open_store(root / "b"))
     assert str(root) not in (config.out / "bundle" / "config.json").read_text()
 
 

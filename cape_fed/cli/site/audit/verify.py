@@ -10,9 +10,7 @@ import typer
 
 def verify(
     file: Annotated[Path, typer.Argument(help="The site.toml of this hospital.")],
-    head: Annotated[
-        str | None, typer.Option(help="NUMBER:HASH that a coordinator wrote down.")
-    ] = None,
+    head: Annotated[str | None, typer.Option(help="NUMBER:HASH that a coordinator wrote down.")] = None,
 ) -> None:
     """Say whether an entry of the audit log was changed, removed, moved, cut off or put back from an old copy.
 

@@ -1,0 +1,58 @@
+"""SITE/COHORT in a federation, the short name in reports where there is no second one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cape_fed.errors import InputError
+from cape_fed.pretrain.encoders import MODELS, build_encoder
+from cape_fed.release.bundle import load_encoder, write_bundle
+from cape_fed.release.cohort_names import federated_name, own_name, shown_names
+from cape_fed.release.provenance import Provenance
+from cape_fed.release.seen import check_unseen, split_of_run
+from cape_fed.signal.profile import get_profile
+from cape_fed.store.counts import CohortCounts, count_store
+from tests.conftest import TinyStore
+
+
+def test_the_short_name_is_shown_where_it_is_unique() -> None:
+    names = ["a/cardiology", "b/cardiology", "b/holter", "central"]
+    assert shown_names(names) == {
+        "a/cardiology": "a/cardiology",
+        "b/cardiology": "b/cardiology",
+        "b/holter": "holter",
+        "central": "central",
+    }
+    assert [own_name(name) for name in names] == ["cardiology", "cardiology", "holter", "central"]
+    assert own_name(federated_name("b+c", "b")) == "b"
+
+
+def test_a_bundle_knows_a_store_by_what_its_site_calls_it(tiny_store: TinyStore, tmp_path: Path) -> None:
+    store, other = tiny_store("cardiology", patients=20), tiny_store("holter")
+    counts = {
+        "a/cardiology": CohortCounts(records=3, patients=3, fingerprint="f"),
+        "b/cardiology": count_store(store),
+        "b/emergency": CohortCounts(records=5, patients=4, fingerprint="g"),
+    }
+    bundle = tmp_path / "bundle"
+    write_bundle(bundle, build_encoder(MODELS["tiny"], 0), get_profile("compact100"), Provenance(cohorts=counts))
+    encoder = load_encoder(bundle)
+    assert encoder.provenance.trained_as("cardiology").keys() == {"a/cardiology", "b/cardiology"}
+    with pytest.raises(InputError, match="was trained on a/cardiology, b/cardiology: not OOD"):
+        check_unseen(bundle, encoder, [other, store])
+    check_unseen(bundle, encoder, [other])
+    assert len(split_of_run(bundle, encoder, store).test)
+    assert "| trained on | a/cardiology, b/cardiology, emergency |" in (bundle / "README.md").read_text()
+
+
+def test_a_store_that_changed_since_at_every_site_of_its_name_has_no_split(
+    tiny_store: TinyStore, tmp_path: Path
+) -> None:
+    store = tiny_store("cardiology", patients=20)
+    counts = {"a/cardiology": CohortCounts(records=3, patients=3, fingerprint="f")}
+    bundle = tmp_path / "bundle"
+    write_bundle(bundle, build_encoder(MODELS["tiny"], 0), get_profile("compact100"), Provenance(cohorts=counts))
+    with pytest.raises(InputError, match="changed since"):
+        split_of_run(bundle, load_encoder(bundle), store)
