@@ -28,28 +28,39 @@ ROUNDS = 8
 STEADY = 2
 """The first round that counts; earlier ones also write byte code."""
 QUICK = ["federation.evaluate=false", "federation.measure_every=99", f"federation.rounds={ROUNDS}"]
+STEPS = (2, 300)
+"""Steps of a round: so few that the process for the next message is not ready in time, and enough for it."""
 TRANSPORTS = ("float32", "float16", "bfloat16")
 COHORTS, PATIENTS = 4, 500
 
 
 def measure(scratch: Path, archive: Path) -> Iterator[Row]:
     stores = write_stores(scratch / "hospitals")
-    ours, stock = _rounds(scratch / "site", stores, stock=False), _rounds(scratch / "stock", stores, stock=True)
-    steps = median(min(site["seconds"] for site in line["sites"].values()) for line in ours)
-    seconds, reference = (median(line["seconds"] for line in lines) for lines in (ours, stock))
-    megabytes = (ours[0]["bytes_down"] + ours[0]["bytes_up"]) / 1e6
-    yield Row(
-        "deployed round, SuperLink and 2 sites on 2 cores, tiny, 2 steps",
-        f"{seconds:.1f} s with cape-fed site, {steps:.1f} s of it the sites' own work",
-        f"the same with flower-supernode and its pauses: {reference:.1f} s",
-        f"{seconds - steps:.1f} s overhead (stock pauses: {reference - steps:.1f} s)",
-        "5 s",
-        f"a Python process with Flower and PyTorch a site; {megabytes:.1f} MB a round",
-    )
+    reference = _rounds(scratch / "stock", stores, 2, stock=True)
+    for steps in STEPS:
+        lines = _rounds(scratch / f"site-{steps}", stores, steps, stock=False)
+        megabytes = (lines[0]["bytes_down"] + lines[0]["bytes_up"]) / 1e6
+        yield Row(
+            f"deployed round, SuperLink and 2 sites on 2 cores, tiny, {steps} steps",
+            f"{_seconds(lines):.1f} s with cape-fed site, {_own(lines):.1f} s of it the sites' own work",
+            f"2 steps with flower-supernode and its pauses: {_seconds(reference):.1f} s, {_own(reference):.1f} s own",
+            f"{_seconds(lines) - _own(lines):.1f} s overhead (stock: {_seconds(reference) - _own(reference):.1f} s)",
+            "3 s",
+            f"a Python process with Flower and PyTorch a site and message; {megabytes:.1f} MB a round",
+        )
     yield from _transports(scratch)
 
 
-def _rounds(folder: Path, stores: Path, *, stock: bool) -> list[dict[str, Any]]:
+def _seconds(lines: list[dict[str, Any]]) -> float:
+    return float(median(line["seconds"] for line in lines))
+
+
+def _own(lines: list[dict[str, Any]]) -> float:
+    """What the quicker site worked: the other one waits for a core."""
+    return float(median(min(site["seconds"] for site in line["sites"].values()) for line in lines))
+
+
+def _rounds(folder: Path, stores: Path, steps: int, *, stock: bool) -> list[dict[str, Any]]:
     """The rounds that count, of a run whose sites ``cape-fed site`` or (``stock``) Flower's own command starts."""
     with Deployment(folder) as deployment:
         deployment.link.start()
@@ -60,7 +71,7 @@ def _rounds(folder: Path, stores: Path, *, stock: bool) -> list[dict[str, Any]]:
                 deployment.nodes.start(name, hospitals.toml(name))
             else:
                 hospitals.start_site(name)
-        done = hospitals.run(folder / "run", *QUICK, timeout=400)
+        done = hospitals.run(folder / "run", *QUICK, f"federation.local_steps={steps}", timeout=400)
         if done.returncode:
             raise RuntimeError(done.stderr)
         return rounds(folder / "run")[STEADY:]

@@ -6,6 +6,7 @@ they are still there. Error codes of Flower's are in `cape_fed.federation.failur
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import logging
@@ -24,14 +25,18 @@ from flwr.app import Error, Message, MessageType, Metadata, RecordDict
 
 from cape_fed.errors import InputError
 from cape_fed.federation.failures import SiteFailure
+from cape_fed.site import superexec
+from cape_fed.site.pace import Pace
 
 LOOP = "flwr.supernode.start_client_internal"
 """Module with the loop in which a SuperNode pulls messages and sends replies."""
 CLI = "flwr.supernode.cli"
 SUPEREXEC = "flower-superexec"
 """The command by which the loop starts the process that starts ClientApps."""
-POLL = 0.5
-"""Seconds between looks for a message. Flower's own are 3, which a round of short steps would mostly consist of."""
+SHORTEST, LONGEST = 0.1, 10.0
+"""Seconds between looks for a message: soon after the last one, and when none has come for long. Flower's own are 3."""
+REPLY = 0.1
+"""Seconds between looks for a reply of this machine. Flower's own are 0.5."""
 
 
 Require = Callable[[str, bytes | None, int], None]
@@ -72,11 +77,34 @@ def check_flower() -> None:
 
 
 def mend_the_loop() -> None:
-    """Shorten the pauses of Flower's loop over messages, which has no setting for them; end when its SuperExec ends.
+    """Pace Flower's loop over messages, which has no setting for it; end when its SuperExec ends.
 
     A SuperNode whose SuperExec has died stays online and never serves a message again.
     """
-    vars(importlib.import_module(LOOP)).update(time=Clock, subprocess=Children)
+    loop = importlib.import_module(LOOP)
+    clock, children = Clock(), Children()
+
+    def message_came() -> None:
+        clock.pace.happened()
+        children.wake()
+
+    pull = noticing(loop._pull_and_store_message, message_came)
+    vars(loop).update(time=clock, subprocess=children, _pull_and_store_message=pull)
+
+
+def noticing(pull: Callable[..., int | None], message_came: Callable[[], None]) -> Callable[..., int | None]:
+    """Flower's function that pulls a message, such that ``message_came`` is called as soon as there is one."""
+
+    def noticed(*, receive: Callable[[], Any], **others: Any) -> int | None:
+        def receive_and_tell() -> Any:
+            found = receive()
+            if found is not None:
+                message_came()
+            return found
+
+        return pull(receive=receive_and_tell, **others)
+
+    return noticed
 
 
 def guard_the_loop(require: Require) -> None:
@@ -181,21 +209,38 @@ def probe_message() -> tuple[Message, Any, Any]:
 class Clock:
     """What the loop uses of the module ``time``."""
 
-    @staticmethod
-    def sleep(seconds: float) -> None:
-        """Sleep for a fifth of the time, and no longer than `POLL`."""
-        sleep(min(seconds / 5, POLL))  # 3 s for a message, 0.5 s for a reply of this machine
+    def __init__(self) -> None:
+        self.pace = Pace(SHORTEST, LONGEST)
+
+    def sleep(self, seconds: float) -> None:
+        """Pause where there was no message, by the pace; or while a message is worked on, for a short time."""
+        if seconds < 1:  # 0.5 s in Flower, where a reply is waited for
+            self.pace.happened()
+            sleep(REPLY)
+        else:  # 3 s
+            sleep(self.pace.pause())
 
 
 class Children:
     """What the loop uses of the module ``subprocess``."""
 
-    @staticmethod
-    def Popen(command: list[str]) -> subprocess.Popen[bytes]:  # noqa: N802
-        """Start the SuperExec; this process ends when it does."""
-        child = subprocess.Popen(command)
-        threading.Thread(target=_end_with, args=(child,), daemon=True).start()
-        return child
+    def __init__(self) -> None:
+        self.child: subprocess.Popen[bytes] | None = None
+
+    def Popen(self, command: list[str]) -> subprocess.Popen[bytes]:  # noqa: N802
+        """Start the SuperExec, paced and with a pipe to wake it by; this process ends when it does."""
+        paced = [sys.executable, "-P", "-m", superexec.__name__, *command]
+        self.child = subprocess.Popen(paced, stdin=subprocess.PIPE)
+        assert self.child.stdin is not None
+        os.set_blocking(self.child.stdin.fileno(), False)
+        threading.Thread(target=_end_with, args=(self.child,), daemon=True).start()
+        return self.child
+
+    def wake(self) -> None:
+        """Let the SuperExec look for something to start."""
+        if self.child is not None and self.child.stdin is not None:
+            with contextlib.suppress(OSError):  # it has been woken often enough, or ends
+                os.write(self.child.stdin.fileno(), b"\n")
 
 
 def _end_with(child: subprocess.Popen[bytes]) -> None:

@@ -23,7 +23,6 @@ from cape_fed.site.proxy import without_proxy_on_loopback
 ENVIRONMENT = {
     **QUIET,
     "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
-    "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.1",
 }
 
 FOR_APPS = ".for-apps.toml"

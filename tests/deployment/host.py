@@ -57,6 +57,8 @@ class Host:
             "FLWR_HOME": str(self.flower_home),
         }
         self.marker = f"FLWR_HOME={self.flower_home}"
+        self.slowness = 1.0
+        """How many times slower than an idle one the machine is, by how long programs took to start."""
         self._started: list[Process] = []
         self._commands = 0
 
@@ -78,7 +80,11 @@ class Host:
     def run_cli(
         self, command: Sequence[str], timeout: float = 60, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``flwr ...`` or ``cape-fed ...`` at the coordinator to its end; after ``timeout`` s it is killed."""
+        """Run ``flwr ...`` or ``cape-fed ...`` at the coordinator to its end; after ``timeout`` s it is killed.
+
+        On a slow machine it has longer, see `slowness`.
+        """
+        timeout *= self.slowness
         with subprocess.Popen(
             [*self.prefix, *_located(command)],
             env=self.env | dict(env or {}),
@@ -104,13 +110,20 @@ class Host:
         return [found for found in processes((owner or self).marker) if command in found.command]
 
     def wait_for(self, predicate: Callable[[], T], seconds: float, what: str, *, every: float = 0.1) -> T:
-        """Call ``predicate`` until it returns something true and return that; DeploymentError after ``seconds``."""
-        end = time.monotonic() + seconds
+        """Call ``predicate`` until it returns something true and return that; DeploymentError after ``seconds``.
+
+        On a slow machine it has longer, see `slowness`.
+        """
+        begin = time.monotonic()
         while not (value := predicate()):
-            if time.monotonic() > end:
-                raise DeploymentError(f"waited {seconds:g} s for: {what}\n{self.tails()}")
+            if time.monotonic() > begin + seconds * self.slowness:
+                raise DeploymentError(f"waited {seconds * self.slowness:.0f} s for: {what}\n{self.tails()}")
             time.sleep(every)
         return value
+
+    def started_in(self, seconds: float, usual: float) -> None:
+        """A program was ready after ``seconds``, for which an idle machine takes no more than ``usual``."""
+        self.slowness = max(self.slowness, seconds / usual)
 
     def logs(self) -> dict[str, Path]:
         """The log file of every process, by its name."""

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from time import monotonic
 
 from tests.deployment.certificates import Certificates
 from tests.deployment.host import DeploymentError, Host
@@ -14,6 +15,8 @@ from tests.deployment.processes import Process, signal_all
 
 CONNECTION = "testing"
 """The name of the SuperLink in Flower's config.toml."""
+USUAL_START = 4.0
+"""Seconds that an idle machine takes at the most to start a SuperLink."""
 HEALTH = """
 import ssl, sys, urllib.request
 tls = ssl.create_default_context(cafile=sys.argv[2])
@@ -43,7 +46,7 @@ class SuperLink:
             f'address = "{address}:{self.port}"\nroot-certificates = "{certificates.ca}"\n'
         )
 
-    def start(self, wait: float = 30) -> Process:
+    def start(self, wait: float = 120) -> Process:
         """Start it and wait until it is healthy (``wait=0``: return at once)."""
         host = "127.0.0.1" if self.address == "127.0.0.1" else "0.0.0.0"  # its SuperExec comes by loopback
         database: Path = self._host.folder / "state.db"
@@ -55,7 +58,9 @@ class SuperLink:
         ]  # fmt: skip
         self._process = self._host.start("superlink", command, prefix=self._host.prefix)
         if wait:
+            begin = monotonic()
             self.wait_healthy(wait)
+            self._host.started_in(monotonic() - begin, USUAL_START)
         return self._process
 
     def wait_healthy(self, seconds: float) -> None:

@@ -6,11 +6,15 @@ import json
 import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 
 from tests.deployment.certificates import make_key
 from tests.deployment.host import DeploymentError, Host
 from tests.deployment.processes import Process
 from tests.deployment.superlink import CONNECTION, SuperLink, free_port
+
+USUAL_START = 8.0
+"""Seconds that an idle machine takes at the most to start a site, which loads PyTorch."""
 
 
 class SuperNodes:
@@ -79,7 +83,9 @@ class SuperNodes:
         process = self._host.start(name, command, env=env, prefix=prefix)
         self._processes[name] = process
         if wait:
+            begin = monotonic()
             self._host.wait_for(lambda: self._connected(process), wait, f"site {name} connected")
+            self._host.started_in(monotonic() - begin, USUAL_START)
         return process
 
     def _connected(self, process: Process) -> bool:

@@ -10,6 +10,7 @@ import pytest
 from flwr.cli.build import build_fab_from_disk
 
 from cape_fed.appfiles import ROOT
+from cape_fed.errors import LostError, StoppedError
 from cape_fed.status import read_status
 from tests.deployment.hospitals import Hospitals, simulate
 from tests.deployment.outcome import encoder_of, last_evaluation, log_of, missing, rounds, same
@@ -63,13 +64,13 @@ def test_after_a_kill_of_serverapp_and_superlink_a_run_resumes_to_the_same_weigh
     follower = hospitals.start_run(out, "federation.rounds=3")
     hospitals.wait_for_rounds(out, 1)
     hospitals.deployment.link.kill_serverapp()
-    assert hospitals.wait_for_end(follower, 60) == 1
+    assert hospitals.wait_for_end(follower, 60) == LostError.code
     assert f"cape-fed run --resume {out}" in follower.output()
 
     follower = hospitals.deployment.start_cli(["cape-fed", "run", "--resume", str(out)])
     hospitals.wait_for_rounds(out, 2)
     hospitals.deployment.link.restart()
-    assert hospitals.wait_for_end(follower, 60) == 1
+    assert hospitals.wait_for_end(follower, 60) == LostError.code
     resumed = hospitals.resume(out)
     assert resumed.returncode == 0, resumed.stderr
     assert same(encoder_of(out), simulate(hospitals.cohorts, tmp_path / "simulated", "federation.rounds=3"))
@@ -137,3 +138,33 @@ def test_a_follower_that_is_interrupted_leaves_the_run_alone(hospitals: Hospital
     assert missing(out) == [[], []]
     started = json.loads((out / "superlink.json").read_text())
     assert hospitals.deployment.wait_finished(started["run"], 30) == "finished:completed"
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_says_so_and_goes_on_when_it_is_resumed(hospitals: Hospitals, tmp_path: Path) -> None:
+    hospitals.start("ab")
+    run_cli, out = hospitals.deployment.run_cli, tmp_path / "run"
+    shown = json.loads(run_cli(["cape-fed", "sites", CONNECTION, "--json"]).stdout)
+    assert [(site["name"], site["online"], site["role"]) for site in shown] == [("a", True, None), ("b", True, None)]
+    second = hospitals.deployment.nodes.make_key("b")
+    refused = run_cli(["cape-fed", "sites", CONNECTION, "--register", f"{second}.pub", "--name", "a"])
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "the name a is taken" in refused.stderr
+
+    settings = ["federation.rounds=3", "federation.evaluate=false", "federation.measure_every=99"]
+    follower = hospitals.start_run(out, *settings)
+    hospitals.wait_for_rounds(out, 1)
+    run = json.loads((out / "superlink.json").read_text())["run"]
+    run_cli(["flwr", "stop", str(run), CONNECTION])
+    assert hospitals.wait_for_end(follower, 90) == StoppedError.code
+    assert f"cape-fed run --resume {out} goes on with it" in follower.output()
+    assert " round 1/3: 2 sites, loss " in follower.output()
+    status = run_cli(["cape-fed", "status", str(out)])
+    assert (status.returncode, "was stopped" in status.stdout) == (3, True), status
+
+    resumed = hospitals.resume(out)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "all 3 rounds are done" in resumed.stderr.splitlines()[-1]
+    assert "rounds by site: a 3 of 3, b 3 of 3" in resumed.stderr.splitlines()[-1]
+    shown = json.loads(run_cli(["cape-fed", "sites", CONNECTION, "--json"]).stdout)
+    assert [(site["role"], site["cohorts"]) for site in shown] == [("train", ["a"]), ("train", ["b"])]

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -17,6 +17,7 @@ from cape_fed.errors import InputError
 from cape_fed.federation.fab import pack
 from cape_fed.federation.failures import WORDS, SiteFailure
 from cape_fed.site import flower
+from cape_fed.site.pace import Pace
 from tests.federation.test_fab import FILES
 
 LOOP = importlib.import_module(flower.LOOP)
@@ -40,26 +41,61 @@ def test_a_flower_that_is_not_known_is_refused(gone: str, monkeypatch: pytest.Mo
         flower.check_flower()
 
 
-def test_the_loop_starts_its_superexec_and_sleeps_as_it_is_mended_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loop_pauses_by_our_clock_and_starts_its_superexec_by_us(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr(flower, "sleep", slept.append)
     flower.mend_the_loop()
     LOOP.time.sleep(3)
     LOOP.time.sleep(0.5)
-    assert slept == [flower.POLL, 0.1]
+    assert slept == [flower.SHORTEST, flower.REPLY]
     source = inspect.getsource(LOOP.start_client_internal)
+    assert source.count("time.sleep(") == source.count("time.sleep(3)") == 1
     assert source.count("subprocess.") == source.count("subprocess.Popen(command)") == 1
     assert f'command = ["{flower.SUPEREXEC}"]' in source
+    source = inspect.getsource(LOOP._push_messages)
+    assert source.count("time.sleep(") == source.count("time.sleep(0.5)") == 2
+
+
+def test_pauses_grow_while_there_is_no_message_and_are_short_after_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, slept = [0.0], list[float]()
+    monkeypatch.setattr(flower, "sleep", slept.append)
+    clock = flower.Clock()
+    clock.pace = Pace(flower.SHORTEST, flower.LONGEST, lambda: now[0])
+    for now[0] in (1.0, 40.0, 3600.0):
+        clock.sleep(3)
+    clock.sleep(0.5)
+    clock.sleep(3)
+    assert slept == [flower.SHORTEST, 2.0, flower.LONGEST, flower.REPLY, flower.SHORTEST]
+
+
+def test_a_message_is_told_of_as_soon_as_it_is_there() -> None:
+    told: list[str] = []
+    found = [None, ("message", "tree")]
+
+    def pull(*, receive: Callable[[], Any], state: str) -> int | None:
+        got = receive()
+        told.append(f"pulled {got}")
+        return None if got is None else 7
+
+    noticed = flower.noticing(pull, lambda: told.append("told"))
+    assert noticed(receive=lambda: found.pop(0), state="s") is None
+    assert noticed(receive=lambda: found.pop(0), state="s") == 7
+    assert told == ["pulled None", "told", "pulled ('message', 'tree')"]
+    parameters = inspect.signature(LOOP._pull_and_store_message).parameters
+    assert "receive" in parameters
+    call = inspect.getsource(LOOP.start_client_internal).partition("_pull_and_store_message(")[2]
+    assert "receive=receive" in call
 
 
 def test_a_site_ends_with_its_superexec() -> None:
     code = (
-        "from cape_fed.site.flower import Children; import sys, time\n"
-        "Children.Popen([sys.executable, '-c', 'raise SystemExit(3)'])\ntime.sleep(60)"
+        "from cape_fed.site import flower; import time\n"
+        "flower.superexec.__name__ = 'cape_fed.site.nothing'\n"  # Python ends with 1 where there is no such module
+        "flower.Children().Popen(['flower-superexec'])\ntime.sleep(60)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert "SuperExec ended with 3: this site ends too" in done.stderr
+    assert "SuperExec ended with 1: this site ends too" in done.stderr
 
 
 def test_the_command_line_is_the_one_that_a_site_is_started_by() -> None:

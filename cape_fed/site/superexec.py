@@ -1,0 +1,61 @@
+"""Flower's SuperExec of a site, which starts a process for every message: it is woken instead of looking all the time.
+
+The site's SuperNode starts it with a pipe as standard input and writes to it when a message has come. While there are
+messages, it keeps a process in reserve for the next one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import select
+import sys
+from collections.abc import Callable
+from time import sleep
+
+from cape_fed.site import spares
+from cape_fed.site.pace import Pace
+from cape_fed.site.spares import Spares
+
+MODULE = "flwr.supercore.superexec.run_superexec"
+"""Module with the loop that looks for something to start."""
+CLI = "flwr.supercore.cli.flower_superexec"
+SHORTEST, LONGEST = 0.1, 10.0
+"""Seconds between looks: soon after a message, and when none has come for long."""
+REST = 600.0
+"""Seconds without a message after which no process is kept in reserve."""
+
+
+class WokenClock:
+    """What the loop uses of the module ``time``: a sleep that ends when a message has come."""
+
+    def __init__(self, pipe: int, rest: Callable[[], None], pace: Pace | None = None) -> None:
+        """``rest`` is called when there has been no message for long."""
+        self.pipe: int | None = pipe
+        self.rest = rest
+        self.pace = pace or Pace(SHORTEST, LONGEST)
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep for the time that the pace says, whatever ``seconds`` are, and no longer than until a message comes."""
+        pause = self.pace.pause()
+        if self.pace.quiet() > REST:
+            self.rest()
+        if self.pipe is None:
+            sleep(pause)
+        elif select.select([self.pipe], [], [], pause)[0]:
+            self.pace.happened()
+            if not os.read(self.pipe, 4096):  # nobody writes any more; Flower ends this process with its parent
+                self.pipe = None
+
+
+def main() -> None:
+    """Run Flower's command that is named in the arguments, with its loop paced."""
+    reserve = Spares()
+    vars(importlib.import_module(spares.MODULE)).update(subprocess=reserve)
+    vars(importlib.import_module(MODULE)).update(time=WokenClock(sys.stdin.fileno(), reserve.rest))
+    sys.argv = sys.argv[1:]
+    importlib.import_module(CLI).flower_superexec()
+
+
+if __name__ == "__main__":
+    main()
