@@ -50,6 +50,12 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def make_private(path: Path) -> None:
+    """Leave a file, or a folder with all in it, to the user who owns it."""
+    for inner in (path, *path.rglob("*")):
+        inner.chmod(0o700 if inner.is_dir() else 0o600)
+
+
 def sync(path: Path) -> None:
     """Make a file's contents, or a folder's entries, survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -108,6 +108,7 @@ def _build(
 ) -> int:  # fmt: skip
     """Make the store in ``partial/store`` and return how many records were read for it."""
     folder, shards = partial / "store", partial / "shards"
+    partial.chmod(0o700)
     for path in (folder, shards):
         path.mkdir(exist_ok=True)
     with closing(Assembly(StoreFiles.of(folder).signals, shards, recipe.profile, plan.chunks)) as assembly:

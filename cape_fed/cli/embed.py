@@ -32,6 +32,8 @@ def embed(
     encoder = load_encoder(bundle, str(choose_device(device)))
     opened = open_store(store)
     embedding = embed_store(encoder, opened)
-    with atomic_file(out) as partial, partial.open("wb") as file:
-        np.savez(file, embedding=embedding, record=opened.records.astype(str), patient=opened.patients)
+    with atomic_file(out) as partial:
+        partial.touch(0o600)
+        with partial.open("wb") as file:
+            np.savez(file, embedding=embedding, record=opened.records.astype(str), patient=opened.patients)
     print(f"{out}: {len(embedding)} embeddings of {encoder.dim} dimensions")

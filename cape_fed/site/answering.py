@@ -19,7 +19,7 @@ from cape_fed.federation.plausibility import Size
 from cape_fed.federation.validation import RefusedError
 from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.site import handlers
-from cape_fed.site.books import note_asked, note_policy, note_refused
+from cape_fed.site.books import note_asked, note_refused
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import AuditError, PolicyError
 from cape_fed.site.incoming import open_message, open_request
@@ -74,8 +74,6 @@ def _work(policy: Policy, action: str, message: Message) -> Content:
     site = policy.site
     if action == "join":
         policy.admit(action, None, message.content)
-        if site.own_process:
-            note_policy(site)
         return policy.release(Sent(action), handlers.join(site))
     if site.threads is not None:  # the order of sums depends on it, so it is fixed where bit equality is promised
         torch.set_num_threads(site.threads)

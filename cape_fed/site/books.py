@@ -9,11 +9,10 @@ from flwr.app import Message
 
 from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.messages import Content, Request, inviting_federation
-from cape_fed.site.audit import read_entries, record, record_from
+from cape_fed.site.audit import record
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.egress import describe_content, summarise
 from cape_fed.site.incoming import open_request
-from cape_fed.site.policy_text import policy_digest, policy_of
 
 log = logging.getLogger(__name__)
 
@@ -41,19 +40,6 @@ def note_refused(site: SiteConfig, action: str, message: Message, code: SiteFail
     """Put down that a code is about to leave, and why; AuditError where that fails."""
     record(site, "refused", **asked_of(action, message), code=code.name, reason=reason)
     log.info("site %s: sends the code %s (%d)", site.name, code.name, code)
-
-
-def note_policy(site: SiteConfig) -> None:
-    """Put the policy down where it is not the one that was put down last; AuditError where that fails."""
-    digest = policy_digest(site)
-
-    def change() -> dict[str, Any] | None:
-        noted = [entry["digest"] for entry, _ in read_entries(site) if entry.get("kind") == "policy"]
-        if noted and noted[-1] == digest:
-            return None
-        return {"digest": digest, "before": noted[-1] if noted else "", "policy": policy_of(site)}
-
-    record_from(site, "policy", change)
 
 
 def asked_of(action: str, message: Message) -> dict[str, Any]:

@@ -113,8 +113,10 @@ def _representation(request: Request, tensors: Mapping[str, Tensor], site: SiteC
             model = build_encoder(request.config.encoder)
             model.load_state_dict(dict(tensors))
             encoder = PretrainedEncoder(model.to(choose_device(site.device)), store.profile)
-            with atomic_file(path) as partial, partial.open("wb") as file:
-                np.save(file, embed_store(encoder, store))
+            with atomic_file(path) as partial:
+                partial.touch(0o600)
+                with partial.open("wb") as file:
+                    np.save(file, embed_store(encoder, store))
         embedded: NDArray[np.float32] = np.load(path)
         return embedded
 

@@ -19,5 +19,6 @@ def logging_as(site: SiteConfig) -> AbstractContextManager[None]:
 
 def logging_in(state: Path) -> AbstractContextManager[None]:
     """Write what is logged into the log of the site whose state is in this directory."""
-    state.mkdir(parents=True, exist_ok=True)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (state / LOG_FILE).touch(mode=0o600)
     return logging_to(RotatingFileHandler(state / LOG_FILE, maxBytes=10_000_000, backupCount=3))

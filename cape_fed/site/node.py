@@ -18,6 +18,7 @@ from cape_fed.site.admission import admission
 from cape_fed.site.config import SiteConfig, SuperLinkAccess, site_from_node_config
 from cape_fed.site.exits import explained_exit
 from cape_fed.site.flower import run_supernode
+from cape_fed.site.policy_text import note_policy
 from cape_fed.site.proxy import without_proxy_on_loopback
 
 ENVIRONMENT = {
@@ -46,6 +47,7 @@ def start_node(path: Path, site: SiteConfig) -> None:
     # Flower starts its helpers by name.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     os.environ |= without_proxy_on_loopback()
+    note_policy(site)
     with explained_exit(access.address):
         run_supernode(_arguments(_write_for_apps(path, site), access), admission(site))
 

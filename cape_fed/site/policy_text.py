@@ -1,4 +1,4 @@
-"""A site's policy as a value: what of its settings decides what it does and lets out, and the hash of that."""
+"""A site's policy as a value: what of its settings decides what it does and lets out; a change of it is put down."""
 
 from __future__ import annotations
 
@@ -6,17 +6,36 @@ import hashlib
 import json
 from typing import Any
 
+from cape_fed.site.audit import read_entries, record_from
 from cape_fed.site.config import SiteConfig
 
-_LEFT_OUT = {"superlink", "device", "threads", "own_process", "audit_head", "state"}
-"""Where a site computes and connects, and where its files lie."""
+_DECIDING = {"name", "role", "stores", "limits"}
 
 
 def policy_of(site: SiteConfig) -> dict[str, Any]:
-    """Name, role, stores, limits and whatever else decides what the site does."""
-    return site.model_dump(mode="json", exclude=_LEFT_OUT)
+    """Name, role, stores and limits."""
+    return site.model_dump(mode="json", include=_DECIDING)
 
 
 def policy_digest(site: SiteConfig) -> str:
     """SHA-256 of `policy_of`, the first 16 characters in hexadecimal."""
     return hashlib.sha256(json.dumps(policy_of(site), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def note_policy(site: SiteConfig) -> None:
+    """Put the policy into the audit log where it is not the one that was put down last.
+
+    AuditError where that fails.
+    """
+    digest = policy_digest(site)
+
+    def change() -> dict[str, Any] | None:
+        try:
+            noted = [entry["digest"] for entry, _ in read_entries(site) if entry.get("kind") == "policy"]
+        except ValueError:  # the log ends as it was left, and something before was changed: `audit verify` says what
+            noted = []
+        if noted and noted[-1] == digest:
+            return None
+        return {"digest": digest, "before": noted[-1] if noted else "", "policy": policy_of(site)}
+
+    record_from(site, "policy", change)

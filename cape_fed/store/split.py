@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cape_fed.errors import InputError
-from cape_fed.files import atomic_file
+from cape_fed.files import atomic_file, make_private
 from cape_fed.store.store import Store
 
 log = logging.getLogger(__name__)
@@ -75,6 +75,7 @@ def save_split(path: Path, store: Store, split: Split) -> None:
     keys = np.asarray(store.patient_keys, object)[inside]
     with atomic_file(path) as partial:
         pq.write_table(pa.table({"patient": pa.array(keys, pa.string()), "part": part[inside]}), partial)
+        make_private(partial)
 
 
 def load_split(path: Path, store: Store) -> Split:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cape_fed.errors import InputError
-from cape_fed.files import sync
+from cape_fed.files import make_private, sync
 from cape_fed.signal.profile import Profile
 from cape_fed.store.fingerprint import store_fingerprint
 from cape_fed.store.format import Provenance, StoreFiles, StoreMeta, row_shape
@@ -55,9 +55,10 @@ def write_description(
 def publish(folder: Path, store: Path, *, overwrite: bool = False) -> None:
     """Rename a finished ``folder`` to ``store``; a store that was there goes only once the new one is complete.
 
-    Raises InputError where ``store`` exists and may not be replaced.
+    Only the user who owns it can read it. Raises InputError where ``store`` exists and may not be replaced.
     """
     refuse_foreign(store, overwrite=overwrite)
+    make_private(folder)
     retired = store.with_name(store.name + ".replaced")
     if store.exists():
         shutil.rmtree(retired, ignore_errors=True)

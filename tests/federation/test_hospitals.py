@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ from cape_fed.rundir import RunDirectory, read_metrics
 from cape_fed.site import handlers, presence
 from cape_fed.site.audit import log_file, read_entries
 from cape_fed.site.config import Limits, SiteConfig
+from cape_fed.site.policy_text import note_policy
 from cape_fed.site.verify import verify_audit
 from cape_fed.site.workplace import forget_workplaces
 from cape_fed.status import Status, read_status
@@ -73,7 +75,9 @@ def hospitals(tmp_path: Path, one_thread: None) -> list[SiteConfig]:
 @pytest.fixture(autouse=True)
 def ended_processes() -> Iterator[None]:
     """As if every site's process ended with the test."""
+    mask = os.umask(0o022)
     yield
+    os.umask(mask)
     forget_workplaces()
 
 
@@ -122,6 +126,8 @@ def kinds(site: SiteConfig) -> list[str]:
 def test_two_hospitals_train_on_cohorts_of_one_name_and_keep_their_books(
     hospitals: list[SiteConfig], tmp_path: Path
 ) -> None:
+    for site in hospitals:
+        note_policy(site)  # as 'cape-fed site' does when it starts
     grid = RecordingGrid(hospitals)
     run = lead(tmp_path, hospitals, grid)
     assert load_encoder(run.bundle).provenance.cohorts.keys() == {f"{name}/cardiology" for name in NAMES}
@@ -139,6 +145,8 @@ def test_two_hospitals_train_on_cohorts_of_one_name_and_keep_their_books(
         assert trained["metrics"]["patients"] > 0
         assert trained["encoder"]["values"]["norm"] > 0
         assert "stem.conv.weight" in json.dumps(trained["layout"]) or len(trained["layout"]["json"]) > 3
+        private = [path for path in site.state.rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+        assert private == []
         assert len(log_file(site).read_bytes()) < 200_000  # no arrays
         assert verify_audit(site).startswith("5 entries")
         seen = read_status(run.path)["audits"][site.name]
@@ -243,8 +251,6 @@ def test_a_hospital_that_gives_no_sums_and_no_scores_trains_all_the_same(tmp_pat
 
 
 def test_a_policy_that_changed_is_put_down(hospitals: list[SiteConfig], tmp_path: Path) -> None:
-    from cape_fed.site.books import note_policy
-
     site = hospitals[0]
     for changed in (site, site, site.model_copy(update={"limits": Limits(min_patients=50)}), site):
         note_policy(changed)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from cape_fed.errors import InputError
 from cape_fed.store.fingerprint import SAMPLED_ROWS, store_fingerprint
 from cape_fed.store.format import COLUMNS, StoreFiles, partial_path
+from cape_fed.store.split import save_split, split_patients
 from cape_fed.store.store import open_store, write_store
 from cape_fed.store.summary import summarise
 from cape_fed.store.verify import damaged_records
@@ -257,3 +258,10 @@ def test_all_columns_have_the_documented_types(tiny_store: TinyStore) -> None:
         "AF": "bool",
         "LVH": "bool",
     }
+
+
+def test_only_the_user_who_wrote_it_can_read_a_store_and_its_split(tiny_store: TinyStore, tmp_path: Path) -> None:
+    store = tiny_store("private", patients=10)
+    save_split(tmp_path / "split.parquet", store, split_patients(store, 0))
+    assert store.path.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in [*store.path.iterdir(), tmp_path / "split.parquet"]} == {0o600}

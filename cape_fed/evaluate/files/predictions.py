@@ -31,9 +31,11 @@ _SCHEMA = pa.schema(
 
 def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
     """Write one row a record, task, probe and method; one row group a block."""
-    with atomic_file(path) as partial, pq.ParquetWriter(partial, _SCHEMA, compression="zstd") as writer:
-        for block in predictions:
-            writer.write_table(_to_table(block), row_group_size=len(block.rows))
+    with atomic_file(path) as partial:
+        partial.touch(0o600)
+        with pq.ParquetWriter(partial, _SCHEMA, compression="zstd") as writer:
+            for block in predictions:
+                writer.write_table(_to_table(block), row_group_size=len(block.rows))
 
 
 def read_predictions(path: Path) -> list[Prediction]:

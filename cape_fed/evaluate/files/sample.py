@@ -54,8 +54,10 @@ def write_sample(cohorts: Sequence[EvaluatedCohort], features: Features, path: P
         if own:
             sample = draw_sample(own, features, derive_rng(options.seed, "sample", role))
             arrays |= {f"{role}_features": sample.features, f"{role}_digests": sample.digests}
-    with atomic_file(path) as partial, partial.open("wb") as file:
-        np.savez(file, **arrays)
+    with atomic_file(path) as partial:
+        partial.touch(0o600)
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
 
 
 def read_sample(path: Path) -> dict[Role, Sample]:
