@@ -34,18 +34,30 @@ def answer(
     answers = {}
     for name, question in study.questions.items():
         planned = [entry for entry in plan if entry.question == name and entry.trial.name in outcomes]
+        worlds = any(entry.in_a_world for entry in planned)
         panels = [
-            _panel(panel, question, [p for p in planned if p.panel == panel], outcomes, subsets)
+            _panel(panel, question, [p for p in planned if p.panel == panel], outcomes, subsets, worlds=worlds)
             for panel in dict.fromkeys(entry.panel for entry in planned)
         ]
         answers[name] = Answer(
             title=question.title,
             reference=question.reference,
             panels=panels,
+            worlds=worlds,
             carried=artefact_contrasts(question, planned, outcomes),
         )
+    _mark_primary(study.claims, answers)
     _correct(answers)
     return answers
+
+
+def _mark_primary(claims: Sequence[Claim], answers: Mapping[str, Answer]) -> None:
+    """Mark the contrast of the primary claim, in a question that is asked once."""
+    for claim in claims:
+        panels = answers[claim.question].panels
+        if claim.primary and len(panels) == 1:
+            for found in panels[0].contrasts.get(claim.measure, []):
+                found.primary = (found.level, found.reference) == (claim.level, claim.reference)
 
 
 def judge(claims: Sequence[Claim], answers: Mapping[str, Answer]) -> list[Verdict]:
@@ -85,6 +97,8 @@ def _panel(
     planned: Sequence[PlannedTrial],
     outcomes: Mapping[str, Outcome],
     subsets: Mapping[str, Mapping[str, float]],
+    *,
+    worlds: bool,
 ) -> Panel:
     levels = _by_level(planned, outcomes)
     reference = levels.get(question.reference, {})
@@ -94,14 +108,17 @@ def _panel(
         name=name,
         balance=_balance(planned, subsets),
         levels={
-            level: {**dict(_values(seeds)), **_similarity(seeds, question, levels)} for level, seeds in levels.items()
+            level: {**dict(_values(seeds, worlds)), **_similarity(seeds, question, levels)}
+            for level, seeds in levels.items()
         },
         contrasts={
             measure: found
             for measure in measures
             if (
                 found := list(
-                    _contrasts(measure, {level: levels[level] for level in compared}, question.reference, reference)
+                    _contrasts(
+                        measure, {level: levels[level] for level in compared}, question.reference, reference, worlds
+                    )
                 )
             )
         },
@@ -122,12 +139,12 @@ def _balance(
     }
 
 
-def _values(seeds: BySeed) -> Iterator[tuple[str, Value]]:
+def _values(seeds: BySeed, worlds: bool) -> Iterator[tuple[str, Value]]:
     """Measures and facts that all seeds of a level have."""
     first = next(iter(seeds.values()))
     for measure in first.measures:
         if all(measure in outcome.measures for outcome in seeds.values()):
-            yield measure, Value.of(effect([outcome.measures[measure] for outcome in seeds.values()]))
+            yield measure, Value.of(effect([outcome.measures[measure] for outcome in seeds.values()], worlds=worlds))
     for fact in first.facts:
         if all(fact in outcome.facts for outcome in seeds.values()):
             yield f"fact/{fact}", Value.of(effect([_constant(outcome.facts[fact]) for outcome in seeds.values()]))
@@ -144,7 +161,7 @@ def _similarity(seeds: BySeed, question: Question, levels: Levels) -> dict[str, 
     return {"fact/cka": Value.of(effect([_constant(value) for value in found]))} if found else {}
 
 
-def _contrasts(measure: str, levels: Levels, name: str, reference: BySeed) -> Iterator[Contrast]:
+def _contrasts(measure: str, levels: Levels, name: str, reference: BySeed, worlds: bool) -> Iterator[Contrast]:
     """Each level's paired difference from the reference, over the seeds that have the measure in both."""
     for level, own in levels.items():
         pairs = [
@@ -153,7 +170,7 @@ def _contrasts(measure: str, levels: Levels, name: str, reference: BySeed) -> It
             if seed in reference and measure in own[seed].measures and measure in reference[seed].measures
         ]
         if pairs:
-            yield contrast(level, name, pairs)
+            yield contrast(level, name, pairs, worlds=worlds)
 
 
 def _correct(answers: Mapping[str, Answer]) -> None:

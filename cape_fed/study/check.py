@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cape_fed.config import RunConfig, flat_paths
 from cape_fed.errors import InputError
@@ -23,6 +23,18 @@ def check_trials(plan: Sequence[PlannedTrial]) -> None:
         except InputError as error:
             where = ", ".join(filter(None, (planned.level, planned.panel)))
             raise InputError(f"question {planned.question} ({where}): {error}") from error
+
+
+def check_worlds(trials: Iterable[Trial]) -> None:
+    """InputError where the cohorts of a world cannot fill a batch with training patients; makes none of them."""
+    for trial in trials:
+        if trial.keys.world is None or trial.keys.pretraining in UNTRAINED:
+            continue
+        train, pairs = int(trial.config.split.fractions[0] * trial.keys.world_patients), trial.config.train.pairs
+        if train < pairs:
+            raise InputError(
+                f"world_patients={trial.keys.world_patients} leaves {train} to train on, and a batch has {pairs} pairs"
+            )
 
 
 def _distinct(plan: Sequence[PlannedTrial], what: Callable[[Trial], str]) -> list[PlannedTrial]:

@@ -38,6 +38,10 @@ class TrialKeys(Section):
     planted: str | None = Field(default=None, description="synthetic cohorts that differ in this artefact")
     planted_patients: int = Field(default=300, gt=0, description="patients of every planted cohort")
     patients: int | None = Field(default=None, gt=0, description="training patients of a subset, over all cohorts")
+    world: int | None = Field(
+        default=None, ge=0, description="number of a world: cohorts drawn from it and the seed of all training in it"
+    )
+    world_patients: int = Field(default=2000, gt=0, description="patients of every cohort of a world")
 
 
 class Levels(Section):
@@ -96,6 +100,7 @@ class Claim(Section):
     measure: str
     higher: bool = Field(description="whether the claim is that the level's measure is higher than the reference's")
     margin: float = Field(gt=0, description="a benefit that is certainly smaller than this refutes the claim")
+    primary: bool = Field(default=False, description="the one contrast that is not corrected for all others")
 
 
 class StudyConfig(Section):
@@ -112,6 +117,8 @@ class StudyConfig(Section):
             question = self.questions.get(claim.question)
             if question is None or not {claim.level, claim.reference} <= set(question.compared):
                 raise ValueError(f"the claim '{claim.text}' is about levels that no question has")
+        if sum(claim.primary for claim in self.claims) > 1:
+            raise ValueError("only one claim can be primary")
         return self
 
     def only(self, names: Sequence[str]) -> StudyConfig:

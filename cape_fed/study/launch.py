@@ -1,4 +1,4 @@
-"""Cells run side by side: in processes of this machine, or as tasks of a Ray cluster."""
+"""Trials run side by side: in processes of this machine, or as tasks of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -9,19 +9,31 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from cape_fed.errors import InputError, RunError
 from cape_fed.study.trial import run_trial
+from cape_fed.study.worlds import World
 
 ERROR_FILE = "error.txt"
 
 Ended = tuple[Path, str | None]
 """A trial that has ended: its directory and, where it failed, why in one line."""
-Launch = Callable[[Sequence[Path]], Iterator[Ended]]
-"""Runs the trials of directories and yields each as it ends."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Trials that one process runs one after another, by directory, in the world that they share if they have one."""
+
+    directories: tuple[Path, ...]
+    world: World | None = None
+
+
+Launch = Callable[[Sequence[Job]], Iterator[Ended]]
+"""Runs jobs and yields each trial when its job has ended."""
 
 
 @contextmanager
@@ -48,6 +60,15 @@ def open_launcher(workers: int, address: str | None) -> Iterator[Launch]:
         ray.shutdown()
 
 
+def run_job(job: Job) -> list[Ended]:
+    """Run the trials of a job; where its world cannot be made, all of them have failed for that reason."""
+    try:
+        with job.world.standing() if job.world else nullcontext():
+            return [(directory, attempt(directory)) for directory in job.directories]
+    except (InputError, OSError) as error:
+        return [(directory, f"world {job.world.number if job.world else ''}: {error}") for directory in job.directories]
+
+
 def attempt(directory: Path) -> str | None:
     """Run a trial; None where it went well, else why not in one line."""
     (directory / ERROR_FILE).unlink(missing_ok=True)
@@ -62,16 +83,16 @@ def attempt(directory: Path) -> str | None:
     return None
 
 
-def _here(directories: Sequence[Path], workers: int) -> Iterator[Ended]:
+def _here(jobs: Sequence[Job], workers: int) -> Iterator[Ended]:
     if workers == 1:
-        for directory in directories:
-            yield directory, attempt(directory)
+        for job in jobs:
+            yield from run_job(job)
         return
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        running = {pool.submit(attempt, directory): directory for directory in directories}
+        running = [pool.submit(run_job, job) for job in jobs]
         try:
             for future in as_completed(running):
-                yield running[future], future.result()
+                yield from future.result()
         except BrokenProcessPool as error:
             raise RunError("a worker process died, perhaps for want of memory: lower --workers and resume") from error
         finally:
@@ -85,14 +106,14 @@ def _require_answer(address: str) -> None:
         socket.create_connection((host, int(port)), timeout=10).close()
 
 
-def _on_ray(directories: Sequence[Path]) -> Iterator[Ended]:
+def _on_ray(jobs: Sequence[Job]) -> Iterator[Ended]:
     import ray
 
-    task = ray.remote(num_cpus=1, max_retries=0)(attempt)
-    running = {task.remote(directory): directory for directory in directories}
+    task = ray.remote(num_cpus=1, max_retries=0)(run_job)
+    running = [task.remote(job) for job in jobs]
     while running:
-        (finished,), _ = ray.wait(list(running), num_returns=1)
+        (finished,), running = ray.wait(running, num_returns=1)
         try:
-            yield running.pop(finished), ray.get(finished)
+            yield from ray.get(finished)
         except ray.exceptions.RayError as error:
             raise RunError(f"a task on Ray ended: {type(error).__name__}; resume the study") from error

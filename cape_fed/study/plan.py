@@ -19,23 +19,16 @@ from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 from cape_fed.section import Section
 from cape_fed.study.config import Question, StudyConfig, TrialKeys
+from cape_fed.study.sites import Planted, Sites
 from cape_fed.study.subsets import SubsetConfig
+from cape_fed.study.worlds import World
 from cape_fed.synthetic.planted import ALL, CONDITIONS
 
-SEED = "seed"
+SEED, WORLD = "seed", "world"
+WORLDS = "worlds"
+"""Folder of the worlds that stand, in a study's directory."""
 _APART = {"out", "device", "threads", "resume", "method", "engine", "roster", "finetune"}
 """Keys of the configuration that do not tell one trial from another."""
-
-
-class Sites(Section):
-    """Stores by role."""
-
-    train: tuple[Path, ...]
-    evaluate: tuple[Path, ...] = ()
-
-
-Planted = Mapping[str, Sites]
-"""Planted cohorts by artefact."""
 
 
 class Trial(Section):
@@ -52,6 +45,8 @@ class Trial(Section):
         """Hash of everything that decides the outcome: equal for equal trials of different questions."""
         plain = self.model_dump(mode="json")
         plain["config"] = {key: value for key, value in plain["config"].items() if key not in _APART}
+        if self.keys.world is None:  # keys that were added later leave the names of other trials as they were
+            del plain["keys"]["world"], plain["keys"]["world_patients"]
         return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
@@ -64,7 +59,13 @@ class PlannedTrial:
     """Values of what the question is asked across, empty for nothing."""
     level: str
     seed: int
+    """Of the training; in a world, its number."""
     trial: Trial
+
+    @property
+    def in_a_world(self) -> bool:
+        """Whether its cohorts are drawn for it."""
+        return self.trial.keys.world is not None
 
 
 def make_plan(study: StudyConfig, overrides: Sequence[str], out: Path, planted: Planted) -> list[PlannedTrial]:
@@ -108,11 +109,15 @@ def _place(
     name: str, question: Question, level: str, values: Mapping[str, Sequence[str]], out: Path, planted: Planted
 ) -> Iterator[PlannedTrial]:
     """One trial for each combination of what is swept; what is swept in addition to the seed makes the panels."""
-    panels = [key for key, several in values.items() if len(several) > 1 and key != SEED]
+    panels = [key for key, several in values.items() if len(several) > 1 and key not in (SEED, WORLD)]
+    if SEED in values and WORLD in values:
+        raise InputError("a world has one seed, its number: leave out seed=")
     for combination in product(*values.values()):
         chosen = dict(zip(values, combination, strict=True))
         panel = ", ".join(_show(chosen[key]) for key in panels)
         own = {key: chosen.pop(key).partition("=")[2] for key in TrialKeys.model_fields if key in chosen}
+        if WORLD in own:
+            chosen[SEED] = f"{SEED}={own[WORLD]}"
         seed = int(chosen.get(SEED, "seed=0").partition("=")[2])
         trial = _make_trial(question, level, _trial_keys(own), list(chosen.values()), out, planted)
         yield PlannedTrial(name, panel, level, seed, trial)
@@ -139,13 +144,15 @@ def _make_trial(
     if keys.planted is not None:
         if keys.planted not in planted:
             raise InputError(f"no planted artefact '{keys.planted}': choose one of {', '.join(CONDITIONS)}")
-        sites = planted[keys.planted]
-        data = {"train": [[path] for path in sites.train], "evaluate": [[path] for path in sites.evaluate]}
-        config = RunConfig.model_validate({**config.model_dump(), "data": data})
+        config = _with_stores(config, planted[keys.planted])
         artefacts = dict(planted) if keys.planted == ALL else {}
+    if keys.planted is not None and keys.world is not None:
+        raise InputError("a trial is in a world or on planted cohorts: leave out planted= or world=")
+    if (world := world_of(keys, out)) is not None:
+        config = _with_stores(config, world.sites)
     if len(config.data.train) < 1 or any(len(site) > 1 for site in config.data.train):
         raise InputError("a study needs data.train=[STORE,...], every store being a site of its own")
-    if keys.pretraining == "demographics":
+    if keys.pretraining == "demographics" and keys.world is None:
         config = config.model_copy(update={"seed": 0})
     subset, chosen = None, None
     if question.subset is not None and level in question.subset.levels:
@@ -153,6 +160,18 @@ def _make_trial(
             raise InputError("a study of subsets needs patients=N: how many train each encoder")
         subset, chosen = question.subset.of(keys.patients), level
     return Trial(config=config, keys=keys, subset=subset, level=chosen, artefacts=artefacts)
+
+
+def _with_stores(config: RunConfig, sites: Sites) -> RunConfig:
+    data = {"train": [[path] for path in sites.train], "evaluate": [[path] for path in sites.evaluate]}
+    return RunConfig.model_validate({**config.model_dump(), "data": data})
+
+
+def world_of(keys: TrialKeys, out: Path) -> World | None:
+    """The world of a trial in the study at ``out``; None where it has stores of its own."""
+    if keys.world is None:
+        return None
+    return World(keys.world, keys.world_patients, out / WORLDS / f"{keys.world:04d}")
 
 
 def plain_plan(study: StudyConfig, overrides: Sequence[str]) -> dict[str, Any]:

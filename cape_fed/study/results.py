@@ -18,7 +18,7 @@ class _Part(BaseModel):
 
 
 class Value(_Part):
-    """A mean over seeds with its interval over seeds and patients."""
+    """A mean over seeds with its interval over seeds and patients, or over worlds."""
 
     point: float
     low: float | None
@@ -40,7 +40,9 @@ class Contrast(Value):
     """In standard deviations of the difference between seeds."""
     p: float | None
     p_holm: float | None
-    """Corrected by Holm for all contrasts of this measure in the study."""
+    """Corrected by Holm for all contrasts of this measure in the study; of the primary one, ``p`` as it is."""
+    primary: bool = False
+    """Whether this is the one contrast that a claim named beforehand as primary."""
 
     @property
     def significant(self) -> bool:
@@ -67,6 +69,8 @@ class Answer(_Part):
     title: str
     reference: str
     panels: list[Panel]
+    worlds: bool = False
+    """Whether replicates are worlds; otherwise they are seeds on the same cohorts."""
     carried: dict[str, list[Contrast]] = {}
     """Level → how much better the cohort is named where cohorts differ in an artefact than where in nothing."""
 
@@ -85,6 +89,21 @@ class Verdict(_Part):
     contrast: Contrast
 
 
+class Power(_Part):
+    """How many worlds it takes to see a difference, from how much it varied between those of this study."""
+
+    claim: str
+    difference: float
+    """Smallest difference that matters: the claim's margin."""
+    deviation: float
+    """Standard deviation of the difference between worlds."""
+    worlds: int
+    """Worlds of this study."""
+    needed: int
+    """Worlds with which the difference would be found with a probability of ``power``, at a level of 0.05."""
+    power: float
+
+
 class StudyResults(_Part):
     """``results.json`` of a study."""
 
@@ -96,6 +115,18 @@ class StudyResults(_Part):
     """Trials that failed, by name, and why."""
     answers: dict[str, Answer]
     verdicts: list[Verdict]
+    powers: list[Power] = []
+    """Of claims about worlds."""
+
+    @property
+    def in_worlds(self) -> bool:
+        """Whether replicates are worlds in every question."""
+        return bool(self.answers) and all(answer.worlds for answer in self.answers.values())
+
+    @property
+    def primary(self) -> bool:
+        """Whether one contrast was named beforehand as primary."""
+        return any(claim.primary for claim in self.study.claims)
 
     @property
     def unmeasured(self) -> list[Claim]:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cape_fed.errors import RunError
 from cape_fed.progress import Progress, no_progress
 from cape_fed.rundir import RunDirectory
 from cape_fed.study.analysis import answer, judge
-from cape_fed.study.check import check_trials
+from cape_fed.study.check import check_trials, check_worlds
 from cape_fed.study.config import StudyConfig
-from cape_fed.study.launch import Launch, open_launcher
-from cape_fed.study.plan import PlannedTrial, choices, make_plan, plain_plan
+from cape_fed.study.launch import Job, Launch, open_launcher
+from cape_fed.study.plan import PlannedTrial, Trial, choices, make_plan, plain_plan, world_of
 from cape_fed.study.plant import plant, planted_sites
+from cape_fed.study.power import powers
 from cape_fed.study.report.document import report_study
 from cape_fed.study.results import StudyResults
 from cape_fed.study.train import describe_subset
 from cape_fed.study.trial import OUTCOME, read_outcome, write_trial
+from cape_fed.study.worlds import World
 from cape_fed.synthetic.planted import ALL, CONDITIONS
 
 log = logging.getLogger(__name__)
@@ -46,7 +48,8 @@ def run_study(
     planted = _planted(study, overrides)
     plan = make_plan(study, overrides, out, planted_sites(out / PLANTED, planted))
     ours = [planned for planned in plan if planned.trial.keys.planted is not None]
-    check_trials([planned for planned in plan if planned.trial.keys.planted is None])
+    check_worlds(planned.trial for planned in plan)
+    check_trials([planned for planned in plan if planned.trial.keys.planted is None and not planned.in_a_world])
     patients = max((planned.trial.keys.planted_patients for planned in ours), default=0)
     with open_launcher(workers, ray) as launch, run.open(plain_plan(study, overrides), resume=resume):
         plant(out / PLANTED, planted, patients, 0, workers)
@@ -56,7 +59,7 @@ def run_study(
         subsets = {name: describe_subset(trial) for name, trial in trials.items() if trial.subset is not None}
         for name, trial in trials.items():
             write_trial(folders[name], trial)
-        failed = _run(folders, launch, progress)
+        failed = _run(_jobs(trials, folders, out), len(folders), launch, progress)
         results = analyse(study, overrides, plan, folders, failed, subsets)
         report_study(results, out)
     if failed:
@@ -83,22 +86,32 @@ def analyse(
         failed=failed,
         answers=answers,
         verdicts=judge(study.claims, answers),
+        powers=powers(study.claims, answers),
     )
 
 
-def _run(folders: dict[str, Path], launch: Launch, progress: Progress) -> dict[str, str]:
-    """Run what has no outcome yet; the trials that failed and why."""
-    left = [folder for folder in folders.values() if not (folder / OUTCOME).is_dir()]
-    done, failed = len(folders) - len(left), dict[str, str]()
-    log.info("%d trials, %d of them done", len(folders), done)
-    for folder, failure in launch(left):
+def _jobs(trials: Mapping[str, Trial], folders: Mapping[str, Path], out: Path) -> list[Job]:
+    """The trials that have no outcome yet: those of a world together, all others each by itself."""
+    left = {name: trial for name, trial in trials.items() if not (folders[name] / OUTCOME).is_dir()}
+    by_world: dict[World | None, list[Path]] = {}
+    for name, trial in left.items():
+        by_world.setdefault(world_of(trial.keys, out), []).append(folders[name])
+    alone = [Job((folder,)) for folder in by_world.pop(None, [])]
+    return alone + [Job(tuple(several), world) for world, several in by_world.items()]
+
+
+def _run(jobs: Sequence[Job], trials: int, launch: Launch, progress: Progress) -> dict[str, str]:
+    """Run jobs, which are what is left of so many trials; those that failed and why."""
+    done, failed = trials - sum(len(job.directories) for job in jobs), dict[str, str]()
+    log.info("%d trials, %d of them done", trials, done)
+    for folder, failure in launch(jobs):
         done += 1
         if failure is not None:
             failed[folder.name] = failure
             log.error("trial %s failed: %s", folder.name, failure)
         else:
             log.info("trial %s done", folder.name)
-        progress(done, len(folders), {"failure": failure} if failure else {})
+        progress(done, trials, {"failure": failure} if failure else {})
     return failed
 
 

@@ -69,11 +69,15 @@ def default_cohorts(count: int, seed: int) -> list[CohortSpec]:
 def _draw_cohort(number: int, seed: int) -> CohortSpec:
     """Draw the specification of cohort ``number``; every third one is for evaluation."""
     name = f"synth-{_letters(number)}"
+    return draw_cohort(name, "evaluate" if number % 3 == 2 else "train", seed)
+
+
+def draw_cohort(name: str, role: Literal["train", "evaluate"], seed: int) -> CohortSpec:
+    """Draw the people and the machine of a hospital, which depend on its name and on ``seed`` alone."""
     rng = derive_rng(seed, "synthetic", name, "specification")
     factor = {illness: float(np.exp(0.35 * rng.standard_normal())) for illness in RISKS}
     age, spread, women = rng.uniform((48, 11, 0.35), (72, 18, 0.65)).tolist()
     population = Population(age, spread, women, factor)
-    role: Literal["train", "evaluate"] = "evaluate" if number % 3 == 2 else "train"
     return CohortSpec(name, role, population, (_draw_device(f"Device {name}", rng),))
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from cape_fed.evaluate.statistics.bootstrap import Sampled
-from cape_fed.study.plan import PlannedTrial, Sites
+from cape_fed.study.plan import PlannedTrial
+from cape_fed.study.sites import Sites
 from cape_fed.study.trial import Outcome
 
 PLANTED = {name: Sites(train=(Path(name),)) for name in ("none", "padding", "gain")}

@@ -9,8 +9,9 @@ import pytest
 from cape_fed.evaluate.statistics.effects import holm
 from cape_fed.study.analysis import answer
 from cape_fed.study.config import StudyConfig
-from cape_fed.study.plan import PlannedTrial, Sites, make_plan
+from cape_fed.study.plan import PlannedTrial, make_plan
 from cape_fed.study.results import Answer
+from cape_fed.study.sites import Sites
 from tests.study.outcomes import PLANTED, outcomes
 
 

@@ -28,12 +28,13 @@ class Effect:
     """Each seed's own value."""
 
 
-def effect(values: Sequence[Sampled], level: float = 0.95) -> Effect:
+def effect(values: Sequence[Sampled], level: float = 0.95, *, worlds: bool = False) -> Effect:
     """Mean of one measure, or of paired differences in it, over seeds whose test patients are the same.
 
     Seeds and patients are crossed random factors: the variance of the mean is that between seeds over their number plus
     that of the seeds' mean under resampled patients. Student's t, degrees of freedom by Satterthwaite (1946) with those
-    of the patients' part taken as infinite.
+    of the patients' part taken as infinite. In ``worlds`` every value has patients and hospitals of its own, whose
+    noise is in the variance between the values already: this is then Student's t of one sample.
     """
     points = np.array([value.point for value in values])
     mean = float(points.mean())
@@ -41,7 +42,7 @@ def effect(values: Sequence[Sampled], level: float = 0.95) -> Effect:
     if len(points) < 2:
         return Effect(mean, None, None, None, None, seeds)
     between = float(points.var(ddof=1))
-    of_patients = _variance_under_resampling(values)
+    of_patients = 0.0 if worlds else _variance_under_resampling(values)
     variance = between / len(points) + of_patients
     size = mean / between**0.5 if between > 0 else None
     if variance == 0:

@@ -64,7 +64,7 @@ def verdict_text(verdict: Verdict) -> str:
     return (
         f"{measure_name(measure)}{where}: {contrast.level} − {contrast.reference} = "
         f"{number(contrast.point, measure, sign=True)} ({interval(contrast, measure, sign=True)}), "
-        f"{p_text(contrast.p_holm)} after correction"
+        f"{p_text(contrast.p_holm)}{'' if contrast.primary else ' after correction'}"
     )
 
 
