@@ -11,7 +11,9 @@ from cape_fed.errors import InputError
 
 
 def study(
-    name: Annotated[str, typer.Argument(help="composition, batching or federation; or a YAML file of your own.")],
+    name: Annotated[
+        str, typer.Argument(help="composition, batching, federation or worlds; or a YAML file of your own.")
+    ],
     overrides: Annotated[list[str], typer.Argument(help="key=value or key=v1,v2 for every trial, and out=DIR.")],
     question: Annotated[
         list[str] | None, typer.Option(help="Only this question of the study; may be repeated.")
@@ -26,7 +28,8 @@ def study(
     """Train many encoders alike but for one thing, and say what that thing does inside and outside their cohorts.
 
     composition: who the pretraining patients are. batching: from whom the pairs of a batch come, and which artefacts
-    are learnt. federation: how the sites' updates are combined. Values may be swept as in Hydra: seed=range(5).
+    are learnt. federation: how the sites' updates are combined. worlds: whether in-distribution batches help in
+    hospitals in general, and why. Values may be swept as in Hydra: seed=range(5).
 
     Example: cape-fed study batching data.train=[stores/a,stores/b] data.evaluate=[stores/c] out=studies/batching
     """
