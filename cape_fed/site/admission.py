@@ -13,6 +13,7 @@ from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import AuditError
 from cape_fed.site.flower import NotApprovedError, Require
 from cape_fed.site.logbook import logging_in
+from cape_fed.site.presence import forget_runs
 from cape_fed.site.refused import RefusedApps
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def admission(site: SiteConfig) -> Require:
             else:
                 facts = {"app": digest, "run": run, "approved_by": approval.by, "approved": approval.at.isoformat()}
                 audit.record(site, "app admitted", **facts)
+                forget_runs(site, site.keep_runs)  # here, since an app may be kept from seeing other runs
                 _say(site, f"run {run} runs the app {digest[:12]}, approved by {approval.by}")
                 return
         except (InputError, AuditError) as error:

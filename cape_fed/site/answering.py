@@ -79,8 +79,6 @@ def _work(policy: Policy, action: str, message: Message) -> Content:
         torch.set_num_threads(site.threads)
     request = open_request(message)
     policy.admit(action, request, message.content)
-    if site.own_process:
-        forget_runs(site, site.keep_runs, request.run)
     incoming = open_message(message, request)
     records = getattr(handlers, action)(incoming, policy)
     sizes = {store.cohort: Size(len(store), store.meta.patients) for store in open_stores(site.stores)}

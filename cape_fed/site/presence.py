@@ -46,10 +46,9 @@ def run_folders(site: SiteConfig) -> list[Path]:
     return sorted(folders, key=lambda path: (path.stat().st_mtime, path.name), reverse=True)
 
 
-def forget_runs(site: SiteConfig, keep: int = 0, current: str = "") -> list[str]:
-    """Remove what runs left at the site, but of the ``keep`` that were used last and of ``current``; their names."""
-    folders = [path for path in run_folders(site) if path.name != current]
-    gone = folders[max(0, keep - bool(current)) :]
+def forget_runs(site: SiteConfig, keep: int = 0) -> list[str]:
+    """Remove what runs left at the site, but of the ``keep`` that were used last; the names of those that went."""
+    gone = run_folders(site)[keep:]
     for folder in gone:
         shutil.rmtree(folder, ignore_errors=True)
     return sorted(folder.name for folder in gone)

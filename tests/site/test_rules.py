@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -156,6 +157,16 @@ def test_a_site_that_left_answers_nothing_and_keeps_nothing_of_runs(site: SiteCo
     assert {refusal(site, action) for action in ("join", "train", "evaluate")} == {SiteFailure.LEFT}
     presence.resume(site)
     assert refusal(site) is None
+
+
+def test_the_runs_that_were_used_last_stay(site: SiteConfig) -> None:
+    for age, name in enumerate(("a" * 12, "b" * 12, "c" * 12)):
+        (site.state / name).mkdir(parents=True)
+        os.utime(site.state / name, (1000.0 - age, 1000.0 - age))
+    (site.state / "audit").mkdir()
+    assert presence.forget_runs(site, keep=2) == ["c" * 12]
+    assert presence.forget_runs(site, keep=2) == []
+    assert (site.state / "audit").is_dir()
 
 
 def test_every_rule_has_a_code_of_its_own_and_words_for_it() -> None:
