@@ -18,7 +18,7 @@ from cape_fed.appfiles import CONFIGS
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 
-GROUPS = ("experiment", "strategy")
+GROUPS = ("experiment", "strategy", "privacy")
 """Folders of configs/ that a user chooses from by ``GROUP=NAME``."""
 
 

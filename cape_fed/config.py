@@ -15,13 +15,14 @@ from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import RosterEntries
 from cape_fed.finetune.config import FinetuneConfig
 from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.privacy.config import PrivacyConfig
 from cape_fed.release.provenance import Provenance
 from cape_fed.section import Section
 from cape_fed.store.counts import CohortCounts
 
 FEDERATED = "federated"
 """Name of a federated encoder in tables, where the configuration gives no other."""
-_LOCAL = {"data", "out", "device", "threads", "resume", "evaluation", "finetune", "roster"}
+_LOCAL = {"data", "out", "start", "device", "threads", "resume", "evaluation", "finetune", "roster"}
 """Configuration that is about machines, sites or what comes after, and would carry their names into a bundle."""
 
 
@@ -54,6 +55,8 @@ class RunConfig(PretrainConfig):
     threads: int | None = Field(default=None, gt=0, description="CPU threads of one learner")
     engine: Literal["local", "flower"] = Field(default="local", description="what carries a simulation's messages")
     federation: FederationConfig = Field(default=FederationConfig(), validate_default=True)
+    privacy: PrivacyConfig = PrivacyConfig()
+    start: Path | None = Field(default=None, description="bundle whose encoder training begins with")
     roster: RosterEntries | None = Field(default=None, description="sites and roles of a run on a SuperLink")
     evaluation: EvaluateOptions = EvaluateOptions()
     finetune: FinetuneConfig = FinetuneConfig()
@@ -88,13 +91,17 @@ class RunConfig(PretrainConfig):
         )
 
     def federation_plan(self) -> FederationPlan:
-        """What the coordinator of a federated run receives."""
+        """What the coordinator of a federated run receives; InputError for a ``start`` that cannot be used."""
+        from cape_fed.release.start import load_start  # imports PyTorch
+
         return FederationPlan(
             pretraining=self.pretraining,
             federation=self.federation,
             evaluation=self.evaluation,
             provenance=self.provenance(FEDERATED, {}),
             resume=self.resume,
+            privacy=self.privacy,
+            start=load_start(self.start, self.encoder),
         )
 
     def saved(self) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from pathlib import Path
 import torch
 import yaml
 
+from cape_fed.checkpoints import run_steps
 from cape_fed.config import RunConfig, flat_paths
+from cape_fed.coordinator.protection import protection_of
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import make_cohorts
 from cape_fed.evaluate.collect import identify
@@ -25,18 +27,21 @@ from cape_fed.finetune.results import FinetuneResults
 from cape_fed.finetune.run import finetune_cohorts
 from cape_fed.finetune.setup import FinetuneSettings, FinetuneSetup
 from cape_fed.finetune.tasks import usable_tasks
-from cape_fed.pretrain.central import pretrain
-from cape_fed.pretrain.cohorts import open_cohorts, open_stores
+from cape_fed.methods.private import check_private_run
+from cape_fed.pretrain.central import CENTRAL, pretrain
+from cape_fed.pretrain.cohorts import Cohort, open_cohorts, open_stores
 from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.distributed import join_processes, leave_processes
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.heads import load_heads, project
 from cape_fed.pretrain.workbench import check_batches
+from cape_fed.privacy.central import CentralAccount
 from cape_fed.progress import Progress
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.embed import check_profile, embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.seen import check_unseen, split_of_run
+from cape_fed.release.start import load_start
 from cape_fed.rundir import RunDirectory, read_metrics
 from cape_fed.store.counts import count_store
 from cape_fed.store.split import Split, split_patients
@@ -53,13 +58,22 @@ def pretrain_centrally(config: RunConfig, progress: Progress, splits: Mapping[st
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     paths = flat_paths(config.data.train)
-    check_batches(open_stores(paths), config.pretraining, splits)
+    check_private_run(config.privacy, config.pretraining)
+    stores = open_stores(paths)
+    if not config.privacy.on:
+        check_batches(stores, config.pretraining, splits)
     device = choose_device(config.device)
+    start = load_start(config.start, config.encoder)
+    if start is not None:
+        start.check_profile(stores[0].profile, str(stores[0].path))
+        start.check_unseen(store.cohort for store in stores if config.privacy.on)
     processes = join_processes(device)
     run = RunDirectory(config.out)
     try:
         if config.norm == "batch" and processes.world > 1:
             raise InputError("norm=batch keeps statistics of its own in every process: use norm=group under torchrun")
+        if config.privacy.on and processes.world > 1:
+            raise InputError("privacy=patient trains in one process: start it without torchrun")
         if config.train.pairs % processes.world:
             raise InputError(f"train.pairs={config.train.pairs} cannot be shared by {processes.world} processes")
         with run.open(config.saved(), resume=config.resume) if processes.is_first else nullcontext():
@@ -67,15 +81,37 @@ def pretrain_centrally(config: RunConfig, progress: Progress, splits: Mapping[st
                 open_cohorts(paths, config.split, run.splits, splits)
             processes.wait()
             cohorts = open_cohorts(paths, config.split, run.splits)
+            account = _enter_steps(config, run, cohorts) if config.privacy.on else None
             bench = pretrain(
-                config.pretraining, cohorts, run, device, processes, resume=config.resume, progress=progress
-            )  # fmt: skip
+                config.pretraining,
+                cohorts,
+                run,
+                device,
+                processes,
+                resume=config.resume,
+                progress=progress,
+                source=account.source if account else None,
+                start=start.tensors if start else None,
+            )
             if processes.is_first:
                 counts = {cohort.name: count_store(cohort.store) for cohort in cohorts}
-                provenance = config.provenance(f"central {config.batching}", counts)
+                provenance = config.provenance(f"central {config.batching}", counts).model_copy(
+                    update={
+                        "privacy": protection_of(config.privacy, {CENTRAL: account.numbers()}) if account else None,
+                        "started_from": start.provenance if start else None,
+                    }
+                )
                 write_bundle(run.bundle, bench.learner.encoder, cohorts[0].store.profile, provenance)
     finally:
         leave_processes()
+
+
+def _enter_steps(config: RunConfig, run: RunDirectory, cohorts: Sequence[Cohort]) -> CentralAccount:
+    """The account of a private run, with all steps that are left entered: from the oldest checkpoint, if resumed."""
+    account = CentralAccount(run.path, cohorts, config.pretraining, config.privacy)
+    done = run_steps(run.checkpoints).numbers()[:1] if config.resume else []
+    account.enter(config.train.steps - (done[0] if done else 0))
+    return account
 
 
 def evaluate(bundle: Path, config: RunConfig) -> Results:

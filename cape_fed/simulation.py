@@ -12,6 +12,7 @@ from cape_fed.coordinator.lead import lead_run
 from cape_fed.errors import InputError
 from cape_fed.federation.engines import keep_flower_quiet, run_flower, run_local
 from cape_fed.federation.roster import RosterEntry
+from cape_fed.methods.private import check_private_run
 from cape_fed.methods.registry import check_batch_statistics
 from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.pretrain.device import choose_device
@@ -36,6 +37,7 @@ def simulate_federation(
     """
     keep_flower_quiet()
     choose_device(config.device)
+    check_private_run(config.privacy, config.pretraining, config.federation)
     check_batch_statistics(config.norm, config.federation)
     _check_stores(config, splits or {})
     sites = sites_of(config)
@@ -87,5 +89,5 @@ def _check_stores(config: RunConfig, splits: Mapping[str, Split]) -> None:
         raise InputError("a federation needs at least one training site: data.train=[STORE,...]")
     check_disjoint(stores[: len(train)], stores[len(train) :])
     opened = dict(zip(train, stores, strict=False))
-    for paths in config.data.train:
+    for paths in () if config.privacy.on else config.data.train:  # blocks are smaller than any roster
         check_batches([opened[path] for path in paths], config.pretraining, splits)

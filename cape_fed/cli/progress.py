@@ -74,7 +74,7 @@ def training_report(bar: ProgressBar) -> JobProgress:
     """A function for training to call after a round or step with a line of metrics; it shows the loss."""
 
     def report(done: int, total: int, line: Mapping[str, Any]) -> None:
-        bar.update(done, total, loss_text(line["loss"]))
+        bar.update(done, total, loss_text(line.get("loss")))
 
     return report
 
@@ -91,5 +91,5 @@ def cell_report(bar: ProgressBar) -> JobProgress:
 
 
 def loss_text(loss: float | None) -> str:
-    """The loss as the bar shows it; a round in which no site reported one has a dash."""
+    """The loss as the bar shows it; a dash where none is told, as in a private run."""
     return "loss –" if loss is None else f"loss {loss:.3f}"

@@ -24,7 +24,9 @@ from cape_fed.federation.messages import source_hash
 from cape_fed.federation.superlink import SuperLink
 from cape_fed.files import atomic_file
 from cape_fed.lock import is_locked
+from cape_fed.methods.private import check_private_run
 from cape_fed.methods.registry import check_batch_statistics
+from cape_fed.release.start import load_start
 from cape_fed.rundir import LOCK_FILE, PLACE_FILE, RunDirectory
 from cape_fed.status import ENDS, STOPPED, read_status
 
@@ -40,7 +42,11 @@ def start_run(connection: str, overrides: Sequence[str]) -> Path:
     """Start a run and follow it to its end; its directory."""
     kit = find_kit(connection)
     config = _of_kit(kit, overrides) if kit else compose_config(overrides)
-    config = config.model_copy(update={"out": config.out.resolve()})
+    config = config.model_copy(
+        update={"out": config.out.resolve(), "start": config.start.resolve() if config.start else None}
+    )
+    load_start(config.start, config.encoder)  # which says now what is wrong with it
+    check_private_run(config.privacy, config.pretraining, config.federation)
     check_batch_statistics(config.norm, config.federation)
     _require_roster(config)
     RunDirectory(config.out).check(config.saved(), resume=False)

@@ -42,7 +42,7 @@ class RoundsView:
         if silent := status.get("silent"):
             facts.append(f"silent: {', '.join(silent)}")
         if self.line:
-            facts += [loss_text(self.line["loss"]), f"{_megabytes(self.line):.1f} MB a round"]
+            facts += [loss_text(self.line.get("loss")), f"{_megabytes(self.line):.1f} MB a round"]
         self.bar.update(status.get("rounds_done", 0), status.get("rounds"), "  ".join(facts))
 
     def _show_joining(self, status: Mapping[str, Any]) -> None:
@@ -59,7 +59,7 @@ def round_text(line: Mapping[str, Any], rounds: int | None) -> str:
     missing = f", missing: {', '.join(line['missing'])}" if line.get("missing") else ""
     return (
         f"{line.get('time', '')} round {line['round'] + 1}/{rounds or '?'}: {len(line['sites'])} sites, "
-        f"{loss_text(line['loss'])}, {_megabytes(line):.1f} MB, {line['seconds']:.1f} s{missing}"
+        f"{loss_text(line.get('loss'))}, {_megabytes(line):.1f} MB, {line['seconds']:.1f} s{missing}"
     ).strip()
 
 

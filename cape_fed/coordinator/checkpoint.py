@@ -49,6 +49,8 @@ class Facts(BaseModel):
     """Hashes of the code that led the run, each with the round from which on it did."""
     dimensions: int | None = None
     """Over how many dimensions sites sum towards transfer probes, once an evaluation was asked for."""
+    spending: dict[str, dict[str, float]] = {}
+    """What a private run has cost the patients of each training site, in the numbers that it told last."""
     best_score: float | None = None
     best_round: int | None = None
     """Rounds after which the encoder was best."""
@@ -73,9 +75,9 @@ class RunState:
         return {name: value for name, value in self.encoder.items() if not is_statistic(name)}
 
 
-def new_state(config: PretrainConfig) -> RunState:
-    """The state before the first round: the weights that a central run with this seed begins from."""
-    encoder = dict(build_encoder(config.encoder, derive_seed(config.seed, "encoder")).state_dict())
+def new_state(config: PretrainConfig, start: Mapping[str, Tensor] | None = None) -> RunState:
+    """The state before the first round: ``start``, or the weights that a central run with this seed begins from."""
+    encoder = dict(start or build_encoder(config.encoder, derive_seed(config.seed, "encoder")).state_dict())
     return RunState(Facts(run=uuid4().hex[:12]), encoder)
 
 

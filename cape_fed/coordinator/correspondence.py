@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from secrets import token_hex
 from typing import Any, TypeVar
 
 from flwr.app import Message, MessageType
@@ -196,6 +197,9 @@ class Correspondence:
             method=federation.strategy,
             options=federation.options,
             transport=federation.transport,
+            privacy=self.plan.privacy,
+            seen=self.plan.start.provenance.unprotected if self.plan.start and self.plan.privacy.on else {},
+            id=token_hex(16) if self.plan.privacy.on else "",  # a ledger takes a message once
             **wishes,
         )
         contents: dict[Any, Any] = {}
@@ -210,7 +214,12 @@ class Correspondence:
 
     def _update(self, message: Message, member: Member) -> Update:
         changes = check_update(
-            message, member, self.state.encoder, self.federation.transport, self.federation.max_change
+            message,
+            member,
+            self.state.encoder,
+            self.federation.transport,
+            self.federation.max_change,
+            private=self.plan.privacy.on,
         )
         longest = self.federation.max_change * euclidean_norm(to_arrays(self.state.encoder))
         extra = self.method.read_reply(message.content, longest)

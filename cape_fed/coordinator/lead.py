@@ -13,11 +13,13 @@ from cape_fed.coordinator.correspondence import Correspondence
 from cape_fed.coordinator.evaluation import EVALUATIONS_FILE, RULE
 from cape_fed.coordinator.exchange import Exchange
 from cape_fed.coordinator.membership import Membership
+from cape_fed.coordinator.protection import protection_of
 from cape_fed.coordinator.reporting import Reporting
 from cape_fed.coordinator.rounds import Coordinator
 from cape_fed.federation.messages import source_hash
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import RosterEntry
+from cape_fed.methods.private import check_private_run
 from cape_fed.methods.registry import check_batch_statistics, make_method
 from cape_fed.pretrain.encoder import Encoder
 from cape_fed.pretrain.encoders import build_encoder
@@ -40,8 +42,10 @@ def lead_run(
     progress: Progress = no_progress,
 ) -> None:
     """Lead the sites of ``entries`` (see `Membership`) to a bundle, from the last checkpoint if the plan resumes."""
+    check_private_run(plan.privacy, plan.pretraining, plan.federation)
     check_batch_statistics(plan.pretraining.norm, plan.federation)
-    state = (load_latest_round(run.checkpoints) if plan.resume else None) or new_state(plan.pretraining)
+    start = plan.start.tensors if plan.start else None
+    state = (load_latest_round(run.checkpoints) if plan.resume else None) or new_state(plan.pretraining, start)
     facts = state.facts
     run.truncate_lines(run.metrics, "round", facts.rounds_done)
     run.truncate_lines(run.path / EVALUATIONS_FILE, "round", facts.rounds_done)
@@ -54,7 +58,14 @@ def lead_run(
 
     exchange = Exchange(grid, reporting.wait)
     membership = Membership(
-        grid, exchange, entries, plan.federation.name, facts.profile, set(facts.patients), cohorts=dict(facts.cohorts)
+        grid,
+        exchange,
+        entries,
+        plan.federation.name,
+        facts.profile,
+        set(facts.patients),
+        private=plan.privacy.on,
+        cohorts=dict(facts.cohorts),
     )
     reporting.membership = membership
     method = make_method(plan.federation.strategy, plan.federation.options, state.encoder_parameters())
@@ -63,6 +74,9 @@ def lead_run(
         plan.federation.join_deadline, lambda members: sites.lacking(member.name for member in members)
     )  # fmt: skip
     sites.refresh()
+    if plan.start is not None and facts.profile is not None:
+        plan.start.check_profile(facts.profile, "the federation")
+        plan.start.check_unseen(facts.cohorts if plan.privacy.on else ())
     reporting.begin()
     for member in membership.online():
         log.info("run %s from round %d, role %s: site %s", facts.run, facts.rounds_done, member.role, member.name)
@@ -96,6 +110,8 @@ def _write_bundles(plan: FederationPlan, run: RunDirectory, state: RunState, end
             "rounds": facts.rounds_done,
             "code": dict(facts.code),
             "ended": ended,
+            "privacy": protection_of(plan.privacy, facts.spending) if plan.privacy.on and facts.spending else None,
+            "started_from": plan.start.provenance if plan.start else None,
         }
     )
     write_bundle(run.bundle, _encoder(plan, state.encoder), facts.profile, provenance)

@@ -42,6 +42,8 @@ class Membership:
     """Of the first training site unless the run has one already."""
     expected: set[str] = field(default_factory=set)
     """Training sites that a resumed run had: without a roster these are waited for."""
+    private: bool = False
+    """Whether training sites are to round what they say of their size."""
     members: dict[str, Member] = field(default_factory=dict)
     """Sites that have joined, by name; some may be away."""
     cohorts: dict[str, CohortCounts] = field(default_factory=dict)
@@ -100,7 +102,9 @@ class Membership:
                 log.warning("site %s is connected and not on the roster: it takes no part", node.name)
                 continue
             unknown = Member(node.name or f"of node {node_id}", "evaluate", node_id, {})
-            asked.append(Question(unknown, MessageType.QUERY, invitation_content(self.federation)))
+            asked.append(
+                Question(unknown, MessageType.QUERY, invitation_content(self.federation, private=self.private))
+            )
         answers = self.exchange.ask(asked, "join", limit)
         found: list[tuple[Introduction, int]] = []
         for answer in answers.values():

@@ -15,7 +15,7 @@ from cape_fed.coordinator.evaluation import Evaluation
 from cape_fed.coordinator.exchange import Answer
 from cape_fed.coordinator.parts import Parts
 from cape_fed.errors import RunError
-from cape_fed.federation.messages import METRICS, MONITORS, read_numbers
+from cape_fed.federation.messages import METRICS, MONITORS, PRIVATE_NUMBERS, read_numbers
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.tensors import euclidean_norm
 from cape_fed.federation.update import Update
@@ -39,6 +39,7 @@ class Coordinator:
         """``tell`` is given fields of the run's status."""
         self.federation = plan.federation
         self.seed = plan.pretraining.seed
+        self.private = plan.privacy.on
         self.run = run
         self.state = state
         self.sites = sites
@@ -126,7 +127,8 @@ class Coordinator:
 
     def _ask(self, number: int, chosen: set[str], answered: Mapping[str, Answer]) -> dict[str, Answer]:
         """The round's sites get one message for all there is to do; others one where there is something to look at."""
-        measure = number > 0 and number % self.federation.measure_every == 0
+        every = self.federation.measure_every
+        measure = number > 0 and every > 0 and number % every == 0
         left = [member for member in self.sites.members() if member.name not in answered]
         sums = self.evaluation.wanted(number)
         train = [member for member in left if member.name in chosen]
@@ -138,6 +140,8 @@ class Coordinator:
         """Measure and evaluate the last encoder."""
         self.sites.refresh()
         wanted = self.evaluation.wanted(rounds)
+        if wanted is None and not self.federation.measure_every:
+            return
         answers = self.sites.ask_evaluate(rounds, self.sites.members(), self.state.encoder, measure=True, sums=wanted)
         self._write_measures(rounds, answers)
         if wanted is not None:
@@ -168,13 +172,14 @@ class Coordinator:
             answer = answers[name]
             assert answer.message is not None
             own = read_numbers(answer.message, METRICS)
+            self._note_spending(name, own)
             sites[name] = {**own, "answered": answer.seconds, "update": euclidean_norm(update.changes)}
         weights = {name: float(update.weight) for name, update in updates.items()}
         return {
             "round": number,
             "step": (number + 1) * self.federation.local_steps - 1,
             "seconds": seconds,
-            **weighted_means({name: {"loss": own["loss"]} for name, own in sites.items()}, weights),
+            **weighted_means({name: {"loss": own["loss"]} for name, own in sites.items() if "loss" in own}, weights),
             **self.sites.exchange.take_bytes(),
             **client_drift([update.changes for update in updates.values()]),
             "parts": self.parts.take(),
@@ -182,6 +187,11 @@ class Coordinator:
             "trouble": self.sites.take_trouble(),
             "sites": sites,
         }
+
+    def _note_spending(self, site: str, numbers: Mapping[str, Any]) -> None:
+        """Keep what a private run has cost a site's patients by its last reply."""
+        if self.private:
+            self.state.facts.spending[site] = {name: float(numbers[name]) for name in sorted(PRIVATE_NUMBERS)}
 
 
 def round_words(line: Mapping[str, Any]) -> str:
@@ -195,6 +205,7 @@ def round_words(line: Mapping[str, Any]) -> str:
 
 def weighted_means(numbers: Mapping[str, Mapping[str, float]], weights: Mapping[str, float]) -> dict[str, float]:
     """Means over the sites in ``weights`` of what all of them have; none where there is no such site."""
+    weights = {site: weight for site, weight in weights.items() if site in numbers}
     if not weights:
         return {}
     names = sorted(set.intersection(*(set(numbers[site]) for site in weights)))

@@ -17,7 +17,7 @@ class FederationConfig(Section):
     name: str = Field(default="", max_length=100, description="what the federation calls itself towards its sites")
     rounds: int = Field(default=20, gt=0, description="rounds of the whole run")
     local_steps: int = Field(default=50, gt=0, description="optimiser steps a site takes in a round")
-    measure_every: int = Field(default=1, gt=0, description="rounds between label-free monitors")
+    measure_every: int = Field(default=1, ge=0, description="rounds between label-free monitors; 0: none")
     evaluate_every: int = Field(default=0, ge=0, description="rounds between evaluations; 0: after the last round only")
     evaluate: bool = Field(default=True, description="whether there are evaluations at all")
     checkpoint_every: int = Field(default=1, gt=0, description="rounds between the coordinator's checkpoints")

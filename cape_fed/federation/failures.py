@@ -31,6 +31,9 @@ class SiteFailure(IntEnum):
     LARGE_REPLY = 119
     LABEL = 120
     SUMS = 121
+    PRIVACY = 130
+    EPSILON = 131
+    LEDGER = 132
 
 
 WORDS: dict[int, str] = {
@@ -51,6 +54,9 @@ WORDS: dict[int, str] = {
     SiteFailure.AUDIT: "cannot write its audit log, without which nothing leaves it",
     SiteFailure.APP: "has not approved this app: its admin can look at it and approve it with 'cape-fed site approve'",
     SiteFailure.ROLE: "is there for evaluation only and does not train",
+    SiteFailure.PRIVACY: "does not do that under differential privacy; its own log says why",
+    SiteFailure.EPSILON: "has not that much of its privacy.epsilon left",
+    SiteFailure.LEDGER: "cannot use its privacy ledger; its own log says why",
     SiteFailure.STEPS: "takes no more steps a round than its limits.local_steps",
     SiteFailure.PAUSED: "is paused by its admin",
     SiteFailure.LEFT: "has left: it takes part in no run",

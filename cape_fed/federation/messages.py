@@ -17,6 +17,7 @@ from cape_fed.federation.config import Transport
 from cape_fed.federation.roster import PARTS, Part, Role
 from cape_fed.federation.tensors import encoder_records
 from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.privacy.config import PrivacyConfig
 from cape_fed.signal.profile import Profile
 from cape_fed.store.counts import CohortCounts
 
@@ -28,6 +29,9 @@ Content = RecordDict
 """What a message carries: records by name."""
 Records = dict[str, ArrayRecord | ConfigRecord | MetricRecord]
 """Records by name, to be put into the content of a message."""
+PRIVACY = "privacy"
+PRIVATE_NUMBERS = frozenset({PATIENTS, "noise_multiplier", "sample_rate", "steps", "epsilon"})
+"""What a site says of private training, all of it public: slots, and what the run's steps have cost there so far."""
 LONGEST_INTRODUCTION = 1 << 16
 """Characters."""
 
@@ -60,6 +64,12 @@ class Request(BaseModel):
     """Whether to measure the encoder by label-free monitors before anything else."""
     sums: EvaluateOptions | None = None
     """Settings of an evaluation, with its dimensions, that a training site is to give sums towards; None for none."""
+    privacy: PrivacyConfig = PrivacyConfig()
+    """What protects the patients who are trained on."""
+    seen: dict[str, CohortCounts] = {}
+    """Cohorts that the encoder had seen without differential privacy before a private run began."""
+    id: str = Field(default="", max_length=64)
+    """What a site's privacy ledger knows this message by, which it takes once; empty in runs without."""
 
 
 class Sender(BaseModel):
@@ -103,9 +113,13 @@ def read_request(message: Message) -> Request:
     return Request.model_validate_json(str(message.content.config_records[REQUEST]["json"]))
 
 
-def invitation_content(federation: str) -> RecordDict:
-    """Content of a message that asks a site who it is, on behalf of a federation by its name."""
-    return RecordDict({INVITATION: ConfigRecord({"federation": federation})})
+def invitation_content(federation: str, *, private: bool = False) -> RecordDict:
+    """Content of a message that asks a site who it is, on behalf of a federation by its name.
+
+    For a ``private`` run the site is to round what it says of its training patients.
+    """
+    rounding = {PRIVACY: ConfigRecord({"mode": "patient"})} if private else {}
+    return RecordDict({INVITATION: ConfigRecord({"federation": federation}), **rounding})
 
 
 def inviting_federation(content: Content) -> str:
@@ -122,6 +136,12 @@ def sender_record(sender: Sender) -> Records:
 def number_record(numbers: Mapping[str, float | int]) -> MetricRecord:
     """Numbers as a record."""
     return MetricRecord(dict(numbers))
+
+
+def asks_for_rounding(content: RecordDict) -> bool:
+    """Whether a site that is asked who it is should round its numbers."""
+    record = content.config_records.get(PRIVACY)
+    return record is not None and record.get("mode") == "patient"
 
 
 def introduction_records(introduction: Introduction) -> Records:

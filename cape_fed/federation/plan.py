@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.federation.config import FederationConfig
 from cape_fed.pretrain.config import PretrainConfig
+from cape_fed.privacy.config import PrivacyConfig
 from cape_fed.release.provenance import Provenance
+from cape_fed.release.start import Start
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +26,7 @@ class FederationPlan:
     """What the bundle is to say of the run, without the cohorts, which are known once sites have joined."""
     resume: bool = False
     """Whether to go on from the last checkpoint."""
+    privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
+    """What protects the patients of the training sites."""
+    start: Start | None = None
+    """What training begins with in place of random weights."""

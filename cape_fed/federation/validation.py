@@ -13,7 +13,7 @@ from torch import Tensor
 from cape_fed.federation.config import Transport
 from cape_fed.federation.decoding import LARGEST, read_array, read_json
 from cape_fed.federation.failures import describe
-from cape_fed.federation.messages import PATIENTS, read_numbers, read_sender
+from cape_fed.federation.messages import PATIENTS, PRIVATE_NUMBERS, read_numbers, read_sender
 from cape_fed.federation.roster import Member
 from cape_fed.federation.tensors import (
     ENCODER,
@@ -47,7 +47,13 @@ def check_reply(message: Message, member: Member, run: str, round_number: int) -
 
 
 def check_update(
-    message: Message, member: Member, encoder: Mapping[str, Tensor], transport: Transport, max_change: float
+    message: Message,
+    member: Member,
+    encoder: Mapping[str, Tensor],
+    transport: Transport,
+    max_change: float,
+    *,
+    private: bool = False,
 ) -> dict[str, NDArray[np.float64]]:
     """How a reply to a training message changes ``encoder``, in float64; RefusedError where it does not count.
 
@@ -55,7 +61,7 @@ def check_update(
     its weight within what the site said when it joined.
     """
     numbers = read_numbers(message)
-    if not {PATIENTS, "loss", "seconds"} <= numbers.keys():
+    if not (PRIVATE_NUMBERS if private else {PATIENTS, "loss", "seconds"}) <= numbers.keys():
         raise RefusedError("metrics", "its numbers are missing")
     patients = numbers[PATIENTS]
     if not isinstance(patients, int) or not 0 < patients <= member.patients:

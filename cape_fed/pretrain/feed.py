@@ -64,6 +64,8 @@ class Feed:
         """Signals and valid samples of first and second views; each distinct record is read from the store once."""
         views: tuple[list[NDArray[np.int16]], list[NDArray[np.int16]]] = ([], [])
         samples: tuple[list[NDArray[np.int32]], list[NDArray[np.int32]]] = ([], [])
+        if not len(batch.cohort):  # as of a private step that drew no block
+            return 2 * [(self.stores[0].gather([]), np.empty(0, np.int64))]
         for cohort in np.unique(batch.cohort):
             own, store = batch.cohort == cohort, self.stores[cohort]
             rows, place = np.unique(np.concatenate([batch.first[own], batch.second[own]]), return_inverse=True)

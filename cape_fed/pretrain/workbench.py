@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from typing import Protocol
 
 import torch
 
@@ -13,9 +14,23 @@ from cape_fed.pretrain.distributed import Processes
 from cape_fed.pretrain.feed import Feed
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.monitor import Monitor
-from cape_fed.pretrain.stages.batching import make_batching
+from cape_fed.pretrain.stages.batching import Batching, make_batching
+from cape_fed.pretrain.stages.gradient import GradientSource
 from cape_fed.store.split import Split
 from cape_fed.store.store import Store
+
+
+class Source(Protocol):
+    """Where the batches and gradients of a place come from, in place of the configured batching and its loss."""
+
+    @property
+    def batching(self) -> Batching:
+        """The batches; no step is asked for twice."""
+        ...
+
+    def gradient(self, learner: Learner) -> GradientSource:
+        """What makes gradients of the batches for a learner."""
+        ...
 
 
 class Workbench:
@@ -29,17 +44,25 @@ class Workbench:
         steps: int,
         device: torch.device,
         processes: Processes | None = None,
+        source: Source | None = None,
     ) -> None:
-        """``steps`` is the length of the run, over which the learning rate and the order of batches are laid out."""
+        """``steps`` is the length of the run, over which the learning rate and the order of batches are laid out.
+
+        ``source`` takes the place of the batching and of the gradient that the configuration describes.
+        """
         processes = processes or Processes()
         self.steps = steps
         self.cohorts = cohorts
         self.pairs = [cohort.pairs(config) for cohort in cohorts]
         stores = [cohort.store for cohort in cohorts]
-        batching = make_batching(config.batching, self.pairs, config.train.pairs, steps, config.seed)
-        self._new_learner = partial(Learner, config, common_profile(stores).fs, name, device, processes)
+        self._source = source
+        self._build_learner = partial(Learner, config, common_profile(stores).fs, name, device, processes)
         self.learner = self._new_learner()
-        self.feed = Feed(stores, batching, device, processes.share(config.train.pairs))
+        if source is None:
+            batching = make_batching(config.batching, self.pairs, config.train.pairs, steps, config.seed)
+            self.feed = Feed(stores, batching, device, processes.share(config.train.pairs))
+        else:
+            self.feed = Feed(stores, source.batching, device)
 
     @cached_property
     def monitor(self) -> Monitor:
@@ -60,6 +83,12 @@ class Workbench:
     def renew_learner(self) -> None:
         """Begin again with the seed's own weights and an optimiser that remembers nothing."""
         self.learner = self._new_learner()
+
+    def _new_learner(self) -> Learner:
+        learner = self._build_learner()
+        if self._source is not None:
+            learner.gradient = self._source.gradient(learner)
+        return learner
 
     def pair_kinds(self) -> dict[str, float]:
         """For every cohort, the share of pairs made of two records of a patient; the rest are two views of one."""

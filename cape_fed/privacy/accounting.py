@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from cape_fed.errors import InputError
 
-_DIGITS = 4
-_MOST_NOISE = 1e4
+_UNITS = 1000
+_MOST_NOISE = 300
 
 
 class Charge(NamedTuple):
@@ -71,18 +71,23 @@ def epsilon_prv(charges: Iterable[Charge], delta: float) -> float:
 
 @lru_cache(maxsize=64)
 def noise_for(epsilon: float, delta: float, sample_rate: float, steps: int) -> float:
-    """The least σ, in steps of 0.0001, whose ``steps`` cost at most ``epsilon`` by RDP; InputError where none is."""
-    low, high = 1, round(_MOST_NOISE * 10**_DIGITS)
+    """The least σ, in steps of 0.001, whose ``steps`` cost at most ``epsilon`` by RDP; InputError where none is."""
 
-    def costs(units: int) -> float:
-        return epsilon_rdp([Charge(units / 10**_DIGITS, sample_rate, steps)], delta)
+    def enough(units: int) -> bool:
+        return epsilon_rdp([Charge(units / _UNITS, sample_rate, steps)], delta) <= epsilon
 
-    if costs(high) > epsilon:
-        raise InputError(f"no noise gives ε = {epsilon:g} at δ = {delta:g}: raise privacy.epsilon or privacy.delta")
-    while low < high:
+    high = _UNITS  # σ = 1, then twice as much until it is enough: the accountant is slow where σ is large
+    while not enough(high):
+        high *= 2
+        if high > _MOST_NOISE * _UNITS:
+            raise InputError(f"no noise gives ε = {epsilon:g} at δ = {delta:g}: raise privacy.epsilon")
+    low = high // 2
+    while low and enough(low):
+        low, high = low // 2, low
+    while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if costs(middle) <= epsilon else (middle + 1, high)
-    return float(low / 10**_DIGITS)
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high / _UNITS
 
 
 @lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ from typing import Any
 
 from cape_fed.privacy.accounting import Charge, epsilon_prv, epsilon_rdp, merged
 from cape_fed.privacy.config import MOST_DELTA
-from cape_fed.privacy.ledger import Entry, Ledger, LedgerError
+from cape_fed.privacy.ledger import BudgetError, Entry, Ledger, LedgerError
 from cape_fed.privacy.roster import Roster
 
 Groups = Counter[frozenset[str]]
@@ -101,7 +101,7 @@ def reserve(
             after = Spent(0, (*spent.charges, ahead), spent.exposed).epsilon(site_delta(roster))
             if after > cap:
                 now = spent.epsilon(site_delta(roster))
-                raise LedgerError(
+                raise BudgetError(
                     f"site {ledger.site}: ε would go from {now:.2f} to {after:.2f}, privacy.epsilon in site.toml "
                     f"allows {cap:g}: see 'cape-fed site budget'"
                 )

@@ -39,6 +39,10 @@ class LedgerError(InputError):
     """The ledger cannot be used, or refuses: one line saying why."""
 
 
+class BudgetError(LedgerError):
+    """The patients have not that much ε left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the ledger."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cape_fed.pretrain.encoder import EncoderConfig
 from cape_fed.release.cohort_names import shown_names
+from cape_fed.release.protection import protection_line, protection_section
 from cape_fed.release.provenance import Provenance
 from cape_fed.signal.profile import Profile
 
@@ -18,7 +19,7 @@ shape (Diamant et al. 2022); it is not the encoder of either paper.
 | input | 12 leads in mV at any rate; profile {profile}: {fs} Hz, {seconds:g} s |
 | trained on | {cohorts} |
 | records and patients | {records} records of {patients} patients, training part included |
-| privacy | no differential privacy was applied |{federation}
+| privacy | {privacy} |{federation}
 
 ## Use
 
@@ -27,7 +28,7 @@ import cape_fed
 encoder = cape_fed.load_encoder("PATH")
 embedding = encoder.embed(ecg_mv, fs)  # [12, n] or [B, 12, n]
 ```
-
+{protection}
 ## Limits
 
 Research use. Not a medical device, not validated for any clinical decision. How it does outside the cohorts it was
@@ -48,6 +49,8 @@ def model_card(provenance: Provenance, encoder: EncoderConfig, profile: Profile)
         records=sum(cohort.records for cohort in cohorts.values()),
         patients=sum(cohort.patients for cohort in cohorts.values()),
         federation="".join(f"\n| {name} | {text} |" for name, text in _federation(provenance)),
+        privacy=protection_line(provenance.privacy),
+        protection=protection_section(provenance.privacy),
     )
 
 

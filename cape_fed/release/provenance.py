@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cape_fed.pretrain.config import SplitConfig
 from cape_fed.release.cohort_names import own_name
+from cape_fed.release.protection import Protection
 from cape_fed.store.counts import CohortCounts
 
 
@@ -50,6 +51,10 @@ class Provenance(BaseModel):
     """Cohorts that the encoder was trained on; those of a federation as SITE/COHORT."""
     config: dict[str, Any] = {}
     """The part of the run's configuration that the weights depend on."""
+    privacy: Protection | None = None
+    """What protects the patients of the training cohorts; nothing where it is not said."""
+    started_from: Provenance | None = None
+    """Of the encoder that training began with, where that was not one of random weights."""
     selected: Selection | None = None
     """How its round was chosen, where it is not the last one."""
     participation: dict[str, Participation] = {}
@@ -64,6 +69,12 @@ class Provenance(BaseModel):
     def trained_as(self, cohort: str) -> dict[str, CohortCounts]:
         """The training cohorts that their own site calls ``cohort``, by their names here; several sites may."""
         return {name: counts for name, counts in self.cohorts.items() if own_name(name) == cohort}
+
+    @property
+    def unprotected(self) -> dict[str, CohortCounts]:
+        """Cohorts that the weights have seen without differential privacy, also in encoders they began with."""
+        before = self.started_from.unprotected if self.started_from else {}
+        return before if self.privacy else {**before, **self.cohorts}
 
     @property
     def split(self) -> SplitConfig:

@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from cape_fed.errors import InputError
 from cape_fed.federation.evaluation import has_probes
 from cape_fed.federation.failures import SiteFailure
-from cape_fed.federation.messages import Content
+from cape_fed.federation.messages import Content, Request, asks_for_rounding
 from cape_fed.federation.plausibility import Size
 from cape_fed.federation.validation import RefusedError
 from cape_fed.pretrain.cohorts import open_stores
+from cape_fed.privacy.ledger import BudgetError, LedgerError
 from cape_fed.site import handlers
 from cape_fed.site.books import note_asked, note_refused
 from cape_fed.site.config import SiteConfig
@@ -28,6 +29,7 @@ from cape_fed.site.noting import Notes
 from cape_fed.site.outgoing import Sent
 from cape_fed.site.policy import Policy
 from cape_fed.site.presence import forget_runs, read_mark
+from cape_fed.site.private import note_exposure
 from cape_fed.site.watchdog import DeadlineError, within
 
 log = logging.getLogger(__name__)
@@ -74,15 +76,23 @@ def _work(policy: Policy, action: str, message: Message) -> Content:
     site = policy.site
     if action == "join":
         policy.admit(action, None, message.content)
-        return policy.release(Sent(action), handlers.join(site))
+        private = site.role == "train" and (site.privacy.required or asks_for_rounding(message.content))
+        return policy.release(Sent(action, private=private), handlers.join(site, rounded=private))
     if site.threads is not None:  # the order of sums depends on it, so it is fixed where bit equality is promised
         torch.set_num_threads(site.threads)
     request = open_request(message)
     policy.admit(action, request, message.content)
     incoming = open_message(message, request)
+    if _uses_training_patients(action, request, message) and site.role == "train" and not request.privacy.on:
+        note_exposure(request, site)
     records = getattr(handlers, action)(incoming, policy)
     sizes = {store.cohort: Size(len(store), store.meta.patients) for store in open_stores(site.stores)}
     return policy.release(Sent(action, request, incoming.encoder, sizes, has_probes(message.content)), records)
+
+
+def _uses_training_patients(action: str, request: Request, message: Message) -> bool:
+    """Whether what is asked is computed from records that train; monitors are of validation patients."""
+    return action == "train" or request.sums is not None or has_probes(message.content)
 
 
 def _explain(site: SiteConfig, error: Exception) -> SiteFailure:
@@ -100,6 +110,9 @@ def _explain(site: SiteConfig, error: Exception) -> SiteFailure:
         case AuditError():
             log.error("site %s: nothing leaves: %s", site.name, error)
             return SiteFailure.AUDIT
+        case LedgerError():
+            log.error("%s", error)
+            return SiteFailure.EPSILON if isinstance(error, BudgetError) else SiteFailure.LEDGER
         case InputError():
             log.error("site %s: %s", site.name, error)
             return SiteFailure.STORES

@@ -14,7 +14,19 @@ from cape_fed.section import Section
 from cape_fed.site.limits import Limits
 from cape_fed.site.mistakes import check_lists, explain
 
-__all__ = ["Limits", "SiteConfig", "SuperLinkAccess", "site_from_node_config"]
+__all__ = ["LEDGER", "Limits", "PrivacyLimits", "SiteConfig", "SuperLinkAccess", "site_from_node_config"]
+LEDGER = "privacy"
+"""Folder of the privacy ledger under a site's state."""
+
+
+class PrivacyLimits(Section):
+    """What the site lets be done with its training patients; no coordinator can lift it."""
+
+    required: bool = Field(default=False, description="whether the site trains under differential privacy only")
+    epsilon: float = Field(default=10.0, gt=0, description="most ε of a patient over all runs; inf: no bound")
+    ledger_head: Path | None = Field(
+        default=None, description="file with the ledger's last hash, outside state and best on another disk"
+    )
 
 
 class SuperLinkAccess(Section):
@@ -37,6 +49,7 @@ class SiteConfig(Section):
     device: str = "auto"
     threads: int | None = Field(default=None, gt=0)
     limits: Limits = Limits()
+    privacy: PrivacyLimits = PrivacyLimits()
     plan: str = ""
     """What the coordinator means to run, as ``key=value key=value``: `site check` and `rehearse` go by it."""
     superlink: SuperLinkAccess | None = None
@@ -50,6 +63,11 @@ class SiteConfig(Section):
     def audit_head_file(self) -> Path:
         """Where the last hash of the audit log is kept a second time; beside the state unless the file says where."""
         return self.audit_head or self.state.with_name(f"{self.state.name}.audit-head")
+
+    @property
+    def ledger_head_file(self) -> Path:
+        """Where the ledger's last hash is kept a second time; beside the state unless the file says where."""
+        return self.privacy.ledger_head or self.state.with_name(f"{self.state.name}.ledger-head")
 
     def run_folder(self, run: str) -> Path:
         """Where the site keeps its state in the run called ``run``."""

@@ -28,6 +28,8 @@ from cape_fed.site.audit import last_hash
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.incoming import Incoming
 from cape_fed.site.policy import Policy
+from cape_fed.site.private import Account, private_account
+from cape_fed.site.rounding import count_roughly
 from cape_fed.site.state import save_local_state
 from cape_fed.site.workplace import monitor, workplace
 from cape_fed.store.counts import count_store
@@ -35,9 +37,13 @@ from cape_fed.store.counts import count_store
 log = logging.getLogger(__name__)
 
 
-def join(site: SiteConfig) -> Records:
-    """Say who this site is, what it lets itself be asked for, with which code and which cohorts."""
+def join(site: SiteConfig, *, rounded: bool = False) -> Records:
+    """Say who this site is, what it lets itself be asked for, with which code and which cohorts.
+
+    ``rounded`` counts are all that a private run learns of its training patients.
+    """
     stores = open_stores(site.stores)
+    count = count_roughly if rounded else count_store
     log.info("site %s joins to %s", site.name, site.role)
     return introduction_records(
         Introduction(
@@ -45,9 +51,9 @@ def join(site: SiteConfig) -> Records:
             role=site.role,
             source=source_hash(),
             profile=common_profile(stores),
-            cohorts={store.cohort: count_store(store) for store in stores},
             parts=site.limits.actions,
             audit=str(last_hash(site)) if site.own_process else None,
+            cohorts={store.cohort: count(store) for store in stores},
         )
     )
 
@@ -55,12 +61,20 @@ def join(site: SiteConfig) -> Records:
 def train(incoming: Incoming, policy: Policy) -> Records:
     """Take a round's local steps from the coordinator's encoder; of what is trained only encoder tensors go back.
 
-    What is to be measured of the encoder as it comes is measured first, and travels in the same reply.
+    What is to be measured of the encoder as it comes is measured first, and travels in the same reply. In a private run
+    nothing is measured, and the steps are in the site's ledger before the first of them.
     """
+    if not incoming.request.privacy.on:
+        return _look_at(incoming, _personal(incoming, policy.site), policy) | _train(incoming, policy.site)
+    with private_account(incoming.request, policy.site) as account:
+        return _train(incoming, policy.site, account)
+
+
+def _train(incoming: Incoming, site: SiteConfig, account: Account | None = None) -> Records:
+    """Records with the encoder after a round's local steps, and the numbers that go with it."""
     begin = perf_counter()
-    request, site, method = incoming.request, policy.site, incoming.method
-    records = _look_at(incoming, _personal(incoming, site), policy)
-    place = workplace(request, site)
+    request, method = incoming.request, incoming.method
+    place = workplace(request, site, account.source if account else None)
     place.stand_before(request, site)
     learner = place.bench.learner
     place.next_round = None  # until this round is saved, what is in memory is the beginning of no round
@@ -72,14 +86,12 @@ def train(incoming: Incoming, policy: Policy) -> Records:
         site.run_folder(request.run), learner, request.round + 1, keep_from=request.saved_round, kept=place.kept
     )
     place.next_round = request.round + 1
-    numbers = {
-        "loss": float(torch.stack(losses).mean()),
-        PATIENTS: sum(pairs.patients for pairs in place.bench.pairs),
-        "seconds": perf_counter() - begin,
-    }
-    log.info("site %s: round %d trained in %.1f s", site.name, request.round, numbers["seconds"])
+    seconds = perf_counter() - begin
+    log.info("site %s: round %d trained in %.1f s", site.name, request.round, seconds)
+    patients = sum(pairs.patients for pairs in place.bench.pairs)
+    plain = {"loss": float(torch.stack(losses).mean()), PATIENTS: patients, "seconds": seconds}
     update = update_records(learner.encoder.state_dict(), incoming.encoder, request.transport)
-    return {**records, METRICS: number_record(numbers), **sent, **update}
+    return {METRICS: number_record(account.numbers if account else plain), **sent, **update}
 
 
 def evaluate(incoming: Incoming, policy: Policy) -> Records:

@@ -14,16 +14,29 @@ from cape_fed.evaluate.federated.dimensions import most_of_products, most_of_tot
 from cape_fed.evaluate.probes.moments import Moments
 from cape_fed.evaluate.targets.support import Support
 from cape_fed.federation.evaluation import CELLS, SUMS, SUMS_INDEX, read_cells, read_sums
-from cape_fed.federation.messages import METRICS, MONITORS, PATIENTS, SITE, Records, Request, parse_introduction
+from cape_fed.federation.messages import (
+    METRICS,
+    MONITORS,
+    PATIENTS,
+    PRIVATE_NUMBERS,
+    SITE,
+    Records,
+    Request,
+    parse_introduction,
+)
 from cape_fed.federation.plausibility import Size
 from cape_fed.federation.tensors import ENCODER, LAYOUT, WIRE_TYPES, layout_of
 from cape_fed.federation.validation import RefusedError, read_tensors
 from cape_fed.methods.registry import method_class
 from cape_fed.pretrain.monitor import MONITORED
 from cape_fed.pretrain.norm import is_statistic
+from cape_fed.privacy.accounting import epsilon_rdp
+from cape_fed.privacy.budget import current_roster, run_charges
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import PolicyError
 from cape_fed.site.labels import check_labels
+from cape_fed.site.private import ledger_of
+from cape_fed.site.rounding import is_rough
 
 TRAINING_NUMBERS = frozenset({"loss", PATIENTS, "seconds"})
 """Numbers that a site tells of a round of training."""
@@ -41,6 +54,8 @@ class Sent:
     """How much the site has, by cohort: no count in a reply is larger."""
     probes: bool = False
     """Whether there are probes to be scored."""
+    private: bool = False
+    """Whether a site that says who it is has to round its numbers."""
 
     @property
     def size(self) -> Size:
@@ -75,6 +90,9 @@ def _allowed(sent: Sent, site: SiteConfig) -> dict[str, Check]:
     request = sent.request
     if request is None:
         return {}
+    if request.privacy.on and site.role == "train":
+        private: dict[str, Check] = {METRICS: _check_private, ENCODER: _check_encoder, LAYOUT: _check_encoder}
+        return private if sent.action == "train" else {}
     allowed: dict[str, Check] = {}
     if request.measure:
         allowed[MONITORS] = _numbers_check(MONITORS, MONITORED)
@@ -92,6 +110,32 @@ def _check_introduction(content: RecordDict, sent: Sent, site: SiteConfig) -> No
     introduction = parse_introduction(content)
     if introduction.site != site.name or introduction.role != site.role:
         raise PolicyError("the introduction is not this site's")
+    if sent.private and not all(is_rough(counts) for counts in introduction.cohorts.values()):
+        raise PolicyError("a private run learns rounded counts only, and no fingerprint")
+
+
+def _check_private(content: RecordDict, sent: Sent, site: SiteConfig) -> None:
+    """Of private training a site tells what is public: rounded patients, σ, q, steps and ε, all as entered."""
+    _numbers_check(METRICS, PRIVATE_NUMBERS)(content, sent, site)
+    request, numbers = sent.request, dict(content.metric_records[METRICS])
+    assert request is not None
+    if numbers.keys() != PRIVATE_NUMBERS:
+        raise PolicyError("numbers of a private run are missing")
+    patients = numbers[PATIENTS]
+    if not isinstance(patients, int) or patients <= 0:
+        raise PolicyError("the weight is not a number of slots")
+    entered = [entry for entry in ledger_of(site).entries() if entry.request == request.id]
+    slots = current_roster(ledger_of(site))
+    if not entered or slots is None or entered[-1].roster != slots.fingerprint:
+        raise PolicyError("the steps are not in the ledger")
+    if patients != slots.size or numbers["sample_rate"] != request.privacy.sample_rate:
+        raise PolicyError("the numbers are not those of the ledger")
+    if numbers["noise_multiplier"] != entered[-1].body["noise_multiplier"]:
+        raise PolicyError("the noise is not that of the ledger")
+    spent = run_charges(ledger_of(site), request.run)
+    epsilon = epsilon_rdp(spent, request.privacy.delta_for(slots.size))
+    if (numbers["steps"], numbers["epsilon"]) != (sum(charge.steps for charge in spent), epsilon):
+        raise PolicyError("steps or ε are not those of the ledger")
 
 
 def _check_encoder(content: RecordDict, sent: Sent, site: SiteConfig) -> None:

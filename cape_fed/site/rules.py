@@ -9,6 +9,8 @@ from datetime import datetime
 from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.messages import Request
 from cape_fed.federation.roster import Part
+from cape_fed.methods.private import method_objections, training_objections
+from cape_fed.methods.registry import METHODS
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.presence import Mark
 
@@ -124,6 +126,29 @@ def sums_over_named_dimensions_only(asked: Asked, site: SiteConfig) -> str | Non
     return f"sums were asked for over {named or 'all'} dimensions of an embedding of {width}: name 1 to {width}"
 
 
+def trains_privately_where_it_has_to(asked: Asked, site: SiteConfig) -> str | None:
+    """``privacy.required`` lets nothing be computed from training patients without differential privacy."""
+    request = asked.request
+    if not site.privacy.required or site.role != "train" or request is None or request.privacy.on:
+        return None
+    return "a run without differential privacy was asked for, privacy.required is set"
+
+
+def keeps_a_private_run_private(asked: Asked, site: SiteConfig) -> str | None:
+    """In a private run a training site trains, and says nothing else of its patients."""
+    request = asked.request
+    if request is None or not request.privacy.on or site.role != "train":
+        return None
+    if asked.action != "train" or request.measure or request.sums is not None:
+        return "sums, monitors and evaluations are computed from patients without noise: not in a private run"
+    if not request.id:
+        return "a private run's message has to have an id, by which the ledger takes it once"
+    reasons = [*training_objections(request.config)]
+    if request.method in METHODS:
+        reasons += method_objections(request.method)
+    return reasons[0] if reasons else None
+
+
 RULES: list[tuple[SiteFailure, Rule]] = [
     (SiteFailure.LEFT, has_not_left),
     (SiteFailure.PAUSED, is_not_paused),
@@ -135,5 +160,7 @@ RULES: list[tuple[SiteFailure, Rule]] = [
     (SiteFailure.STEPS, takes_no_more_steps_than_allowed),
     (SiteFailure.HOURS, begins_work_at_its_hours_only),
     (SiteFailure.ROUNDS, begins_no_more_rounds_a_day_than_allowed),
+    (SiteFailure.PRIVACY, trains_privately_where_it_has_to),
+    (SiteFailure.PRIVACY, keeps_a_private_run_private),
 ]
 """All rules, each with the code by which the coordinator learns of a refusal; every one of them has to agree."""

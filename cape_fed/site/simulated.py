@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 
 from cape_fed.federation.roster import Role
 from cape_fed.rundir import RunDirectory
-from cape_fed.site.config import Limits, SiteConfig
+from cape_fed.site.config import LEDGER, Limits, PrivacyLimits, SiteConfig
 from cape_fed.store.store import open_store
 
 
@@ -38,6 +39,7 @@ def simulated_sites(
             device=device,
             threads=threads or 1,
             limits=Limits(min_patients=min_patients),
+            privacy=PrivacyLimits(epsilon=inf, ledger_head=run.site(name).resolve() / LEDGER / "head"),
             own_process=False,
         )
         for role, stores in described

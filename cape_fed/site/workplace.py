@@ -15,6 +15,7 @@ from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.monitor import Monitor
 from cape_fed.pretrain.workbench import Workbench
+from cape_fed.privacy.source import PrivateSource
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.state import load_local_state
 
@@ -56,20 +57,24 @@ class Workplace:
             )
 
 
-_Key = tuple[str, int, PretrainConfig, SiteConfig]
+_Key = tuple[str, int, PretrainConfig, SiteConfig, PrivateSource | None]
 _workplaces: dict[str, tuple[_Key, Workplace]] = {}
 _monitors: dict[str, tuple[tuple[PretrainConfig, SiteConfig], Monitor]] = {}
 """By the site's directory: a process may serve many sites, each in one run at a time."""
 
 
-def workplace(request: Request, site: SiteConfig) -> Workplace:
-    """The site's workplace in the run that is asked for; it takes the place of the one of another run."""
-    key = (request.run, request.total_steps, request.config, site)
+def workplace(request: Request, site: SiteConfig, source: PrivateSource | None = None) -> Workplace:
+    """The site's workplace in the run that is asked for; it takes the place of the one of another run.
+
+    ``source`` is where a private run's gradients come from: a new one for every message, with a workplace of its own.
+    """
+    key = (request.run, request.total_steps, request.config, site, source)
     where = str(site.state)
     if where not in _workplaces or _workplaces[where][0] != key:
         cohorts = open_cohorts(site.stores, request.config.split, site.splits(request.run))
-        bench = Workbench(request.config, site.name, cohorts, request.total_steps, choose_device(site.device))
-        for cohort, share in bench.pair_kinds().items():
+        device = choose_device(site.device)
+        bench = Workbench(request.config, site.name, cohorts, request.total_steps, device, source=source)
+        for cohort, share in bench.pair_kinds().items() if source is None else ():
             log.info(
                 "site %s, cohort %s: %.1f%% of pairs are two records of one patient", site.name, cohort, 100 * share
             )

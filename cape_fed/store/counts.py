@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cape_fed.store.store import Store
 
+WITHHELD = "withheld"
+"""In place of a fingerprint, where the counts are rough on purpose."""
+
 
 class CohortCounts(BaseModel):
     """Size of a cohort, with a hash by which one can tell whether the store is still the one that was counted."""

@@ -36,6 +36,8 @@ SURFACE = {
     "site leave": ["file"],
     "site audit verify": ["file", "--head"],
     "site audit show": ["file", "--run", "--json"],
+    "site budget": ["file", "--json"],
+    "site roster": ["file", "--renew", "--unspent"],
     "evaluate": ["bundle", "overrides", "--json"],
     "compare": ["runs", "--out", "--json"],
     "finetune": ["bundle", "overrides", "--json"],

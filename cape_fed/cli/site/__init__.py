@@ -2,7 +2,7 @@
 
 COMMANDS = (
     *("start", "enrol", "check", "approve", "apps", "revoke", "rehearse", "train-locally", "metrics"),
-    *("pause", "resume", "leave", "audit"),
+    *("pause", "resume", "leave", "audit", "budget", "roster"),
 )
 DEFAULT = "start"
 """What ``cape-fed site SITE.TOML`` means."""

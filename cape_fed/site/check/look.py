@@ -9,6 +9,7 @@ from cape_fed.site.check.app import check_app
 from cape_fed.site.check.finding import Finding, Step, Subject, failed, skipped
 from cape_fed.site.check.key import check_key
 from cape_fed.site.check.machine import check_device, check_step, check_versions
+from cape_fed.site.check.privacy import check_privacy
 from cape_fed.site.check.registration import check_free, check_registered
 from cape_fed.site.check.route import check_clock, check_proxy, check_route, check_tls
 from cape_fed.site.check.stores import check_disk, check_name, check_stores
@@ -17,6 +18,7 @@ STEPS = (
     Step("name", check_name),
     Step("stores", check_stores),
     Step("disk", check_disk, ("stores",)),
+    Step("privacy", check_privacy, ("stores", "disk")),
     Step("device", check_device),
     Step("training step", check_step, ("stores", "device"), thorough=True),
     Step("versions", check_versions),

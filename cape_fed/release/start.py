@@ -1,0 +1,58 @@
+"""The encoder that a run begins with in place of random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from cape_fed.errors import InputError
+from cape_fed.pretrain.encoder import EncoderConfig
+from cape_fed.release.bundle import load_encoder
+from cape_fed.release.provenance import Provenance
+from cape_fed.signal.profile import Profile
+from cape_fed.store.counts import WITHHELD, CohortCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An encoder and how it came about."""
+
+    tensors: dict[str, Tensor]
+    provenance: Provenance
+    profile: Profile
+    """The preprocessing that it was trained with."""
+
+    def check_profile(self, profile: Profile, where: str) -> None:
+        """InputError where ``profile`` is another one."""
+        if profile.hash != self.profile.hash:
+            raise InputError(f"start= was trained with profile {self.profile.name}, {where} has {profile.name}")
+
+    def check_unseen(self, cohorts: Iterable[str]) -> None:
+        """InputError where it was trained on one of ``cohorts`` without differential privacy: their ε is ∞ already."""
+        if known := sorted(set(cohorts) & set(self.provenance.unprotected)):
+            raise InputError(
+                f"privacy=patient: start= was trained on {', '.join(known)} without differential privacy, which "
+                "nothing takes back: begin with an encoder that has not seen these patients"
+            )
+
+
+def load_start(bundle: Path | None, encoder: EncoderConfig) -> Start | None:
+    """The encoder of a bundle; None where none is given, InputError where it is not of the kind that is trained."""
+    if bundle is None:
+        return None
+    loaded = load_encoder(bundle)
+    if loaded.encoder.config != encoder:
+        raise InputError(
+            f"start={bundle} holds another encoder than the one that is trained: set model and norm as it has"
+        )
+    tensors = {name: value.detach().cpu().clone() for name, value in loaded.encoder.state_dict().items()}
+    return Start(tensors, loaded.provenance, loaded.profile)
+
+
+def same_cohort(name: str, counts: CohortCounts, seen: Mapping[str, CohortCounts]) -> bool:
+    """Whether a cohort is among ``seen`` ones, by name or by what is in it."""
+    known = {other.fingerprint for other in seen.values()} - {"", WITHHELD}
+    return name in seen or counts.fingerprint in known
