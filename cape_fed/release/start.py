@@ -11,6 +11,7 @@ from torch import Tensor
 from cape_fed.errors import InputError
 from cape_fed.pretrain.encoder import EncoderConfig
 from cape_fed.release.bundle import load_encoder
+from cape_fed.release.cohort_names import SEPARATOR, own_name
 from cape_fed.release.provenance import Provenance
 from cape_fed.signal.profile import Profile
 from cape_fed.store.counts import WITHHELD, CohortCounts
@@ -32,7 +33,8 @@ class Start:
 
     def check_unseen(self, cohorts: Iterable[str]) -> None:
         """InputError where it was trained on one of ``cohorts`` without differential privacy: their ε is ∞ already."""
-        if known := sorted(set(cohorts) & set(self.provenance.unprotected)):
+        seen = self.provenance.unprotected
+        if known := sorted(name for name in cohorts if any(same_name(name, other) for other in seen)):
             raise InputError(
                 f"privacy=patient: start= was trained on {', '.join(known)} without differential privacy, which "
                 "nothing takes back: begin with an encoder that has not seen these patients"
@@ -52,7 +54,13 @@ def load_start(bundle: Path | None, encoder: EncoderConfig) -> Start | None:
     return Start(tensors, loaded.provenance, loaded.profile)
 
 
+def same_name(one: str, other: str) -> bool:
+    """Whether two names may be of one cohort: of one that does not say its site, its own name decides."""
+    both = SEPARATOR in one and SEPARATOR in other
+    return one == other if both else own_name(one) == own_name(other)
+
+
 def same_cohort(name: str, counts: CohortCounts, seen: Mapping[str, CohortCounts]) -> bool:
-    """Whether a cohort is among ``seen`` ones, by name or by what is in it."""
+    """Whether a cohort is among ``seen`` ones, by name, which may be SITE/COHORT, or by what is in it."""
     known = {other.fingerprint for other in seen.values()} - {"", WITHHELD}
-    return name in seen or counts.fingerprint in known
+    return any(same_name(name, other) for other in seen) or counts.fingerprint in known

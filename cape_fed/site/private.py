@@ -18,6 +18,7 @@ from cape_fed.privacy.entropy import system_rng
 from cape_fed.privacy.ledger import Ledger, LedgerError
 from cape_fed.privacy.roster import CohortRoster, Roster, find_slots, freeze_roster, renew_roster, split_of_roster
 from cape_fed.privacy.source import PrivateSource
+from cape_fed.release.cohort_names import federated_name
 from cape_fed.release.start import same_cohort
 from cape_fed.rundir import split_file
 from cape_fed.site.config import LEDGER, SiteConfig
@@ -112,7 +113,7 @@ def note_exposure(request: Request, site: SiteConfig) -> None:
 def _note_start(ledger: Ledger, stores: list[Store], request: Request) -> None:
     """Put down that the run's first encoder had seen patients of this site without differential privacy."""
     for store in stores:
-        if same_cohort(store.cohort, count_store(store), request.seen):
+        if same_cohort(federated_name(ledger.site, store.cohort), count_store(store), request.seen):
             everybody = Roster(cohorts={store.cohort: CohortRoster(slots=tuple(sorted(store.patient_keys)))})
             reason = f"run {request.run} began with an encoder that had seen {store.cohort}"
             expose(ledger, everybody, reason, f"{store.cohort} seen before run {request.run}")

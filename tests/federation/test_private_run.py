@@ -131,7 +131,7 @@ def test_training_can_begin_with_an_encoder_unless_it_has_seen_the_patients(root
     assert set(provenance.unprotected) == {"c"}
     for number, way in enumerate((simulate, lambda config: pretrain_centrally(config, lambda *line: None))):
         seen = private(root, f"seen{number}", data={"train": [root / "c"]}, start=begun.out / "bundle", train=short)
-        with pytest.raises(InputError, match=r"was trained on c without differential privacy"):
+        with pytest.raises(InputError, match=r"was trained on (c/)?c without differential privacy"):
             way(seen)
     with pytest.raises(InputError, match="holds another encoder"):
         pretrain_centrally(

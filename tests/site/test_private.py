@@ -166,7 +166,7 @@ def test_an_encoder_that_has_seen_the_patients_is_infinite(capped: SiteConfig) -
     seen = {"a": CohortCounts(records=9, patients=9)}
     assert ask(capped, **private(seen=seen)).error.code == SiteFailure.EPSILON
     assert len(exposed_patients(ledger_of(capped))) == 40
-    other = {"b": CohortCounts(records=9, patients=9, fingerprint="withheld")}
+    other = {name: CohortCounts(records=9, patients=9, fingerprint="withheld") for name in ("b", "elsewhere/a")}
     fresh = capped.model_copy(update={"state": capped.state.with_name("fresh")})
     assert not ask(fresh, **private(seen=other)).has_error()
 
