@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 OUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint format bench clean
+.PHONY: help demo test slow lint format bench clean audit
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,9 @@ lint: $(VENV)/ready ## ruff and mypy
 format: $(VENV)/ready ## let ruff format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+audit: $(VENV)/ready ## attack and check the private step as it is
+	$(BIN)/python -m cape_fed.privacy.audit
 
 bench: $(VENV)/ready ## measure, print the table and write bench/RESULTS.md
 	$(BIN)/python -m bench

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import torch
 
-from bench import deployment, federation, idle, ingest, reading, training
+from bench import deployment, federation, idle, ingest, privacy, reading, training
 from bench.row import Row, as_markdown
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
 MODULES = {
-    module.__name__.rpartition(".")[2]: module for module in (ingest, reading, training, federation, deployment, idle)
+    module.__name__.rpartition(".")[2]: module
+    for module in (ingest, reading, training, privacy, federation, deployment, idle)
 }
 
 

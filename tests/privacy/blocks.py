@@ -46,7 +46,7 @@ def pairs(blocks: int, block: int, seed: int = 0, views: int = 1) -> Pairs:
     rng = np.random.default_rng(seed)
     sides = [torch.from_numpy(rng.normal(0, 300, (count, 12, SAMPLES)).astype(np.int16)) for _ in range(2)]
     valid = torch.full((count,), SAMPLES)
-    return Pairs((sides[0], valid), (sides[1], valid), torch.arange(count))
+    return Pairs((sides[0], valid), (sides[1], valid), torch.arange(count), torch.zeros(count, dtype=torch.long))
 
 
 def norm(tensors: list[torch.Tensor]) -> float:
