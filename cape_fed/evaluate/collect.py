@@ -17,6 +17,8 @@ from cape_fed.evaluate.scoring.differences import compare
 from cape_fed.evaluate.scoring.pooled import score_with_pools
 from cape_fed.evaluate.scoring.subgroups import score_subgroups
 from cape_fed.evaluate.scoring.tables import method_results
+from cape_fed.release.bundle import CONFIG, BundleConfig
+from cape_fed.release.protection import protection_line
 
 
 def collect_results(
@@ -51,10 +53,13 @@ def collect_results(
 
 
 def identify(bundle: Path) -> BundleInfo:
-    """A bundle's name and the hash of its weights."""
+    """A bundle's name, the hash of its weights, and what protects the patients behind them."""
     weights = bundle / "model.safetensors"
     digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
-    return BundleInfo(name="/".join(bundle.parts[-2:]), sha256=digest)
+    described = bundle / CONFIG
+    config = BundleConfig.model_validate_json(described.read_text()) if described.is_file() else None
+    privacy = protection_line(config.provenance.privacy) if config else None
+    return BundleInfo(name="/".join(bundle.parts[-2:]), sha256=digest, privacy=privacy)
 
 
 def _method_results(

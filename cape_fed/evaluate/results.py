@@ -247,6 +247,8 @@ class BundleInfo(_Part):
     name: str
     sha256: str | None = None
     """Of the weights file."""
+    privacy: str | None = None
+    """What protects the patients it was trained on, in a line."""
 
 
 class Results(MethodResults):

@@ -31,7 +31,8 @@ def report_evaluation(results: Results, out: Path) -> None:
     """Write ``report.html`` of one evaluation into ``out``, where its figures and curves are."""
     view = View(
         title=f"{results.method}: inside and outside the training cohorts",
-        source=f"bundle {results.bundle.name}, sha256 {(results.bundle.sha256 or 'not known')[:12]}",
+        source=f"bundle {results.bundle.name}, sha256 {(results.bundle.sha256 or 'not known')[:12]}; "
+        f"{results.bundle.privacy or 'what protects its patients is not known'}",
         methods=[results.method],
         baselines=list(results.baselines),
         results=results.methods(),
