@@ -47,12 +47,17 @@ def awaiting(status: Mapping[str, Any]) -> str:
 
 
 def summary(status: Mapping[str, Any]) -> str:
-    """The last line of a run: why it ended, with which code, and in how many rounds each training site took part."""
+    """The last line of a run: why it ended, with which app, and in how many rounds each training site took part."""
     rounds = status.get("rounds_done", 0)
     parts = [
         f"{name} {_share(site, rounds)}" for name, site in status.get("sites", {}).items() if site["role"] != "evaluate"
     ]
-    return f"{status.get('reason', 'ended')}, code {status.get('code_hash', '?')}; rounds by site: {', '.join(parts)}"
+    return f"{status.get('reason', 'ended')}, app {short_app(status)}; rounds by site: {', '.join(parts)}"
+
+
+def short_app(status: Mapping[str, Any]) -> str:
+    """The first digits of the hash of the app that leads a run."""
+    return str(status.get("app", "?"))[:16]
 
 
 def _share(site: Mapping[str, Any], rounds: int) -> str:

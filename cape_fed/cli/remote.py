@@ -20,7 +20,6 @@ from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, LostError, RunError, StoppedError
 from cape_fed.federation.fab import app_hash
 from cape_fed.federation.kit import CoordinatorKit, find_kit
-from cape_fed.federation.messages import source_hash
 from cape_fed.federation.superlink import SuperLink
 from cape_fed.files import atomic_file
 from cape_fed.lock import is_locked
@@ -81,8 +80,8 @@ def resume_run(directory: Path) -> Path:
         return out
     if saved is None:
         raise InputError(f"the run in {directory} ended before it began: start it again with cape-fed run CONNECTION")
-    if (before := status.get("code_hash", source_hash())) != source_hash():
-        print(f"the run in {directory} was led by code {before} and goes on with {source_hash()}", file=sys.stderr)
+    if (before := status.get("app", app_hash())) != app_hash():
+        print(f"the run in {directory} was led by app {before} and goes on with {app_hash()}", file=sys.stderr)
     config = validate_config({**saved, "out": str(out), "resume": True})
     _require_roster(config)
     return _start(place["connection"], config)

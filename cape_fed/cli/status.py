@@ -23,7 +23,7 @@ def status(
 
     Example: cape-fed status runs/fed
     """
-    from cape_fed.cli.outlook import awaiting, headline, next_step
+    from cape_fed.cli.outlook import awaiting, headline, next_step, short_app
     from cape_fed.cli.remote import connection_of
     from cape_fed.status import exit_code, read_status, state_of
 
@@ -37,7 +37,7 @@ def status(
         lines = [
             headline(directory, state, found),
             f"led since {found.get('started', '?')}, last word {found.get('time', '?')}, run {found.get('run', '?')}, "
-            f"code {found.get('code_hash', '?')}",
+            f"app {short_app(found)}",
             *_sites(found),
             *filter(None, [awaiting(found) if state in ("joining", "running") else ""]),
             next_step(directory, state, found, connection_of(directory)),

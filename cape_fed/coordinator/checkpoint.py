@@ -46,7 +46,7 @@ class Facts(BaseModel):
     participation: dict[str, Participation] = {}
     """What each training site that has joined gave so far."""
     code: dict[str, int] = {}
-    """Hashes of the code that led the run, each with the round from which on it did."""
+    """Hashes of the apps that led the run, each with the round from which on it did."""
     dimensions: int | None = None
     """Over how many dimensions sites sum towards transfer probes, once an evaluation was asked for."""
     spending: dict[str, dict[str, float]] = {}

@@ -16,7 +16,7 @@ from cape_fed.coordinator.membership import Membership
 from cape_fed.coordinator.protection import protection_of
 from cape_fed.coordinator.reporting import Reporting
 from cape_fed.coordinator.rounds import Coordinator
-from cape_fed.federation.messages import source_hash
+from cape_fed.federation.fab import app_hash
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.methods.private import check_private_run
@@ -49,8 +49,9 @@ def lead_run(
     facts = state.facts
     run.truncate_lines(run.metrics, "round", facts.rounds_done)
     run.truncate_lines(run.path / EVALUATIONS_FILE, "round", facts.rounds_done)
-    _note_code(facts)
-    reporting = Reporting(status, facts, plan.federation.rounds)
+    code = grid.run.fab_hash or app_hash()  # a simulation has no bundle that could have been sent
+    _note_code(facts, code)
+    reporting = Reporting(status, facts, plan.federation.rounds, code)
 
     def report(done: int, total: int, line: Mapping[str, object]) -> None:
         reporting.took_round(done)
@@ -86,12 +87,12 @@ def lead_run(
     status.finish(ended)
 
 
-def _note_code(facts: Facts) -> None:
-    """Remember which code leads the run from here on, and say so where it is not the code that led it so far."""
-    code, before = source_hash(), list(facts.code)
+def _note_code(facts: Facts, code: str) -> None:
+    """Remember which app leads the run from here on, and say so where it is not the one that led it so far."""
+    before = list(facts.code)
     if before and before[-1] != code:
         log.warning(
-            "this run was led by code %s up to round %d and goes on with %s: its rounds are not all of one kind",
+            "this run was led by app %s up to round %d and goes on with %s: its rounds are not all of one kind",
             before[-1], facts.rounds_done, code,
         )  # fmt: skip
     if code not in facts.code:

@@ -7,22 +7,19 @@ from typing import Any
 from cape_fed.coordinator.checkpoint import Facts
 from cape_fed.coordinator.exchange import Wait
 from cape_fed.coordinator.membership import Membership
-from cape_fed.federation.fab import app_hash
-from cape_fed.federation.messages import source_hash
 from cape_fed.status import Status
 
 
 class Reporting:
     """Keeps the status of one run up to date."""
 
-    def __init__(self, status: Status, facts: Facts, rounds: int) -> None:
+    def __init__(self, status: Status, facts: Facts, rounds: int, code: str) -> None:
+        """``rounds`` that the run is to have, and the hash of the app that leads it."""
         self.status = status
         self.facts = facts
         self.membership: Membership | None = None
         """Known once there is somebody to ask."""
-        status.update(
-            run=facts.run, rounds=rounds, rounds_done=facts.rounds_done, code_hash=source_hash(), app=app_hash()
-        )
+        status.update(run=facts.run, rounds=rounds, rounds_done=facts.rounds_done, app=code)
 
     def wait(self, wait: Wait) -> None:
         """Answers are waited for; before the first round, those of all sites that are to join."""

@@ -62,9 +62,9 @@ def _federation(provenance: Provenance) -> list[tuple[str, str]]:
         f"{name} {part.rounds} of {provenance.rounds} ({part.patients} patients)"
         for name, part in sorted(provenance.participation.items())
     )
-    code = (f"{name} from round {first}" for name, first in provenance.code.items())
+    code = (f"{name[:16]} from round {first}" for name, first in provenance.code.items())
     return [
         ("rounds by site", ", ".join(sites) or "none"),
-        ("code", ", ".join(code) or "unknown"),
+        ("app", ", ".join(code) or "unknown"),
         ("ended because", provenance.ended or "unknown"),
     ]

@@ -62,7 +62,7 @@ class Provenance(BaseModel):
     rounds: int | None = None
     """Rounds that the federation took."""
     code: dict[str, int] = {}
-    """Hashes of the code that led the federation, each with the round from which on it did."""
+    """Hashes of the apps that led the federation, each with the round from which on it did."""
     ended: str | None = None
     """Why the federation ended where it did."""
 

@@ -11,7 +11,7 @@ import pytest
 
 from cape_fed.cli import remote
 from cape_fed.errors import InputError, LostError, RunError, StoppedError
-from cape_fed.federation.messages import source_hash
+from cape_fed.federation.fab import app_hash
 from cape_fed.lock import locked
 from cape_fed.rundir import LOCK_FILE
 
@@ -80,13 +80,13 @@ def test_a_run_is_followed_to_its_end(
         with (led / "log.txt").open("a") as log:
             log.write("12:01 INFO round 1\n12:02 WARNING site b is silent\n12:03 WARN")
 
-    ended = {"state": "finished", "reason": "all 2 rounds are done", "rounds_done": 2, "code_hash": "c0de"}
+    ended = {"state": "finished", "reason": "all 2 rounds are done", "rounds_done": 2, "app": "c0de"}
     sites = {"a": {"role": "train", "rounds": 2}, "b": {"role": "train", "rounds": 1, "quarantined": "failed"}}
     next_look(monkeypatch, work, lambda: write_status(led, **ended, sites={**sites, "d": {"role": "evaluate"}}))
     assert remote.resume_run(led) == led
     assert capsys.readouterr().err.splitlines() == [
         "12:02 WARNING site b is silent",
-        "all 2 rounds are done, code c0de; rounds by site: a 2 of 2, b 1 of 2 (quarantined: failed)",
+        "all 2 rounds are done, app c0de; rounds by site: a 2 of 2, b 1 of 2 (quarantined: failed)",
     ]
 
 
@@ -122,11 +122,11 @@ def test_a_run_that_was_stopped_says_so_and_how_to_go_on(
 def test_a_resumption_with_other_code_says_so(
     out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_status(out, state="stopped", code_hash="0123")
-    (out / "config.yaml").write_text(f"out: {out}\n")
+    write_status(out, state="stopped", app="0123")
+    (out / "config.yaml").write_text(f"out: {out}\nroster: {{a: train}}\n")
     monkeypatch.setattr(remote, "_start", lambda connection, config: out)
     assert remote.resume_run(out) == out
-    assert f"was led by code 0123 and goes on with {source_hash()}" in capsys.readouterr().err
+    assert f"was led by app 0123 and goes on with {app_hash()}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ SITES = {
         "quarantined": None,
     },
 }  # fmt: skip
-FIELDS = {"flower_run": 7, "run": "0123456789ab", "rounds": 8, "rounds_done": 3, "sites": SITES, "code_hash": "c0de"}
+FIELDS = {"flower_run": 7, "run": "0123456789ab", "rounds": 8, "rounds_done": 3, "sites": SITES, "app": "c0de"}
 
 
 def write(out: Path, **fields: Any) -> None:

@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
+from cape_fed.federation.fab import app_hash
 from cape_fed.federation.failures import SiteFailure
-from cape_fed.federation.messages import SITE, Introduction, introduction_records, parse_introduction, source_hash
+from cape_fed.federation.messages import SITE, Introduction, introduction_records, parse_introduction
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.progress import Progress
 from cape_fed.release.bundle import load_encoder
@@ -135,7 +136,7 @@ def test_a_site_that_fails_in_every_round_is_quarantined_and_the_bundle_says_wha
     assert {name: site["rounds"] for name, site in sites.items()} == {"a": 6, "b": 1, "c": 0, "d": 0}
     assert "failed" in sites["b"]["quarantined"]
     provenance = load_encoder(run.bundle).provenance
-    assert list(provenance.cohorts) == ["a", "b"]
+    assert list(provenance.cohorts) == ["a/a", "b/b"]
     assert {name: (part.rounds, part.last_round) for name, part in provenance.participation.items()} == {
         "a": (6, 5),
         "b": (1, 0),
@@ -146,7 +147,7 @@ def test_a_site_that_fails_in_every_round_is_quarantined_and_the_bundle_says_wha
     patients = provenance.participation["a"].patients
     assert 0 < patients <= 16
     assert f"| rounds by site | a 6 of 6 ({patients} patients), b 1 of 6 ({patients} patients) |" in card
-    assert f"| code | {source_hash()} from round 0 |" in card
+    assert f"| app | {app_hash()[:16]} from round 0 |" in card
 
 
 def test_a_site_that_was_mended_and_started_anew_takes_part_again(root: Path) -> None:
@@ -178,11 +179,11 @@ def test_a_resumption_with_other_code_is_said_in_log_and_bundle(root: Path, monk
     with pytest.raises(KeyboardInterrupt):
         lead(cut, progress=stop_after(2))
     status = read_status(cut.out)
-    assert (status["state"], status["code_hash"]) == ("stopped", source_hash())
-    monkeypatch.setattr("cape_fed.coordinator.lead.source_hash", lambda: "c0de")
+    assert (status["state"], status["app"]) == ("stopped", app_hash())
+    monkeypatch.setattr("cape_fed.coordinator.lead.app_hash", lambda: "c0de")
     run = lead(cut.model_copy(update={"resume": True}))
-    assert f"this run was led by code {source_hash()} up to round 2 and goes on with c0de" in log(run)
-    assert load_encoder(run.bundle).provenance.code == {source_hash(): 0, "c0de": 2}
+    assert f"this run was led by app {app_hash()} up to round 2 and goes on with c0de" in log(run)
+    assert load_encoder(run.bundle).provenance.code == {app_hash(): 0, "c0de": 2}
 
 
 def test_a_directory_of_a_run_that_failed_before_round_0_takes_the_corrected_command(root: Path) -> None:

@@ -120,6 +120,24 @@ def starts(hospitals: Hospitals, name: str) -> bool:
     return process.returncode is None
 
 
+def test_a_site_killed_in_a_round_and_back_at_its_expiry_costs_that_round_only(
+    faulty: Hospitals, tmp_path: Path
+) -> None:
+    """The deadline is an hour: a round that waited for the lost answer would hang."""
+    faulty.start("ab", fault={"b": "hang@1"})
+    out = tmp_path / "run"
+    follower = faulty.start_run(out, *QUICK, "federation.rounds=3")
+    faulty.wait_for_rounds(out, 1)
+    site = faulty.deployment.nodes["b"]
+    faulty.deployment.wait_for(lambda: "ROUND 1]" in site.output(), 60, "b at work on round 1")
+    faulty.deployment.nodes.kill("b")
+    faulty.deployment.wait_for(lambda: starts(faulty, "b"), 120, "b back", every=0.1)
+    assert faulty.wait_for_end(follower, 60) == 0, follower.output()
+    assert missing(out) == [[], ["b"], []]
+    said = log_of(out).partition("round 1: site b ")[2]
+    assert said.startswith(("is gone", "was started anew and lost what it was asked"))
+
+
 def test_a_restarted_supernode_loses_nothing(hospitals: Hospitals, tmp_path: Path) -> None:
     hospitals.start("ab")
     out = tmp_path / "run"

@@ -21,7 +21,7 @@ def page_of(path: Path, lines: list[Any], **status: Any) -> str:
 
 def test_a_finished_federation(tmp_path: Path) -> None:
     lines = [round_line(0, "ab", **PARTS), round_line(1, "a", trouble=TROUBLE, **PARTS), round_line(2, "ab", **PARTS)]
-    text = page_of(tmp_path, lines, reason="all rounds are done", code_hash="abcd", rounds=3)
+    text = page_of(tmp_path, lines, reason="all rounds are done", app="abcd", rounds=3)
     assert "The run is finished after 3 of 3 rounds." in text
     assert "The mean loss went from 2.000 to 1.800." in text
     assert "1 of 2 training sites took part in every round; not in all of them: b." in text
