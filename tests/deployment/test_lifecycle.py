@@ -20,7 +20,6 @@ def test_a_site_that_was_removed_comes_back_with_a_new_key_only(hospitals: Hospi
 
     def register(key: object, name: str = "a") -> tuple[int, str]:
         done = deployment.run_cli(["cape-fed", "sites", CONNECTION, "--register", f"{key}.pub", "--name", name])
-        assert done.stderr.count("\n") == (1 if done.returncode else 0), done.stderr
         return done.returncode, done.stdout + done.stderr
 
     code, said = register(new)
