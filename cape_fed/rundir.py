@@ -18,8 +18,8 @@ from cape_fed.clock import utc_text
 from cape_fed.errors import InputError
 from cape_fed.files import atomic_file
 from cape_fed.lock import is_locked, locked
+from cape_fed.logs import make_formatter
 
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 LOCK_FILE = ".lock"
 """Held by the process that leads the run: a second one on the same directory is refused."""
 STATUS_FILE = "status.json"
@@ -151,7 +151,7 @@ def split_file(folder: Path, cohort: str) -> Path:
 @contextmanager
 def logging_to(handler: logging.Handler) -> Iterator[None]:
     """Send what this project's packages log to a handler meanwhile, and close it."""
-    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    handler.setFormatter(make_formatter())
     loggers = [logging.getLogger(package) for package in LOGGERS]
     for logger in loggers:
         logger.setLevel(logging.INFO)

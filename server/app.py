@@ -25,10 +25,14 @@ def main(grid: Grid, context: Context) -> None:
     from cape_fed.coordinator.page import have_page_written
     from cape_fed.errors import InputError
     from cape_fed.federation.noted import note_run
+    from cape_fed.logs import FORMATS, choose_format
     from cape_fed.rundir import RunDirectory
     from cape_fed.status import Status
 
     config = _config(context)
+    for name in FORMATS:
+        if context.run_config.get("log-format") == name:
+            choose_format(name)
     run = RunDirectory(config.out)
     with run.open(config.saved(), resume=config.resume):
         note_run(run.path)

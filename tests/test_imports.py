@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
-    ("errors", "seeds", "section", "vocabulary", "appfiles", "progress", "chain"),
+    ("errors", "seeds", "section", "vocabulary", "appfiles", "progress", "chain", "logs"),
     ("clock", "files", "lock"),
     ("checkpoints",),
     ("rundir",),

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
+
+from cape_fed.logs import FORMATS, choose_format, log_to_stderr
 
 # Rich markup would take the stores of an example, [a,b], for the name of a style and leave them out.
 STYLE: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "rich_markup_mode": "markdown"}
@@ -39,7 +41,9 @@ class CommandGroup(TyperGroup):
             return typer.main.get_command(command_group(module.__name__, module.COMMANDS, module.HELP, module.DEFAULT))
         app = typer.Typer(**STYLE)
         app.command(name=cmd_name)(getattr(module, name))
-        return typer.main.get_command(app)
+        command = typer.main.get_command(app)
+        command.params.append(_log_format())
+        return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command in front of arguments that begin with no command."""
@@ -54,3 +58,20 @@ def command_group(package: str, commands: tuple[str, ...], text: str, default: s
     app = typer.Typer(cls=type("Commands", (CommandGroup,), members), no_args_is_help=True, help=text, **STYLE)
     app.callback()(lambda: None)
     return app
+
+
+def _log_format() -> TyperOption:
+    """The option that every command has."""
+
+    def choose(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+        if value is not None:
+            choose_format(value)
+            log_to_stderr()
+
+    return TyperOption(
+        param_decls=["--log-format"],
+        type=click.Choice(FORMATS),
+        expose_value=False,
+        callback=choose,
+        help="How log lines look, here and in what this starts.",
+    )

@@ -23,6 +23,7 @@ from cape_fed.federation.kit import CoordinatorKit, find_kit
 from cape_fed.federation.superlink import SuperLink
 from cape_fed.files import atomic_file
 from cape_fed.lock import is_locked
+from cape_fed.logs import chosen_format, read_warning
 from cape_fed.methods.private import check_private_run
 from cape_fed.methods.registry import check_batch_statistics
 from cape_fed.release.start import load_start
@@ -111,7 +112,7 @@ def _start(connection: str, config: RunConfig) -> Path:
     _note_place(config.out, connection, None)
     print(f"app {app_hash()}: sites run it that have approved it", file=sys.stderr)
     try:
-        run = link.start({"cfg-json": config.model_dump_json()})
+        run = link.start({"cfg-json": config.model_dump_json(), "log-format": chosen_format()})
     except InputError:
         if new:
             shutil.rmtree(config.out)
@@ -199,8 +200,8 @@ def _show(view: RoundsView, status: dict[str, Any], lines: list[str], notes: lis
     for line in lines:
         view.add(json.loads(line))
     for note in notes:
-        if " WARNING " in note:
-            view.note(note)
+        if (warning := read_warning(note)) is not None:
+            view.note(warning)
     view.show(status)
 
 

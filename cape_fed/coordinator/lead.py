@@ -19,6 +19,7 @@ from cape_fed.coordinator.rounds import Coordinator
 from cape_fed.federation.fab import app_hash
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import RosterEntry
+from cape_fed.logs import log_fields
 from cape_fed.methods.private import check_private_run
 from cape_fed.methods.registry import check_batch_statistics, make_method
 from cape_fed.pretrain.encoder import Encoder
@@ -46,6 +47,19 @@ def lead_run(
     check_batch_statistics(plan.pretraining.norm, plan.federation)
     start = plan.start.tensors if plan.start else None
     state = (load_latest_round(run.checkpoints) if plan.resume else None) or new_state(plan.pretraining, start)
+    with log_fields(run=state.facts.run):
+        _lead_from(state, grid, plan, run, entries, status, progress)
+
+
+def _lead_from(
+    state: RunState,
+    grid: Grid,
+    plan: FederationPlan,
+    run: RunDirectory,
+    entries: Mapping[str, RosterEntry] | None,
+    status: Status,
+    progress: Progress,
+) -> None:
     facts = state.facts
     run.truncate_lines(run.metrics, "round", facts.rounds_done)
     run.truncate_lines(run.path / EVALUATIONS_FILE, "round", facts.rounds_done)

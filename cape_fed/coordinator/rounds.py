@@ -19,6 +19,7 @@ from cape_fed.federation.messages import METRICS, MONITORS, PRIVATE_NUMBERS, rea
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.tensors import euclidean_norm
 from cape_fed.federation.update import Update
+from cape_fed.logs import log_fields
 from cape_fed.progress import Progress
 from cape_fed.rundir import RunDirectory
 
@@ -54,7 +55,8 @@ class Coordinator:
         """Take the rounds that are left, then measure and evaluate the last encoder."""
         facts, rounds = self.state.facts, self.federation.rounds
         while facts.rounds_done < rounds:
-            line = self._take_round(facts.rounds_done)
+            with log_fields(round=facts.rounds_done):
+                line = self._take_round(facts.rounds_done)
             self.run.append_metrics(line)
             facts.rounds_done += 1
             if facts.rounds_done % self.federation.checkpoint_every == 0 or facts.rounds_done == rounds:

@@ -17,6 +17,7 @@ from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.messages import Content, Request, asks_for_rounding
 from cape_fed.federation.plausibility import Size
 from cape_fed.federation.validation import RefusedError
+from cape_fed.logs import log_fields
 from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.privacy.ledger import BudgetError, LedgerError
 from cape_fed.site import handlers
@@ -42,7 +43,7 @@ def answer_as(site: SiteConfig, action: str, message: Message) -> Message:
     if site.own_process and threading.current_thread() is threading.main_thread():
         # Flower's own handler would end the task without a reply, and the SuperNode would wait for one for ever.
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    with logging_as(site):
+    with logging_as(site), log_fields(site=site.name, **notes.about):
         note_asked(site, action, message)
         notes.begin()
         try:

@@ -21,7 +21,12 @@ class Notes:
         self.site = site
         self.action = action
         self.down = content_bytes(message.content) if message.has_content() else 0
-        self.request = _request(message) if site.own_process else None
+        self.request = _request(message)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Run and round that the message names, for lines of the log."""
+        return {"run": self.request.run, "round": self.request.round} if self.request else {}
 
     def begin(self) -> None:
         """Work on the message begins."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import faulthandler
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
+from functools import partial
 from typing import Generic, TypeVar
 
 Result = TypeVar("Result")
@@ -40,7 +42,7 @@ def within(seconds: float, function: Callable[[], Result]) -> Result:
     in native code cannot keep it. For a process that serves one message.
     """
     faulthandler.dump_traceback_later(seconds + GRACE, exit=True)
-    work = _Work(function)
+    work = _Work(partial(copy_context().run, function))  # with the fields of log lines
     work.start()
     work.join(seconds)
     if work.is_alive():

@@ -31,6 +31,7 @@ SURFACE = {
     "site rehearse": ["file", "overrides"],
     "site train-locally": ["file", "out", "overrides"],
     "site metrics": ["file", "--listen"],
+    "site report": ["file", "out", "--yes"],
     "site pause": ["file"],
     "site resume": ["file"],
     "site leave": ["file"],
@@ -83,7 +84,7 @@ def test_the_arguments(name: str) -> None:
     for parameter in command(name).params:
         long = [option for option in parameter.opts if option.startswith("--")]
         names.append(long[0] if long else parameter.name)
-    assert sorted(map(str, names)) == sorted(SURFACE[name])
+    assert sorted(map(str, names)) == sorted([*SURFACE[name], "--log-format"])
 
 
 @pytest.mark.parametrize("name", SURFACE)

@@ -14,12 +14,10 @@ from tests.deployment.prometheus import Prometheus, unavailable
 from tests.deployment.superlink import free_port
 from tests.monitoring.queries import alert_rules, dashboard_queries, selectors
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-WITHOUT_CUDA = {"cape_fed_site_gpu_peak_bytes"}
+WITHOUT_CUDA = "cape_fed_site_gpu_peak_bytes"
 """What only a ClientApp on a GPU notes: this run computes on the CPU."""
-ABSENT_HERE = {"cape_fed_coordinator_certificate_expiry_timestamp_seconds"}
-QUIET = {"State", "Standing"}
 
 
 def fake_nvidia_smi(folder: Path) -> None:
@@ -51,7 +49,8 @@ def test_prometheus_knows_what_a_deployed_run_did(faulty: Hospitals, tmp_path: P
     prometheus = Prometheus(
         host, {"127.0.0.1:9474": f"127.0.0.1:{ports['coordinator']}", "127.0.0.1:9475": f"127.0.0.1:{ports['a']}"}
     )
-    done = hospitals.run(out, "federation.rounds=4", "federation.measure_every=2")
+    settings = ("federation.rounds=3", "federation.measure_every=1", "federation.evaluate=false")
+    done = hospitals.run(out, *settings, timeout=700)
     assert done.returncode == 0, done.stderr
     run = read_status(out)["run"]
     host.wait_for(lambda: prometheus.value(f'cape_fed_run_state{{run="{run}", state="finished"}}') == 1, 30, "the end")
@@ -60,23 +59,23 @@ def test_prometheus_knows_what_a_deployed_run_did(faulty: Hospitals, tmp_path: P
 
     lines = rounds(out)
     expected = {
-        f'cape_fed_run_rounds_done{{run="{run}"}}': 4,
+        f'cape_fed_run_rounds_done{{run="{run}"}}': 3,
         f'cape_fed_run_loss{{run="{run}"}}': lines[-1]["loss"],
         f'cape_fed_run_bytes_total{{run="{run}", direction="up"}}': sum(line["bytes_up"] for line in lines),
-        f'cape_fed_run_site_rounds_total{{run="{run}", site="a"}}': 4,
-        f'cape_fed_run_site_rounds_total{{run="{run}", site="b"}}': 2,
+        f'cape_fed_run_site_rounds_total{{run="{run}", site="a"}}': 3,
+        f'cape_fed_run_site_rounds_total{{run="{run}", site="b"}}': 1,
         f'cape_fed_run_site_refused_total{{run="{run}", site="b"}}': 1,
         f'sum(cape_fed_run_site_failed_total{{run="{run}", site="b"}})': 1,
-        f'max_over_time(cape_fed_run_state{{run="{run}", state="running"}}[5m])': 1,
-        'max_over_time(cape_fed_site_working{site="a"}[5m])': 1,
+        f'max_over_time(cape_fed_run_state{{run="{run}", state="running"}}[15m])': 1,
+        'max_over_time(cape_fed_site_working{site="a"}[15m])': 1,
         'cape_fed_site_messages_total{site="a", action="join", outcome="answered"}': 1,
-        'cape_fed_site_messages_total{site="a", action="train", outcome="answered"}': 4,
+        'cape_fed_site_messages_total{site="a", action="train", outcome="answered"}': 3,
         'cape_fed_site_info{site="a"} * on (site) cape_fed_site_store_patients': 24,
-        'cape_fed_site_samples_total{site="a"}': 4 * 2 * 2 * 8,
-        'cape_fed_run_info{name="first"} * on (run) cape_fed_run_rounds_planned': 4,
+        'cape_fed_site_samples_total{site="a"}': 3 * 2 * 2 * 8,
+        'cape_fed_run_info{name="first"} * on (run) cape_fed_run_rounds_planned': 3,
     }
     assert {query: prometheus.value(query) for query in expected} == pytest.approx(expected)
-    moments = prometheus.query(f'changes(cape_fed_run_rounds_done{{run="{run}"}}[5m])')
+    moments = prometheus.query(f'changes(cape_fed_run_rounds_done{{run="{run}"}}[15m])')
     assert moments[0][1] >= 2, "Prometheus saw the rounds go by"
 
     _every_query_has_data(prometheus, run)
@@ -87,18 +86,13 @@ def test_prometheus_knows_what_a_deployed_run_did(faulty: Hospitals, tmp_path: P
 
 
 def _every_query_has_data(prometheus: Prometheus, run: str) -> None:
-    """Over the time of the run: what is not there now, such as an alert, cannot be asked for like this."""
-    empty = {
-        (title, query)
-        for title, query in dashboard_queries(run=run, site="(a|b)".replace("(a|b)", "a"))
-        if not prometheus.query(query)
-    }
-    empty = {(title, query) for title, query in empty if not any(name in query for name in WITHOUT_CUDA)}
-    # Site a did everything right: what was refused is shown by the panels over all sites.
-    assert empty == set()
+    """Queries of the dashboard as they are; of the alerts the series that they rest on, since none should come."""
+    queries = [query for _, query in dashboard_queries(run=run, site="a") if WITHOUT_CUDA not in query]
+    assert len(queries) > 25
+    assert [query for query in queries if not prometheus.query(query)] == []
     for alert, expression in alert_rules().items():
         for selector in selectors(expression):
-            assert prometheus.query(f"last_over_time({selector}[10m])"), (alert, selector)
+            assert prometheus.query(f"last_over_time({selector}[15m])"), (alert, selector)
 
 
 def _the_rules_are_evaluated(prometheus: Prometheus) -> None:
@@ -106,6 +100,6 @@ def _the_rules_are_evaluated(prometheus: Prometheus) -> None:
     assert rules.keys() == alert_rules().keys()
     assert {rule["health"] for rule in rules.values()} == {"ok"}, rules
     active = {name for name, rule in rules.items() if rule["alerts"]}
-    # The certificates of the tests are valid for a week. A site's node on its own network is no part of this run.
+    # The certificates of the tests are valid for a week; a reply was refused; the disk of this machine may be full.
     assert "CapeFedCertificateEnds" in active
-    assert active <= {"CapeFedCertificateEnds", "CapeFedDiskFull", "CapeFedMessagesFail", "CapeFedRepliesRefused"}
+    assert active <= {"CapeFedCertificateEnds", "CapeFedRepliesRefused", "CapeFedDiskFull"}

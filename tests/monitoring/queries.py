@@ -32,7 +32,7 @@ def dashboard_queries(**variables: str) -> Iterator[tuple[str, str]]:
     """Title of the panel and expression, with Grafana's variables filled in."""
     for panel in panels():
         for target in panel["targets"]:
-            text = target["expr"].replace("$__rate_interval", "10m")
+            text = target["expr"].replace("$__rate_interval", "15m")
             for name, value in variables.items():
                 text = text.replace(f"${name}", value)
             yield panel["title"], text

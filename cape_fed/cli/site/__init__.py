@@ -1,7 +1,7 @@
 """``cape-fed site``: what a hospital does, a module a command."""
 
 COMMANDS = (
-    *("start", "enrol", "check", "approve", "apps", "revoke", "rehearse", "train-locally", "metrics"),
+    *("start", "enrol", "check", "approve", "apps", "revoke", "rehearse", "train-locally", "metrics", "report"),
     *("pause", "resume", "leave", "audit", "budget", "roster"),
 )
 DEFAULT = "start"

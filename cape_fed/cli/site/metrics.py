@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from cape_fed.monitoring.site import Watched
 
 PORT = 9475
 
@@ -24,12 +27,23 @@ def metrics(
     Example: cape-fed site metrics /etc/cape-fed/site.toml --listen 127.0.0.1:9475
     """
     from cape_fed.monitoring.exporter import make_exporter, parse_listen, serve
-    from cape_fed.monitoring.site import SiteCollector, Watched
+    from cape_fed.monitoring.site import SiteCollector
+
+    site = watched(file)
+    host, port = parse_listen(listen, PORT)
+    server = make_exporter(SiteCollector(site), host, port)
+    print(f"metrics of {site.name}: http://{host}:{server.server_port}/metrics", file=sys.stderr, flush=True)
+    serve(server)
+
+
+def watched(file: Path) -> Watched:
+    """What there is to watch at the site that a file describes; InputError as of `cape-fed site`."""
+    from cape_fed.monitoring.site import Watched
     from cape_fed.site.node import read_site
 
     site = read_site(file)
     access = site.superlink
-    watched = Watched(
+    return Watched(
         site.name,
         site.role,
         site.stores,
@@ -37,7 +51,3 @@ def metrics(
         authority=access.certificate if access else None,
         address=access.address if access else None,
     )
-    host, port = parse_listen(listen, PORT)
-    server = make_exporter(SiteCollector(watched), host, port)
-    print(f"metrics of {site.name}: http://{host}:{server.server_port}/metrics", file=sys.stderr, flush=True)
-    serve(server)
