@@ -84,8 +84,9 @@ def make_formatter() -> logging.Formatter:
 def log_to_stderr() -> None:
     """Send warnings of all packages to standard error in the chosen format; Flower's own lines as well."""
     handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)  # a run sets its own packages to INFO, for its log
     handler.setFormatter(make_formatter())
-    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.basicConfig(handlers=[handler], force=True)
     for other in logging.getLogger("flwr").handlers:
         other.setFormatter(make_formatter())
 

@@ -57,12 +57,12 @@ class Coordinator:
         while facts.rounds_done < rounds:
             with log_fields(round=facts.rounds_done):
                 line = self._take_round(facts.rounds_done)
-            self.run.append_metrics(line)
+                self.run.append_metrics(line)
+                log.info("%s", round_words(line))
             facts.rounds_done += 1
             if facts.rounds_done % self.federation.checkpoint_every == 0 or facts.rounds_done == rounds:
                 with self.parts.of("save"):
                     self.sites.saved_round = save_round(self.run.checkpoints, self.state)
-            log.info("%s", round_words(line))
             progress(facts.rounds_done, rounds, line)
         self._finish(rounds)
 
