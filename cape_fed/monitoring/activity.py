@@ -55,6 +55,8 @@ class Activity(BaseModel):
     loss: float | None = None
     """Mean loss of the last round that was trained here."""
     samples_per_second: float | None = None
+    epsilon: float | None = None
+    """Of the site's patients in the run of the last message, if that is a private one."""
     gpu_peak_bytes: int | None = None
     """Most memory that PyTorch held on the GPU while it worked on the last message."""
 

@@ -90,6 +90,7 @@ def _add_site(families: Families, run: Run, site: str) -> None:
     numbers = own[-1]
     families.add("cape_fed_run_site_patients", numbers.get("patients"), **key)
     families.add("cape_fed_run_site_loss", numbers.get("loss"), **key)
+    families.add("cape_fed_run_site_epsilon", numbers.get("epsilon"), **key)
     families.add("cape_fed_run_site_work_seconds", numbers.get("seconds"), **key)
     families.add("cape_fed_run_site_answer_seconds", numbers.get("answered"), **key)
     if numbers.get("seconds"):

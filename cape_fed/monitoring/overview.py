@@ -27,6 +27,8 @@ class SiteInRun(Section):
     work_seconds: float | None
     answer_seconds: float | None
     samples_per_second: float | None
+    epsilon: float | None
+    """Of its patients in this run, where it is a private one."""
     refused: dict[str, int]
     """How many replies did not count, by reason."""
     failed: dict[str, int]
@@ -147,6 +149,7 @@ def _site_in_run(samples: Samples, run: str, site: str) -> SiteInRun:
         work_seconds=samples.get("cape_fed_run_site_work_seconds", **key),
         answer_seconds=samples.get("cape_fed_run_site_answer_seconds", **key),
         samples_per_second=samples.get("cape_fed_run_site_samples_per_second", **key),
+        epsilon=samples.get("cape_fed_run_site_epsilon", **key),
         refused=_counts(samples.by("cape_fed_run_site_refused_total", "reason", **key)),
         failed=_counts(samples.by("cape_fed_run_site_failed_total", "reason", **key)),
     )

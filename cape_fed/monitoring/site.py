@@ -111,6 +111,7 @@ def _add_activity(families: Families, name: str, activity: Activity) -> None:
         families.add("cape_fed_site_run_info", 1.0, site=name, run=activity.run, source=activity.source or "")
     families.add("cape_fed_site_round", activity.round, site=name)
     families.add("cape_fed_site_loss", activity.loss, site=name)
+    families.add("cape_fed_site_epsilon", activity.epsilon, site=name)
     families.add("cape_fed_site_samples_total", activity.samples, site=name)
     families.add("cape_fed_site_samples_per_second", activity.samples_per_second, site=name)
     families.add("cape_fed_site_bytes_total", activity.bytes_down, site=name, direction="down")

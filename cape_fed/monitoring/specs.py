@@ -46,6 +46,11 @@ RUN_SPECS = (
         "cape_fed_run_site_samples_per_second", "Recordings that a site trained on, over the time it worked.", RUN_SITE
     ),
     Spec(
+        "cape_fed_run_site_epsilon",
+        "Epsilon of a site's patients in this run so far, as the site says; of private runs alone.",
+        RUN_SITE,
+    ),
+    Spec(
         "cape_fed_run_site_refused_total",
         "Replies of a site that did not count, by the code of the reason.",
         ("run", "site", "reason"),
@@ -91,6 +96,11 @@ SITE_SPECS = (
         "cape_fed_site_bytes_total",
         "Bytes of arrays and texts in messages (down) and replies (up).",
         ("site", "direction"),
+    ),
+    Spec(
+        "cape_fed_site_epsilon",
+        "Epsilon of this site's patients in the run of the last message, if that is a private one.",
+        SITE,
     ),
     Spec("cape_fed_site_gpu_peak_bytes", "Most GPU memory that PyTorch held during the last message.", SITE),
     Spec(

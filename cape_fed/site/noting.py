@@ -60,9 +60,9 @@ def _note_training(activity: Activity, request: Request, content: Content) -> No
     numbers: dict[str, Any] = dict(content.metric_records.get(METRICS, {}))
     samples = 2 * request.local_steps * request.config.train.pairs
     activity.samples += samples
-    loss, seconds = numbers.get("loss"), numbers.get("seconds")
-    activity.loss = float(loss) if isinstance(loss, int | float) else None
-    activity.samples_per_second = samples / seconds if isinstance(seconds, int | float) and seconds > 0 else None
+    seconds = numbers.get("seconds")
+    activity.loss, activity.epsilon = numbers.get("loss"), numbers.get("epsilon")
+    activity.samples_per_second = samples / seconds if seconds else None
 
 
 def _gpu_peak() -> int | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
 import pytest
 
+from cape_fed.logs import VARIABLE
+from cape_fed.rundir import PAGE_FILE
 from cape_fed.status import read_status
 from tests.deployment.hospitals import Hospitals
 from tests.deployment.outcome import rounds
@@ -16,8 +19,8 @@ from tests.monitoring.queries import alert_rules, dashboard_queries, selectors
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-WITHOUT_CUDA = "cape_fed_site_gpu_peak_bytes"
-"""What only a ClientApp on a GPU notes: this run computes on the CPU."""
+NOT_HERE = ("cape_fed_site_gpu_peak_bytes", "_epsilon")
+"""What only a ClientApp on a GPU notes, and what only a private run has: this run is neither."""
 
 
 def fake_nvidia_smi(folder: Path) -> None:
@@ -31,7 +34,9 @@ def test_prometheus_knows_what_a_deployed_run_did(faulty: Hospitals, tmp_path: P
     if reason := unavailable():
         pytest.skip(reason)
     hospitals, host = faulty, faulty.deployment
-    hospitals.start("abd", fault={"b": "nan@1,raise@2"})
+    hospitals.start("ab", fault={"b": "nan@0,raise@1"})
+    hospitals.deployment.nodes.register("d")
+    hospitals.start_site("d", env={VARIABLE: "json"})
     out = tmp_path / "runs" / "first"
     fake_nvidia_smi(tmp_path / "bin")
     ports = {name: free_port() for name in ("coordinator", "a")}
@@ -49,7 +54,13 @@ def test_prometheus_knows_what_a_deployed_run_did(faulty: Hospitals, tmp_path: P
     prometheus = Prometheus(
         host, {"127.0.0.1:9474": f"127.0.0.1:{ports['coordinator']}", "127.0.0.1:9475": f"127.0.0.1:{ports['a']}"}
     )
-    settings = ("federation.rounds=3", "federation.measure_every=1", "federation.evaluate=false")
+    settings = (
+        "federation.rounds=3",
+        "federation.measure_every=1",
+        "federation.evaluate=false",
+        "--log-format",
+        "json",
+    )
     done = hospitals.run(out, *settings, timeout=700)
     assert done.returncode == 0, done.stderr
     run = read_status(out)["run"]
@@ -78,6 +89,15 @@ def test_prometheus_knows_what_a_deployed_run_did(faulty: Hospitals, tmp_path: P
     moments = prometheus.query(f'changes(cape_fed_run_rounds_done{{run="{run}"}}[15m])')
     assert moments[0][1] >= 2, "Prometheus saw the rounds go by"
 
+    host.wait_for((out / PAGE_FILE).exists, 60, "the page that the coordinator's installation writes")
+    assert "The run is finished after 3 of 3 rounds." in (out / PAGE_FILE).read_text()
+    leader, site = ([json.loads(line) for line in path.read_text().splitlines()] for path in (
+        out / "log.txt", hospitals.state("d") / "log.txt"
+    ))  # fmt: skip
+    assert [line["round"] for line in leader if " took " in line["message"]] == [0, 1, 2]
+    assert {line.get("run", run) for line in [*leader, *site]} == {run}
+    assert {line["site"] for line in site} == {"d"}
+
     _every_query_has_data(prometheus, run)
     _the_rules_are_evaluated(prometheus)
     for exporter in exporters:
@@ -87,7 +107,9 @@ def test_prometheus_knows_what_a_deployed_run_did(faulty: Hospitals, tmp_path: P
 
 def _every_query_has_data(prometheus: Prometheus, run: str) -> None:
     """Queries of the dashboard as they are; of the alerts the series that they rest on, since none should come."""
-    queries = [query for _, query in dashboard_queries(run=run, site="a") if WITHOUT_CUDA not in query]
+    queries = [
+        query for _, query in dashboard_queries(run=run, site="a") if not any(name in query for name in NOT_HERE)
+    ]
     assert len(queries) > 25
     assert [query for query in queries if not prometheus.query(query)] == []
     for alert, expression in alert_rules().items():

@@ -58,6 +58,17 @@ def test_a_run_becomes_metrics(tmp_path: Path) -> None:
     }
     assert {name: found.get(name) for name in expected} == expected
     assert f"cape_fed_run_site_rounds_total {RUN_ID} d" not in found
+    assert f"cape_fed_run_site_epsilon {RUN_ID} a" not in found
+
+
+def test_a_private_run_shows_epsilon_and_need_not_have_a_loss(tmp_path: Path) -> None:
+    line = round_line(0, "a")
+    line["sites"]["a"] = {"patients": 20, "seconds": 8.0, "answered": 9.0, "epsilon": 1.25, "steps": 4}
+    line["loss"] = None
+    found = scrape(write_run(tmp_path / "fed", [line]))
+    assert found[f"cape_fed_run_site_epsilon {RUN_ID} a"] == 1.25
+    assert f"cape_fed_run_loss {RUN_ID}" not in found
+    assert f"cape_fed_run_site_loss {RUN_ID} a" not in found
 
 
 def test_every_series_has_the_labels_of_the_table_and_no_path(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ def test_what_its_messages_noted(watched: Watched) -> None:
         activity.bytes_down, activity.bytes_up, activity.samples = 500, 400, 256
         activity.run, activity.round, activity.source = "0123456789ab", 3, "abcd"
         activity.loss, activity.samples_per_second, activity.gpu_peak_bytes = 1.5, 12.5, 2**30
+        activity.epsilon = 2.5
         activity.last_time = 1000.0
         activity.working = Working(action="train", since=900.0, process=1)
 
@@ -65,6 +66,7 @@ def test_what_its_messages_noted(watched: Watched) -> None:
         "cape_fed_site_run_info hospital-a 0123456789ab abcd": 1,
         "cape_fed_site_round hospital-a": 3,
         "cape_fed_site_loss hospital-a": 1.5,
+        "cape_fed_site_epsilon hospital-a": 2.5,
         "cape_fed_site_samples_total hospital-a": 256,
         "cape_fed_site_samples_per_second hospital-a": 12.5,
         "cape_fed_site_bytes_total hospital-a down": 500,
