@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from cape_fed.monitoring.machine import disk, file_expiry
 from cape_fed.monitoring.run import STANDINGS, STATES, Run
 from cape_fed.monitoring.runs import Runs
 from cape_fed.monitoring.specs import RUN_SPECS
+
+log = logging.getLogger(__name__)
 
 
 class CoordinatorCollector(Collector):
@@ -28,9 +31,14 @@ class CoordinatorCollector(Collector):
         """All metrics now."""
         families = Families(RUN_SPECS, self._highest)
         add_build(families)
+        unreadable = 0
         for run in self.runs.read():
-            if run.id:
+            try:
                 _add_run(families, run)
+            except (KeyError, TypeError, ValueError, AttributeError):  # a damaged file must not hide the other runs
+                log.warning("the files of run %s cannot be made sense of", run.name, exc_info=True)
+                unreadable += 1
+        families.add("cape_fed_coordinator_runs_unreadable", unreadable)
         if space := disk(self.runs.path):
             families.add("cape_fed_coordinator_disk_free_bytes", space.free)
             families.add("cape_fed_coordinator_disk_size_bytes", space.size)
@@ -48,6 +56,8 @@ class CoordinatorCollector(Collector):
 
 
 def _add_run(families: Families, run: Run) -> None:
+    if not run.id:  # it has not begun
+        return
     key, last = {"run": run.id}, run.last
     families.add("cape_fed_run_info", 1.0, **key, name=run.name, strategy=run.strategy)
     families.one_of("cape_fed_run_state", "state", STATES, run.state, **key)

@@ -60,6 +60,7 @@ RUN_SPECS = (
         "Messages that a site gave no reply to, by the code of the reason.",
         ("run", "site", "reason"),
     ),
+    Spec("cape_fed_coordinator_runs_unreadable", "Runs whose files make no sense; the exporter's log says why."),
     Spec("cape_fed_coordinator_disk_free_bytes", "What can still be written where the runs are."),
     Spec("cape_fed_coordinator_disk_size_bytes", "Size of the file system where the runs are."),
     Spec(

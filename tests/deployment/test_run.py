@@ -11,6 +11,7 @@ from flwr.cli.build import build_fab_from_disk
 
 from cape_fed.appfiles import ROOT
 from cape_fed.errors import LostError, StoppedError
+from cape_fed.rundir import PAGE_FILE
 from cape_fed.status import read_status
 from tests.deployment.hospitals import Hospitals, simulate
 from tests.deployment.outcome import encoder_of, last_evaluation, log_of, missing, rounds, same
@@ -30,6 +31,7 @@ def test_a_run_gives_the_weights_of_the_simulation_bit_for_bit(hospitals: Hospit
     assert last_evaluation(out)["tasks"].keys() == last_evaluation(tmp_path / "simulated")["tasks"].keys()
     assert last_evaluation(out)["sites_summed"] == ["a"]
     assert last_evaluation(out)["sites_too_small"] == ["b"]
+    hospitals.deployment.wait_for((out / PAGE_FILE).exists, 60, "the page, which a process of its own writes")
     assert {path.name for path in out.iterdir()} >= {
         path.name for path in (tmp_path / "simulated").iterdir() if path.name != "sites"
     }

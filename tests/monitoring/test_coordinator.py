@@ -88,6 +88,14 @@ def test_a_run_that_has_no_name_yet_and_a_damaged_one_do_not_end_a_scrape(tmp_pa
     assert "cape_fed_run_rounds_done " not in found
 
 
+def test_a_run_with_damaged_lines_does_not_hide_the_others(tmp_path: Path) -> None:
+    write_run(tmp_path / "bad", [{**round_line(0), "sites": None}], run="f" * 12)
+    write_run(tmp_path / "good", [round_line(0)])
+    found = scrape(tmp_path)
+    assert found["cape_fed_coordinator_runs_unreadable"] == 1
+    assert found[f"cape_fed_run_rounds_done {RUN_ID}"] == 1
+
+
 def test_a_resumed_run_does_not_make_a_counter_fall(tmp_path: Path) -> None:
     path = write_run(tmp_path / "fed", [round_line(0), round_line(1)])
     collector = CoordinatorCollector(Runs(path))

@@ -51,6 +51,7 @@ def test_every_metric_of_runs_and_sites_has_a_query_or_is_for_tables() -> None:
         name for name in LABELS if name not in asked and not name.endswith("_certificate_expiry_timestamp_seconds")
     }
     assert unasked == {
+        "cape_fed_coordinator_runs_unreadable",
         "cape_fed_build_info", "cape_fed_run_info", "cape_fed_site_info", "cape_fed_site_run_info",
         "cape_fed_site_message_seconds_total", "cape_fed_site_working_since_timestamp_seconds",
         "cape_fed_site_last_message_timestamp_seconds", "cape_fed_site_round", "cape_fed_site_loss",
