@@ -56,6 +56,7 @@ def test_prometheus_knows_what_a_deployed_run_did(faulty: Hospitals, tmp_path: P
     )
     settings = (
         "federation.rounds=3",
+        "federation.join_deadline=600",
         "federation.measure_every=1",
         "federation.evaluate=false",
         "--log-format",
