@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import importlib
 import json
+import select
 import sys
 
 
 def main() -> None:
-    """Load the modules, wait for a command line, and do what it says; end where none comes."""
+    """Load the modules, wait for a command line, and do what it says; end where none comes.
+
+    Once there is a command line no more is loaded: Flower takes an app that has not called back within 30 s for lost.
+    """
     for name in sys.argv[1:]:
+        if select.select([sys.stdin], [], [], 0)[0]:
+            break
         importlib.import_module(name)
     if line := sys.stdin.readline():
         sys.argv = json.loads(line)

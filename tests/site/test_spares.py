@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,18 @@ def test_a_spare_runs_flowers_command_with_nothing_of_this_project_loaded() -> N
     command = [sys.executable, "-c", probe, str(Path(spare.__file__)), "json"]
     loaded = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=True)
     assert not [name for name in loaded.stdout.split() if name.startswith(("cape_fed", "client", "server"))]
+
+
+def test_a_spare_that_is_told_at_once_loads_nothing_first() -> None:
+    """Flower gives an app 30 s to call back, and loading PyTorch can take longer on a busy machine."""
+    read, write = os.pipe()
+    os.write(write, json.dumps([spares.CLIENTAPP, "--help"]).encode() + b"\n")
+    command = [sys.executable, "-P", str(Path(spare.__file__)), "no.such.module"]
+    done = subprocess.run(command, stdin=read, capture_output=True, text=True, timeout=120, check=False)
+    os.close(read)
+    os.close(write)
+    assert done.returncode == 0, done.stderr
+    assert "Run a Flower ClientApp" in done.stdout
 
 
 @pytest.mark.parametrize("name", spares.LIBRARIES)
