@@ -9,11 +9,11 @@ from typing import Any
 from cape_fed.site.audit import read_entries, record_from
 from cape_fed.site.config import SiteConfig
 
-_DECIDING = {"name", "role", "stores", "limits"}
+_DECIDING = {"name", "role", "stores", "limits", "privacy"}
 
 
 def policy_of(site: SiteConfig) -> dict[str, Any]:
-    """Name, role, stores and limits."""
+    """Name, role, stores and all limits, those of privacy too."""
     return site.model_dump(mode="json", include=_DECIDING)
 
 

@@ -16,6 +16,7 @@ from cape_fed.site import audit
 from cape_fed.site.audit import last_hash, log_file, read_entries, read_head, record
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import AuditError
+from cape_fed.site.policy_text import policy_digest, policy_of
 
 
 @pytest.fixture
@@ -150,3 +151,11 @@ def test_a_line_is_json(quiet_site: SiteConfig) -> None:
     values: dict[str, Any] = json.loads(log_file(quiet_site).read_text())
     assert values["kind"] == "approved"
     assert values["files"] == ["a.py"]
+
+
+def test_every_limit_is_part_of_the_policy_that_is_put_down(quiet_site: SiteConfig) -> None:
+    policy = policy_of(quiet_site)
+    assert policy["limits"] == quiet_site.limits.model_dump(mode="json")
+    assert policy["privacy"] == quiet_site.privacy.model_dump(mode="json")
+    assert policy_digest(quiet_site) == policy_digest(quiet_site.model_copy(update={"plan": "train.pairs=8"}))
+    assert policy_digest(quiet_site) != policy_digest(quiet_site.model_copy(update={"role": "evaluate"}))
