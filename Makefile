@@ -3,12 +3,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT ?= runs/demo-$(shell date +%Y%m%d-%H%M%S)
+WHEELHOUSE ?= wheelhouse
+BUILDER ?= docker
+BASE ?= python:3.11-slim-bookworm
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint format bench clean audit
+.PHONY: help demo test slow lint format bench wheelhouse advisories images audit clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/ready ## run everything on synthetic cohorts and say where the report is (OUT=DIR to choose)
 	$(BIN)/cape-fed demo --out $(OUT)
@@ -25,10 +29,12 @@ slow: $(VENV)/ready ## the tests that take longer
 	$(PYTEST) $(SPREAD) -m slow --ignore tests/deployment
 	$(PYTEST) -m slow tests/deployment
 
-lint: $(VENV)/ready ## ruff and mypy
+lint: $(VENV)/ready ## ruff, mypy, hadolint and the schema of compose files
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker/*/compose*.yaml
 
 format: $(VENV)/ready ## let ruff format the code
 	$(BIN)/ruff format .
@@ -39,6 +45,18 @@ audit: $(VENV)/ready ## attack and check the private step as it is
 
 bench: $(VENV)/ready ## measure, print the table and write bench/RESULTS.md
 	$(BIN)/python -m bench
+
+wheelhouse: $(VENV)/ready ## all wheels with hashes and a bill of materials, to install offline (WHEELHOUSE=DIR PIP_ARGS=...)
+	$(BIN)/python docker/wheelhouse.py $(WHEELHOUSE) $(PIP_ARGS)
+
+advisories: $(VENV)/ready ## ask advisories about the versions in the wheelhouse (needs a network); writes WHEELHOUSE/audit.json
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[advisories]'
+	sed -E 's/(\+[^ ]+)?( --hash=[^ ]+)+$$//' $(WHEELHOUSE)/dependencies/requirements.txt > $(WHEELHOUSE)/audited.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip --format json --output $(WHEELHOUSE)/audit.json --requirement $(WHEELHOUSE)/audited.txt
+
+images: ## build coordinator and site from the wheelhouse, without a network (BUILDER=docker|podman|buildah BASE=IMAGE)
+	for image in coordinator site; do BUILDAH_FORMAT=docker $(BUILDER) build -f docker/Dockerfile --target $$image \
+	  --build-arg BASE=$(BASE) --build-arg WHEELHOUSE=$(WHEELHOUSE) --build-arg VERSION=$(VERSION) --tag cape-fed-$$image:$(VERSION) . || exit; done
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

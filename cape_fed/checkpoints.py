@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from cape_fed.errors import InputError
+from cape_fed.errors import InputError, VersionError
 from cape_fed.files import atomic_directory
 
 log = logging.getLogger(__name__)
@@ -57,12 +57,14 @@ class Checkpoints:
         """The newest checkpoint, of at most number ``up_to``, that ``read`` can read; None where there are none.
 
         ``read`` raises InputError for a damaged one. The log then says so and the one before it is tried; InputError
-        where none can be read.
+        where none can be read. VersionError goes through: an older checkpoint would not be what was asked for.
         """
         numbers = [number for number in self.numbers() if up_to is None or number <= up_to]
         for number in reversed(numbers):
             try:
                 return number, read(self.path(number))
+            except VersionError:
+                raise
             except InputError as error:
                 if number == numbers[0]:
                     raise

@@ -22,7 +22,7 @@ from cape_fed.store.counts import CohortCounts
 
 FEDERATED = "federated"
 """Name of a federated encoder in tables, where the configuration gives no other."""
-_LOCAL = {"data", "out", "start", "device", "threads", "resume", "evaluation", "finetune", "roster"}
+_LOCAL = {"data", "out", "start", "device", "threads", "resume", "evaluation", "finetune", "roster", "other_code"}
 """Configuration that is about machines, sites or what comes after, and would carry their names into a bundle."""
 
 
@@ -61,6 +61,7 @@ class RunConfig(PretrainConfig):
     evaluation: EvaluateOptions = EvaluateOptions()
     finetune: FinetuneConfig = FinetuneConfig()
     resume: bool = Field(default=False, description="go on with the run in out=")
+    other_code: bool = Field(default=False, description="resume although other code computes now than before")
 
     @field_validator("out", mode="before")
     @classmethod
@@ -102,11 +103,12 @@ class RunConfig(PretrainConfig):
             resume=self.resume,
             privacy=self.privacy,
             start=load_start(self.start, self.encoder),
+            other_code=self.other_code,
         )
 
     def saved(self) -> dict[str, Any]:
         """What ``config.yaml`` holds: plain values, and not whether this was a resumption."""
-        return self.model_dump(mode="json", exclude={"resume"})
+        return self.model_dump(mode="json", exclude={"resume", "other_code"})
 
 
 def flat_paths(sites: Sequence[SitePaths]) -> list[Path]:

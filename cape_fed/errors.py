@@ -10,6 +10,10 @@ class InputError(Exception):
     """
 
 
+class VersionError(InputError):
+    """A file is whole, and another version of the software wrote it."""
+
+
 class RunError(Exception):
     """A run cannot go on: one line saying what happened, where and when. The command line exits with ``code``."""
 

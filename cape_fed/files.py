@@ -56,6 +56,23 @@ def make_private(path: Path) -> None:
         inner.chmod(0o700 if inner.is_dir() else 0o600)
 
 
+def sweep(directory: Path) -> None:
+    """Remove what processes that are gone were still writing below ``directory``; no name that is read is among it."""
+    for partial in list(directory.rglob(".*.partial")):
+        writer = partial.name.split(".")[-2]
+        if not writer.isdigit() or _lives(int(writer)):
+            continue
+        if partial.is_dir():
+            shutil.rmtree(partial, ignore_errors=True)
+        else:
+            partial.unlink(missing_ok=True)
+
+
+def _lives(process: int) -> bool:
+    """Whether another process has this id."""
+    return process != os.getpid() and Path(f"/proc/{process}").exists()
+
+
 def sync(path: Path) -> None:
     """Make a file's contents, or a folder's entries, survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -16,7 +16,7 @@ import yaml
 from cape_fed.checkpoints import run_rounds, run_steps
 from cape_fed.clock import utc_text
 from cape_fed.errors import InputError
-from cape_fed.files import atomic_file
+from cape_fed.files import atomic_file, sweep
 from cape_fed.lock import is_locked, locked
 from cape_fed.logs import make_formatter
 
@@ -76,6 +76,7 @@ class RunDirectory:
             if not resume:
                 self._clear()
             (self.path / PAGE_FILE).unlink(missing_ok=True)  # it tells how the run ended, which it no longer has
+            sweep(self.path)
             with atomic_file(self.config) as partial:
                 partial.write_text(text)
             with self.logging():

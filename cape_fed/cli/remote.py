@@ -61,8 +61,11 @@ def _of_kit(kit: CoordinatorKit, overrides: Sequence[str]) -> RunConfig:
     return config if config.roster else validate_config({**config.saved(), "roster": str(kit.roster)})
 
 
-def resume_run(directory: Path) -> Path:
-    """Follow a run that is still going, else go on with it from its last checkpoint; its directory."""
+def resume_run(directory: Path, *, other_code: bool = False) -> Path:
+    """Follow a run that is still going, else go on with it from its last checkpoint; its directory.
+
+    ``other_code`` accepts that other code computes from now on than did before.
+    """
     out = directory.resolve()
     try:
         place = json.loads((out / PLACE_FILE).read_text())
@@ -83,7 +86,7 @@ def resume_run(directory: Path) -> Path:
         raise InputError(f"the run in {directory} ended before it began: start it again with cape-fed run CONNECTION")
     if (before := status.get("app", app_hash())) != app_hash():
         print(f"the run in {directory} was led by app {before} and goes on with {app_hash()}", file=sys.stderr)
-    config = validate_config({**saved, "out": str(out), "resume": True})
+    config = validate_config({**saved, "out": str(out), "resume": True, "other_code": other_code})
     _require_roster(config)
     return _start(place["connection"], config)
 

@@ -16,6 +16,7 @@ def run(
         list[str] | None, typer.Argument(help="key=value, e.g. experiment=base roster=roster.yaml out=DIR")
     ] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with the run in this directory.")] = None,
+    other_code: Annotated[bool, typer.Option("--other-code", help="Go on with other code than before.")] = False,
 ) -> None:
     """Run a federation on a SuperLink and follow it: round, sites answered, loss, bytes, time left.
 
@@ -30,7 +31,7 @@ def run(
     if resume is not None:
         if connection is not None:
             raise InputError("--resume takes connection and configuration from its directory: give it alone")
-        out = resume_run(resume)
+        out = resume_run(resume, other_code=other_code)
     elif connection is None or "=" in connection:
         raise InputError("name a SuperLink first: cape-fed run CONNECTION key=value ..., or --resume DIR")
     else:

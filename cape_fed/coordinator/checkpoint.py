@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from cape_fed.checkpoints import run_rounds
 from cape_fed.coordinator.standing import Standing
-from cape_fed.errors import InputError
+from cape_fed.errors import InputError, VersionError
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.norm import is_statistic
@@ -24,6 +25,7 @@ from cape_fed.seeds import derive_seed
 from cape_fed.signal.profile import Profile
 from cape_fed.store.counts import CohortCounts
 
+FORMAT: Literal[3] = 3
 ENCODER, METHOD, BEST, FACTS = "encoder.safetensors", "optimiser.safetensors", "best.safetensors", "round.json"
 
 
@@ -32,7 +34,10 @@ class Facts(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[2] = 2
+    format: Literal[2, 3] = FORMAT
+    """Format 2 did not say which code led the run."""
+    led_by: str | None = None
+    """What led the run last, see `computing_code`."""
     run: str
     """Name of the run: sites keep their state under it."""
     rounds_done: int = 0
@@ -100,12 +105,24 @@ def load_latest_round(directory: Path) -> RunState | None:
 
 def _load_round(path: Path) -> RunState:
     try:
-        facts = Facts.model_validate_json((path / FACTS).read_text())
+        text = (path / FACTS).read_text()
+        _require_known_format(path, json.loads(text))
+        facts = Facts.model_validate_json(text)
         encoder, method, best = (load_file(path / name) for name in (ENCODER, METHOD, BEST))
-    except (OSError, ValidationError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         what = " ".join(str(error).split())[:120]
         raise InputError(f"cannot read checkpoint {path}: {what}; start again in a new directory") from error
     return RunState(facts, encoder, method, best)
+
+
+def _require_known_format(path: Path, facts: Any) -> None:
+    """VersionError where a later version of this project wrote a checkpoint."""
+    found = facts.get("format") if isinstance(facts, dict) else None
+    if isinstance(found, int) and found > FORMAT:
+        raise VersionError(
+            f"checkpoint {path} has format {found}, and this version of cape-fed reads none later than {FORMAT}: "
+            "go on with the version that led the run last"
+        )
 
 
 def _contiguous(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -16,7 +16,9 @@ from cape_fed.coordinator.membership import Membership
 from cape_fed.coordinator.protection import protection_of
 from cape_fed.coordinator.reporting import Reporting
 from cape_fed.coordinator.rounds import Coordinator
+from cape_fed.errors import InputError
 from cape_fed.federation.fab import app_hash
+from cape_fed.federation.messages import computing_code
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.logs import log_fields
@@ -61,6 +63,7 @@ def _lead_from(
     progress: Progress,
 ) -> None:
     facts = state.facts
+    _require_code(facts, accept=plan.other_code)
     run.truncate_lines(run.metrics, "round", facts.rounds_done)
     run.truncate_lines(run.path / EVALUATIONS_FILE, "round", facts.rounds_done)
     code = grid.run.fab_hash or app_hash()  # a simulation has no bundle that could have been sent
@@ -109,8 +112,20 @@ def _note_code(facts: Facts, code: str) -> None:
             "this run was led by app %s up to round %d and goes on with %s: its rounds are not all of one kind",
             before[-1], facts.rounds_done, code,
         )  # fmt: skip
-    if code not in facts.code:
-        facts.code[code] = facts.rounds_done
+    facts.code.setdefault(code, facts.rounds_done)
+
+
+def _require_code(facts: Facts, *, accept: bool) -> None:
+    """InputError where other code computed in this run so far than does now, unless that is accepted."""
+    now, before = computing_code(), facts.led_by
+    if before is not None and before != now:
+        if not accept:
+            raise InputError(
+                f"this run was led by code {before}, and this is {now}, which may give other weights: resume with what "
+                "led it, or accept this by --other-code (simulate: other_code=true)"
+            )
+        log.warning("code %s led this run up to round %d, %s does from here on", before, facts.rounds_done, now)
+    facts.led_by = now
 
 
 def _write_bundles(plan: FederationPlan, run: RunDirectory, state: RunState, ended: str) -> None:

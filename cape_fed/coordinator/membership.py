@@ -12,7 +12,7 @@ from flwr.serverapp import Grid
 
 from cape_fed.coordinator.exchange import Exchange, Question, Wait
 from cape_fed.errors import InputError
-from cape_fed.federation.messages import Introduction, invitation_content, parse_introduction, source_hash
+from cape_fed.federation.messages import Introduction, computing_code, invitation_content, parse_introduction
 from cape_fed.federation.plausibility import Size
 from cape_fed.federation.roster import Member, Role, RosterEntry
 from cape_fed.release.cohort_names import SEPARATOR, federated_name
@@ -185,8 +185,8 @@ class Membership:
             )
         if role == "train" and (site.role != "train" or "train" not in site.parts):
             return "is there for evaluation only and does not train"
-        if site.source != source_hash():
-            return f"has other code ({site.source}): bring it to {source_hash()}"
+        if site.source != computing_code():
+            return f"has other code ({site.source}): bring it to {computing_code()}"
         if self.profile is not None and site.profile.hash != self.profile.hash:
             return (
                 f"has another profile, {site.profile.name} ({site.profile.hash}): "

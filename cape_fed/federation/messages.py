@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 from flwr.app import ArrayRecord, ConfigRecord, Message, MetricRecord, RecordDict
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
@@ -91,7 +92,7 @@ class Introduction(BaseModel):
     role: Role
     """What the site lets itself be asked for."""
     source: str
-    """Hash of the site's code."""
+    """The code that computes at the site, see `computing_code`."""
     profile: Profile
     cohorts: dict[str, CohortCounts] = Field(min_length=1)
     parts: tuple[Part, ...] = PARTS
@@ -208,3 +209,8 @@ def source_hash() -> str:
     for path in sorted(file for file in files if "report" not in file.relative_to(root).parts):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+def computing_code() -> str:
+    """The code that a result bit for bit rests on: this project's (`source_hash`) and PyTorch's, whatever its build."""
+    return f"{source_hash()} on PyTorch {torch.__version__.partition('+')[0]}"

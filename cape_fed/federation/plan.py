@@ -30,3 +30,5 @@ class FederationPlan:
     """What protects the patients of the training sites."""
     start: Start | None = None
     """What training begins with in place of random weights."""
+    other_code: bool = False
+    """Whether to go on although the checkpoint is of other code than this."""

@@ -15,9 +15,9 @@ from cape_fed.federation.messages import (
     PATIENTS,
     Introduction,
     Records,
+    computing_code,
     introduction_records,
     number_record,
-    source_hash,
 )
 from cape_fed.federation.tensors import update_records
 from cape_fed.pretrain.cohorts import common_profile, open_stores
@@ -49,7 +49,7 @@ def join(site: SiteConfig, *, rounded: bool = False) -> Records:
         Introduction(
             site=site.name,
             role=site.role,
-            source=source_hash(),
+            source=computing_code(),
             profile=common_profile(stores),
             parts=site.limits.actions,
             audit=str(last_hash(site)) if site.own_process else None,

@@ -13,7 +13,7 @@ from typing import Any
 
 from cape_fed.errors import InputError
 from cape_fed.federation.superlink import QUIET
-from cape_fed.files import atomic_file
+from cape_fed.files import atomic_file, sweep
 from cape_fed.site.admission import admission
 from cape_fed.site.config import SiteConfig, SuperLinkAccess, site_from_node_config
 from cape_fed.site.exits import explained_exit
@@ -21,6 +21,8 @@ from cape_fed.site.flower import run_supernode
 from cape_fed.site.policy_text import note_policy
 from cape_fed.site.proxy import without_proxy_on_loopback
 
+LOCAL_PORT = "CAPE_FED_LOCAL_PORT"
+"""Variable with the port on this machine where site.toml names none: in a container, where a health check asks."""
 ENVIRONMENT = {
     **QUIET,
     "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
@@ -46,6 +48,7 @@ def start_node(path: Path, site: SiteConfig) -> None:
     os.environ |= {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
     # Flower starts its helpers by name.
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    sweep(site.state)
     os.environ |= without_proxy_on_loopback()
     note_policy(site)
     with explained_exit(access.address):
@@ -79,7 +82,7 @@ def _arguments(path: Path, access: SuperLinkAccess) -> list[str]:
         *("--auth-supernode-private-key", str(access.key)),
         *("--node-config", str(path.resolve())),
         *("--host", "127.0.0.1"),
-        *("--port", str(access.local_port or _free_port())),
+        *("--port", str(access.local_port or os.environ.get(LOCAL_PORT) or _free_port())),
     ]
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
 from cape_fed.checkpoints import run_rounds
-from cape_fed.coordinator.checkpoint import FACTS, RunState, load_latest_round, new_state, save_round
-from cape_fed.errors import InputError
+from cape_fed.coordinator.checkpoint import FACTS, FORMAT, RunState, load_latest_round, new_state, save_round
+from cape_fed.errors import InputError, VersionError
 from cape_fed.pretrain.config import PretrainConfig
 
 
@@ -51,6 +52,25 @@ def test_a_damaged_round_is_passed_over(tmp_path: Path, caplog: pytest.LogCaptur
     (run_rounds(tmp_path).path(1) / FACTS).write_text("{}")
     with pytest.raises(InputError, match=r"cannot read checkpoint .*round-000001: .*start again"):
         load_latest_round(tmp_path)
+
+
+def test_a_round_of_a_later_version_is_refused_and_not_passed_over(tmp_path: Path) -> None:
+    for number in (1, 2):
+        save_round(tmp_path, state(number))
+    facts = run_rounds(tmp_path).path(2) / FACTS
+    facts.write_text(facts.read_text().replace(f'"format": {FORMAT}', f'"format": {FORMAT + 1}, "new": 1'))
+    with pytest.raises(VersionError, match=f"round-000002 has format {FORMAT + 1}, .* reads none later than {FORMAT}"):
+        load_latest_round(tmp_path)
+
+
+def test_a_round_of_the_first_format_is_read(tmp_path: Path) -> None:
+    save_round(tmp_path, state(1))
+    facts = run_rounds(tmp_path).path(1) / FACTS
+    values = json.loads(facts.read_text())
+    facts.write_text(json.dumps({key: value for key, value in values.items() if key != "led_by"} | {"format": 2}))
+    found = load_latest_round(tmp_path)
+    assert found is not None
+    assert found.facts.led_by is None
 
 
 def test_the_first_weights_are_the_seeds(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from flwr.app import Message, RecordDict
 from cape_fed.coordinator.exchange import Exchange
 from cape_fed.coordinator.membership import Membership
 from cape_fed.errors import InputError
-from cape_fed.federation.messages import Introduction, introduction_records, inviting_federation, source_hash
+from cape_fed.federation.messages import Introduction, computing_code, introduction_records, inviting_federation
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.signal.profile import get_profile
 from cape_fed.store.counts import CohortCounts
@@ -23,7 +23,7 @@ def introducing(site: str, **changes: Any) -> Script:
     values: dict[str, Any] = {
         "site": site,
         "role": "train",
-        "source": source_hash(),
+        "source": computing_code(),
         "profile": PROFILE,
         "cohorts": {site: CohortCounts(records=20, patients=10, fingerprint="f")},
     }
@@ -98,7 +98,7 @@ def test_a_site_that_came_back_unseen_is_asked_again() -> None:
     [
         (introducing("x"), "site a is registered by this name and calls itself x"),
         (introducing("a", role="evaluate"), "site a .* evaluation only"),
-        (introducing("a", source="0" * 16), f"site a has other code .*{source_hash()}"),
+        (introducing("a", source="0" * 16), f"site a has other code .*{computing_code()}"),
     ],
 )
 def test_a_site_that_does_not_fit_is_named(script: Script, words: str) -> None:

@@ -46,6 +46,11 @@ class SuperLink:
             f'address = "{address}:{self.port}"\nroot-certificates = "{certificates.ca}"\n'
         )
 
+    @property
+    def process(self) -> Process | None:
+        """The process that was started last."""
+        return self._process
+
     def start(self, wait: float = 120) -> Process:
         """Start it and wait until it is healthy (``wait=0``: return at once)."""
         host = "127.0.0.1" if self.address == "127.0.0.1" else "0.0.0.0"  # its SuperExec comes by loopback

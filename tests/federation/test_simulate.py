@@ -141,6 +141,27 @@ def test_resumed_equals_uninterrupted(root: Path, checkpoint_every: int, other_p
     assert curves[0] == curves[1]
 
 
+def test_a_run_is_resumed_by_other_code_only_if_that_is_accepted(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stop(done: int, total: int, line: dict[str, Any]) -> None:
+        if done in (1, 2):
+            raise KeyboardInterrupt
+
+    config = config_for(root, "run", federation={"rounds": 3, "local_steps": 1})
+    with pytest.raises(KeyboardInterrupt):
+        simulate_federation(config, stop)
+    monkeypatch.setattr("cape_fed.coordinator.lead.computing_code", lambda: "0123 on PyTorch 9.9")
+    resumed = config.model_copy(update={"resume": True})
+    with pytest.raises(InputError, match=r"led by code .* on PyTorch .*, and this is 0123 .*other_code=true"):
+        simulate(resumed)
+    assert len(list(read_metrics(config.out / METRICS))) == 1
+    with pytest.raises(KeyboardInterrupt):
+        simulate_federation(resumed.model_copy(update={"other_code": True}), stop)
+    assert "led this run up to round 1, 0123 on PyTorch 9.9 does from here on" in caplog.text
+    simulate(resumed)  # the checkpoint is the new code's now
+
+
 def test_what_a_run_leaves_behind(root: Path) -> None:
     config = config_for(root, "run")
     simulate(config)

@@ -1,0 +1,38 @@
+"""What nobody is writing any more goes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from cape_fed.files import atomic_file, sweep
+
+WRITE = """
+import os, sys
+from pathlib import Path
+from cape_fed.files import atomic_directory, atomic_file
+with atomic_file(Path(sys.argv[1]) / "run" / "a.json") as file, atomic_directory(Path(sys.argv[1]) / "b") as folder:
+    file.write_text("half")
+    (folder / "c").write_text("half")
+    os._exit(9)
+"""
+
+
+def test_what_a_killed_process_was_writing_goes(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", WRITE, str(tmp_path)], check=False)
+    assert len(list(tmp_path.rglob("*.partial"))) == 2
+    sweep(tmp_path)
+    assert list(tmp_path.rglob("*")) == [tmp_path / "run"]
+
+
+def test_what_a_living_process_writes_and_other_files_stay(tmp_path: Path) -> None:
+    others = [tmp_path / f".x.{os.getppid()}.partial", tmp_path / "x.partial", tmp_path / ".x.partial"]
+    for path in others:
+        path.write_text("")
+    sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(others)
+    with atomic_file(tmp_path / "y") as partial:
+        partial.write_text("whole")
+    assert (tmp_path / "y").read_text() == "whole"
