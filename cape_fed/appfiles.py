@@ -20,7 +20,13 @@ def app_files(package: Path = PACKAGE, root: Path = ROOT) -> dict[str, Path]:
     `[tool.flwr.app] fab-include` in pyproject.toml names the same ones.
     """
     code = ((package.parent, package), (root, root / "server"), (root, root / "client"))
-    found = [(base, path) for base, folder in code for path in folder.rglob("*.py") if _CARRIED not in path.parents]
+    carried = package / _CARRIED.name
+    found = [
+        (base, path)
+        for base, folder in code
+        for path in folder.rglob("*.py")
+        if folder != package or carried not in path.parents
+    ]
     found += [(root, path) for path in (root / "configs").rglob("*.yaml")]
     found.append((root, root / "pyproject.toml"))
     return dict(sorted((path.relative_to(base).as_posix(), path) for base, path in found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -55,6 +56,21 @@ def test_a_checkout_stages_code_and_configurations_and_nothing_else(tmp_path: Pa
     staged = contents(appfiles.stage_app(tmp_path / "app"))
     assert {path.split("/")[0] for path in staged} == {"cape_fed", "server", "client", "configs", "pyproject.toml"}
     assert {Path(path).suffix for path in staged} <= {".py", ".yaml", ".toml", ".j2", ".typed"}
+
+
+def test_an_installed_package_packs_the_same_app_as_a_checkout(tmp_path: Path) -> None:
+    package = tmp_path / "site-packages" / "cape_fed"
+    shutil.copytree(appfiles.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in appfiles.FOLDERS:
+        shutil.copytree(ROOT / folder, package / "_app" / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", package / "_app")
+    installed = appfiles.app_files(package, package / "_app")
+    assert {"server/app.py", "client/app.py", "configs/config.yaml", "pyproject.toml"} <= installed.keys()
+    assert read(installed) == read(appfiles.app_files(ROOT / "cape_fed", ROOT))
+
+
+def read(files: dict[str, Path]) -> dict[str, bytes]:
+    return {name: path.read_bytes() for name, path in files.items()}
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -19,7 +19,7 @@ SURFACE = {
     "pretrain": ["overrides"],
     "simulate": ["overrides"],
     "provision": ["federation", "out", "--renew"],
-    "run": ["connection", "overrides", "--resume"],
+    "run": ["connection", "overrides", "--resume", "--other-code"],
     "status": ["directory", "--json"],
     "sites": ["connection", "--register", "--name", "--remove", "--json"],
     "site start": ["file", "--check"],
