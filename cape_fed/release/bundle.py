@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.encoder import Encoder
 from cape_fed.pretrain.encoders import AnyEncoderConfig, build_encoder
 from cape_fed.release.card import model_card
+from cape_fed.release.membership import Membership
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.provenance import Provenance
 from cape_fed.signal.leads import LEADS
@@ -80,6 +82,24 @@ def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
         raise InputError(f"{root / MODEL} does not fit {CONFIG}: {' '.join(str(error).split())[:160]}") from error
     _check_reference(root, PretrainedEncoder(encoder, profile, config.provenance))
     return PretrainedEncoder(encoder.to(choose_device(device)), profile, config.provenance)
+
+
+def record_membership(path: Path, found: Membership) -> None:
+    """Write what an audit found into a bundle's configuration and its card, whole or not at all.
+
+    InputError where the bundle is altered or not one.
+    """
+    _check_sums(path)
+    config = BundleConfig.model_validate_json((path / CONFIG).read_text())
+    profile = Profile.model_validate_json((path / PROFILE).read_text())
+    provenance = config.provenance.model_copy(update={"membership": found})
+    config = config.model_copy(update={"provenance": provenance})
+    with atomic_directory(path) as partial:
+        for file in path.iterdir():
+            shutil.copy2(file, partial / file.name)
+        (partial / CONFIG).write_text(config.model_dump_json(indent=1, exclude_none=True) + "\n")
+        (partial / CARD).write_text(model_card(provenance, config.encoder, profile))
+        (partial / SUMS).write_text(_sums(partial))
 
 
 def reference_signal(profile: Profile) -> NDArray[np.float32]:

@@ -19,7 +19,8 @@ shape (Diamant et al. 2022); it is not the encoder of either paper.
 | input | 12 leads in mV at any rate; profile {profile}: {fs} Hz, {seconds:g} s |
 | trained on | {cohorts} |
 | records and patients | {records} records of {patients} patients, training part included |
-| privacy | {privacy} |{federation}
+| privacy | {privacy} |
+| patients told from the encoder | {membership} |{federation}
 
 ## Use
 
@@ -35,6 +36,8 @@ Research use. Not a medical device, not validated for any clinical decision. How
 trained on is what `cape-fed evaluate` measures; do that on your own recordings first.
 """
 
+_UNMEASURED = "not measured: `cape-fed release audit` measures it where the stores of the training cohorts are"
+
 
 def model_card(provenance: Provenance, encoder: EncoderConfig, profile: Profile) -> str:
     """Markdown for ``README.md`` of a bundle; ``provenance`` as in its ``config.json``."""
@@ -47,6 +50,7 @@ def model_card(provenance: Provenance, encoder: EncoderConfig, profile: Profile)
         seconds=profile.seconds,
         cohorts=", ".join(shown_names(cohorts).values()) or "nothing: random weights",
         records=sum(cohort.records for cohort in cohorts.values()),
+        membership=provenance.membership or _UNMEASURED,
         patients=sum(cohort.patients for cohort in cohorts.values()),
         federation="".join(f"\n| {name} | {text} |" for name, text in _federation(provenance)),
         privacy=protection_line(provenance.privacy),

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cape_fed.pretrain.config import SplitConfig
 from cape_fed.release.cohort_names import own_name
+from cape_fed.release.membership import Membership
 from cape_fed.release.protection import Protection
 from cape_fed.store.counts import CohortCounts
 
@@ -65,6 +66,9 @@ class Provenance(BaseModel):
     """Hashes of the apps that led the federation, each with the round from which on it did."""
     ended: str | None = None
     """Why the federation ended where it did."""
+
+    membership: Membership | None = None
+    """What an audit found of the patients that it was trained on; None where there was none."""
 
     def trained_as(self, cohort: str) -> dict[str, CohortCounts]:
         """The training cohorts that their own site calls ``cohort``, by their names here; several sites may."""

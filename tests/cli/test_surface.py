@@ -43,6 +43,7 @@ SURFACE = {
     "compare": ["runs", "--out", "--json"],
     "finetune": ["bundle", "overrides", "--json"],
     "study": ["name", "overrides", "--question", "--workers", "--ray", "--resume", "--json"],
+    "release audit": ["bundle", "stores", "--patients", "--views", "--seed", "--card", "--device", "--json"],
     "embed": ["bundle", "store", "out", "--device"],
     "demo": ["--out", "--seed"],
     "top": ["place", "--json", "--page", "--every"],

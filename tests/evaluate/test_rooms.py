@@ -8,7 +8,8 @@ from tests.imports import ROOT, imports_of
 
 ORDER = (
     ("statistics",), ("targets",), ("cohorts", "options", "prediction", "results"), ("probes",), ("scoring",),
-    ("artefact",), ("federated",), ("files",), ("report",), ("inputs", "methods", "collect", "run", "compare"),
+    ("artefact",), ("federated", "attacks"), ("files",), ("report",),
+    ("inputs", "methods", "collect", "run", "compare"),
 )  # fmt: skip
 RANK = {room: number for number, rooms in enumerate(ORDER) for room in rooms}
 ABOVE = {

@@ -81,7 +81,7 @@ def numbers(cell: Any) -> dict[str, Any]:
 def test_the_sites_numbers_are_the_central_ones(config: RunConfig) -> None:
     lines = simulate(config)
     assert [line["round"] for line in lines] == [1, 2, 3]
-    assert lines[-1]["dimensions"] == 5  # at both sites 0.6 · 0.95 of over 200 patients are at least 4 · 5²
+    assert lines[-1]["dimensions"] == 4  # 0.6 · 0.95 of 200 patients are expected to train, of whom 90 are needed
     central = evaluate(config.out / "bundle", in_dimensions(config, lines[-1]["dimensions"]))
     federated = lines[-1]["tasks"]
     compared = 0
@@ -102,8 +102,8 @@ def test_the_sites_numbers_are_the_central_ones(config: RunConfig) -> None:
     assert lines[-1]["sites_summed"] == ["a", "b+c"]
     assert lines[-1]["sites_too_small"] == []
     summed = lines[-1]["summed"]
-    assert summed["age"] == {"dimensions": 5, "validation_dimensions": 2, "left_out": []}
-    assert summed["AF"]["dimensions"] < 5
+    assert summed["age"] == {"dimensions": 4, "validation_dimensions": 2, "left_out": []}
+    assert summed["AF"]["dimensions"] < 4
     whole = evaluate(config.out / "bundle", config.model_copy(update={"out": config.out / "whole"}))
     one, other = (results.tasks["age"].id for results in (central, whole))
     assert one is not None
@@ -151,7 +151,7 @@ def test_a_site_suppresses_cells_below_its_own_minimum(config: RunConfig) -> Non
     assert not (config.out / "bundle-best").exists()
 
 
-@pytest.mark.parametrize("dimensions", [None, 5])
+@pytest.mark.parametrize("dimensions", [None, 4])
 def test_a_site_that_is_too_small_stays_out_and_is_named(
     config: RunConfig, tiny_store: TinyStore, tmp_path: Path, dimensions: int | None
 ) -> None:
@@ -160,10 +160,10 @@ def test_a_site_that_is_too_small_stays_out_and_is_named(
     data = config.data.model_copy(update={"train": ((tmp_path / "a",), (tmp_path / "e",))})
     changed = config.model_copy(update={"federation": federation, "data": data})
     lines = simulate(in_dimensions(changed, dimensions) if dimensions else changed)
-    assert lines[-1]["dimensions"] == 5
+    assert lines[-1]["dimensions"] == 4
     assert lines[-1]["sites_summed"] == ["a"]
     assert lines[-1]["sites_too_small"] == ["e"]
-    assert "site e has too few patients for sums over 5 dimensions" in (config.out / "log.txt").read_text()
+    assert "site e has too few patients for sums over 4 dimensions" in (config.out / "log.txt").read_text()
     assert lines[-1]["tasks"]["age"]["id"]["e"]["transfer"]["point"] is not None
 
 

@@ -198,8 +198,8 @@ def sums_of(patients: int, width: int, valid: int = 0, positive: float = 0.5) ->
 @pytest.mark.parametrize(
     ("sums", "most"),
     [
-        (sums_of(400, 10), None),
-        (sums_of(400, 11), 10),  # √400 / 2 for Σxxᵀ
+        (sums_of(400, 9), None),
+        (sums_of(400, 10), 9),  # 9 · 11 is at most 400 · 4 / 15 for Σxxᵀ, 10 · 12 is more
         (sums_of(400, 6, positive=0.2), 5),  # 80 / 15 for Σx of the positive ones
         (sums_of(400, 5, positive=0.2), None),
         (sums_of(400, 5, valid=100), 3),  # 50 / 15

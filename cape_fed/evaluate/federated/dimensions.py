@@ -13,9 +13,6 @@ from cape_fed.seeds import derive_rng
 PATIENTS_A_DIMENSION = 15
 """Fewest patients of a set for every dimension that it is summed over. At this number, whoever knows Σx of a set and
 the population finds 1.9 % of its members at 1 % false positives, however many dimensions there are."""
-PATIENTS_A_SQUARE = 4
-"""Fewest patients for every square of a dimension in which Σxxᵀ is given: that sum has d(d + 1)/2 numbers and tells the
-more of each patient the more dimensions there are."""
 
 
 def most_of_totals(patients: int, per_dimension: int = PATIENTS_A_DIMENSION) -> int:
@@ -24,8 +21,13 @@ def most_of_totals(patients: int, per_dimension: int = PATIENTS_A_DIMENSION) -> 
 
 
 def most_of_products(patients: int, per_dimension: int = PATIENTS_A_DIMENSION) -> int:
-    """In how many dimensions Σx and Σxxᵀ of a set of patients may be given."""
-    return min(patients // per_dimension, isqrt(patients // PATIENTS_A_SQUARE))
+    """In how many dimensions d Σx and Σxxᵀ of a set of n patients may be given.
+
+    Σxxᵀ has d(d + 1)/2 numbers and tells the more of each patient the more dimensions there are: d²/2n standard units
+    squared beside the d/n of Σx. Both together may be twice as many as Σx alone, 2/15, at which whoever knows the
+    population finds 2.5 % of the members at 1 % false positives. So d(d + 2) is at most 4n/15.
+    """
+    return min(patients // per_dimension, isqrt(4 * patients // per_dimension + 1) - 1)
 
 
 def projection(width: int, dimensions: int, seed: int) -> NDArray[np.float64]:

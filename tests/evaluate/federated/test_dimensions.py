@@ -11,15 +11,18 @@ from cape_fed.evaluate.federated.dimensions import most_of_products, most_of_tot
 
 @pytest.mark.parametrize(
     ("patients", "totals", "products"),
-    [(0, 0, 0), (14, 0, 0), (15, 1, 1), (44, 2, 2), (70, 4, 4), (100, 6, 5), (1680, 112, 20), (102400, 6826, 160)],
+    [(0, 0, 0), (14, 0, 0), (15, 1, 1), (44, 2, 2), (70, 4, 3), (100, 6, 4), (1680, 112, 20), (102400, 6826, 164)],
 )
 def test_most_dimensions(patients: int, totals: int, products: int) -> None:
     assert most_of_totals(patients) == totals
     assert most_of_products(patients) == products <= totals
+    told = [(d / patients, d / patients + d**2 / (2 * patients)) for d in range(1, products + 2)] if patients else []
+    assert all(x <= 1 / 15 and both <= 2 / 15 for x, both in told[:products])
+    assert products == totals or told[-1][1] > 2 / 15
 
 
 def test_a_site_can_ask_for_more_patients_a_dimension() -> None:
-    assert (most_of_totals(100, 30), most_of_products(100, 30)) == (3, 3)
+    assert (most_of_totals(100, 30), most_of_products(100, 30)) == (3, 2)
 
 
 def test_a_projection_is_orthonormal_nested_and_the_seeds_own() -> None:
