@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -38,6 +38,16 @@ class SuperLinkAccess(Section):
     local_port: int | None = Field(default=None, gt=0, lt=65536, description="port on this machine; any if absent")
 
 
+class CageOptions(Section):
+    """What holds an app that runs here."""
+
+    kind: Literal["auto", "bubblewrap", "none"] = Field(
+        default="auto", description="bubblewrap is required, or none wanted; auto takes it where it works"
+    )
+    memory_gb: float | None = Field(default=None, gt=0, description="memory of an app; three quarters of the machine's")
+    processes: int = Field(default=1024, gt=0, description="processes and threads of an app")
+
+
 class SiteConfig(Section):
     """A site's own settings; the coordinator has no say in them."""
 
@@ -53,6 +63,7 @@ class SiteConfig(Section):
     plan: str = ""
     """What the coordinator means to run, as ``key=value key=value``: `site check` and `rehearse` go by it."""
     superlink: SuperLinkAccess | None = None
+    cage: CageOptions = CageOptions()
     keep_runs: int = Field(default=3, gt=0, description="runs whose directories stay in state, the last used ones")
     apps: Path | None = Field(default=None, description="folder of the apps that the site runs; beside site.toml")
     audit_head: Path | None = Field(default=None, description="file with the audit log's last hash, outside state")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib
+import json
 import logging
 import os
 import subprocess
@@ -17,15 +18,17 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from time import sleep, time
 from types import ModuleType
 from typing import Any
 
-from flwr.app import Error, Message, MessageType, Metadata, RecordDict
+from flwr.app import ConfigRecord, Error, Message, MessageType, Metadata, RecordDict
 
 from cape_fed.errors import InputError
 from cape_fed.federation.failures import SiteFailure
 from cape_fed.site import superexec
+from cape_fed.site.cage.bounds import RUN_NAME
 from cape_fed.site.pace import Pace
 
 LOOP = "flwr.supernode.start_client_internal"
@@ -46,20 +49,28 @@ The number is the run that asks for it.
 """
 
 
+Observe = Callable[[str | None], None]
+"""Is told None when a message comes, then the name of the run that it is of, empty for a message of none."""
+
+
 Receive = Callable[[], tuple[Message, Any] | None]
 GetFab = Callable[[str, int], Any]
+PullObject = Callable[[int, str], bytes]
 
 
 class NotApprovedError(Exception):
     """The site does not run this app."""
 
 
-def run_supernode(arguments: Sequence[str], require: Require) -> None:
-    """Run Flower's SuperNode in this process until it is stopped, with its loop mended, for approved apps only."""
+def run_supernode(arguments: Sequence[str], require: Require, observe: Observe, cage: Path | None) -> None:
+    """Run Flower's SuperNode in this process until it is stopped, with its loop mended, for approved apps only.
+
+    ``cage`` is the file with the bounds of apps; None leaves them to roam.
+    """
     check_flower()
     check_guard()
-    mend_the_loop()
-    guard_the_loop(require)
+    mend_the_loop(cage)
+    guard_the_loop(require, observe)
     sys.argv = ["flower-supernode", *arguments]
     importlib.import_module(CLI).flower_supernode()
 
@@ -76,13 +87,14 @@ def check_flower() -> None:
             raise _unknown(f"{function} does not use {min(missing)}")
 
 
-def mend_the_loop() -> None:
+def mend_the_loop(cage: Path | None = None) -> None:
     """Pace Flower's loop over messages, which has no setting for it; end when its SuperExec ends.
 
-    A SuperNode whose SuperExec has died stays online and never serves a message again.
+    A SuperNode whose SuperExec has died stays online and never serves a message again. ``cage`` is as in
+    `run_supernode`.
     """
     loop = importlib.import_module(LOOP)
-    clock, children = Clock(), Children()
+    clock, children = Clock(), Children(cage)
 
     def message_came() -> None:
         clock.pace.happened()
@@ -107,13 +119,13 @@ def noticing(pull: Callable[..., int | None], message_came: Callable[[], None]) 
     return noticed
 
 
-def guard_the_loop(require: Require) -> None:
+def guard_the_loop(require: Require, observe: Observe) -> None:
     """Ask ``require`` for every message and, before anything else is done with it, for every app that is fetched."""
     loop = importlib.import_module(LOOP)
-    vars(loop).update(_pull_and_store_message=_guarded(loop._pull_and_store_message, require))
+    vars(loop).update(_pull_and_store_message=_guarded(loop._pull_and_store_message, require, observe))
 
 
-def _guarded(pull: Callable[..., int | None], require: Require) -> Callable[..., int | None]:
+def _guarded(pull: Callable[..., int | None], require: Require, observe: Observe) -> Callable[..., int | None]:
     """Flower's function that pulls a message and its app, such that an app that is not approved gets no further.
 
     Its message is answered with `SiteFailure.APP`, and neither is kept. An app that was approved can be refused later:
@@ -121,13 +133,17 @@ def _guarded(pull: Callable[..., int | None], require: Require) -> Callable[...,
     """
     insert = importlib.import_module(LOOP)._insert_message
 
-    def guarded(*, state: Any, object_store: Any, receive: Receive, get_fab: GetFab, **others: Any) -> int | None:
+    def guarded(
+        *, state: Any, object_store: Any, receive: Receive, get_fab: GetFab, pull_object: PullObject, **others: Any
+    ) -> int | None:
         received: list[Message] = []
+        runs: list[str] = []
 
         def receive_and_require() -> tuple[Message, Any] | None:
             found = receive()
             if found is not None:
                 received.append(found[0])
+                observe(None)
                 number = found[0].metadata.run_id
                 if run := state.get_run(number):
                     require(run.fab_hash, None, number)
@@ -139,15 +155,41 @@ def _guarded(pull: Callable[..., int | None], require: Require) -> Callable[...,
             fab.hash_str = digest
             return fab
 
+        def pull_and_observe(number: int, name: str) -> bytes:
+            content = pull_object(number, name)
+            if (run := _run_named_in(content)) and not runs:
+                runs.append(run)
+                observe(run)
+            return content
+
         try:
-            return pull(
-                state=state, object_store=object_store, receive=receive_and_require, get_fab=get_and_require, **others
+            pulled = pull(
+                state=state,
+                object_store=object_store,
+                receive=receive_and_require,
+                get_fab=get_and_require,
+                pull_object=pull_and_observe,
+                **others,
             )
+            if received and not runs:
+                observe("")
+            return pulled
         except NotApprovedError:
             insert(Message(Error(SiteFailure.APP), reply_to=received[-1]), state, object_store)
             return received[-1].metadata.run_id
 
     return guarded
+
+
+def _run_named_in(content: bytes) -> str | None:
+    """The run that a message is of, where this is the object of it that says so."""
+    if not content.startswith(ConfigRecord.__name__.encode()):
+        return None
+    try:
+        run = json.loads(str(ConfigRecord.inflate(content)["json"]))["run"]
+    except (ValueError, KeyError, TypeError):  # another record, or one that the app will refuse
+        return None
+    return run if isinstance(run, str) and RUN_NAME.fullmatch(run) else None
 
 
 def check_guard() -> None:
@@ -165,7 +207,7 @@ def check_guard() -> None:
     logger = logging.getLogger("flwr")
     logger.disabled = True
     try:
-        _guarded(loop._pull_and_store_message, refuse)(
+        _guarded(loop._pull_and_store_message, refuse, lambda run: None)(
             state=state,
             object_store=stores.store(),
             node_config={},
@@ -224,12 +266,14 @@ class Clock:
 class Children:
     """What the loop uses of the module ``subprocess``."""
 
-    def __init__(self) -> None:
+    def __init__(self, cage: Path | None = None) -> None:
+        """``cage`` is the file with the bounds of apps, None for none."""
+        self.cage = cage
         self.child: subprocess.Popen[bytes] | None = None
 
     def Popen(self, command: list[str]) -> subprocess.Popen[bytes]:  # noqa: N802
         """Start the SuperExec, paced and with a pipe to wake it by; this process ends when it does."""
-        paced = [sys.executable, "-P", "-m", superexec.__name__, *command]
+        paced = [sys.executable, "-P", "-m", superexec.__name__, str(self.cage or superexec.NO_CAGE), *command]
         self.child = subprocess.Popen(paced, stdin=subprocess.PIPE)
         assert self.child.stdin is not None
         os.set_blocking(self.child.stdin.fileno(), False)

@@ -14,11 +14,16 @@ from typing import Any
 from cape_fed.errors import InputError
 from cape_fed.federation.superlink import QUIET
 from cape_fed.files import atomic_file, sweep
+from cape_fed.site import audit
 from cape_fed.site.admission import admission
+from cape_fed.site.cage.bounds import Bounds, note_run
+from cape_fed.site.cage.setup import make_cage
 from cape_fed.site.config import SiteConfig, SuperLinkAccess, site_from_node_config
+from cape_fed.site.errors import AuditError
 from cape_fed.site.exits import explained_exit
-from cape_fed.site.flower import run_supernode
+from cape_fed.site.flower import Observe, run_supernode
 from cape_fed.site.policy_text import note_policy
+from cape_fed.site.presence import forget_runs
 from cape_fed.site.proxy import without_proxy_on_loopback
 
 LOCAL_PORT = "CAPE_FED_LOCAL_PORT"
@@ -30,7 +35,7 @@ ENVIRONMENT = {
 
 FOR_APPS = ".for-apps.toml"
 """File under a site's ``state`` with what apps get to know of its site.toml."""
-NOT_FOR_APPS = ("superlink", "apps", "plan")
+NOT_FOR_APPS = ("superlink", "apps", "plan", "cage")
 """Keys and tables of a site.toml that apps have no use for."""
 
 
@@ -52,7 +57,33 @@ def start_node(path: Path, site: SiteConfig) -> None:
     os.environ |= without_proxy_on_loopback()
     note_policy(site)
     with explained_exit(access.address):
-        run_supernode(_arguments(_write_for_apps(path, site), access), admission(site))
+        cage = make_cage(site)
+        _note_start(site, "bubblewrap" if cage else "none")
+        arguments = _arguments(_write_for_apps(path, site), access)
+        run_supernode(arguments, admission(site), _observer(site, cage), cage.file if cage else None)
+
+
+def _note_start(site: SiteConfig, cage: str) -> None:
+    """Begin the audit log where there is none yet: an app in a cage can write to its files and make none."""
+    try:
+        audit.record(site, "node started", cage=cage)
+    except AuditError as error:
+        raise InputError(str(error)) from error
+
+
+def _observer(site: SiteConfig, cage: Bounds | None) -> Observe:
+    """What the node does when it learns of which run a message is: tell the cage, and forget runs of long ago.
+
+    An app in a cage does not see other runs and cannot forget them.
+    """
+
+    def observe(run: str | None) -> None:
+        if cage is not None:
+            note_run(Path(cage.runtime), run)
+            if run:
+                forget_runs(site, site.keep_runs, run)
+
+    return observe
 
 
 def _write_for_apps(path: Path, site: SiteConfig) -> Path:

@@ -11,15 +11,18 @@ import os
 import select
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from time import sleep
 
 from cape_fed.site import spares
+from cape_fed.site.cage.bounds import Bounds
 from cape_fed.site.pace import Pace
-from cape_fed.site.spares import Spares
+from cape_fed.site.spares import FIRST, CagedSpares, Spares
 
 MODULE = "flwr.supercore.superexec.run_superexec"
 """Module with the loop that looks for something to start."""
 CLI = "flwr.supercore.cli.flower_superexec"
+NO_CAGE = "-"
 SHORTEST, LONGEST = 0.1, 10.0
 """Seconds between looks: soon after a message, and when none has come for long."""
 REST = 600.0
@@ -49,11 +52,11 @@ class WokenClock:
 
 
 def main() -> None:
-    """Run Flower's command that is named in the arguments, with its loop paced."""
-    reserve = Spares()
+    """``BOUNDS COMMAND...``: run Flower's command with its loop paced, and apps within the bounds in that file."""
+    reserve = Spares(first=FIRST) if sys.argv[1] == NO_CAGE else CagedSpares(Bounds.load(Path(sys.argv[1])))
     vars(importlib.import_module(spares.MODULE)).update(subprocess=reserve)
     vars(importlib.import_module(MODULE)).update(time=WokenClock(sys.stdin.fileno(), reserve.rest))
-    sys.argv = sys.argv[1:]
+    sys.argv = sys.argv[2:]
     importlib.import_module(CLI).flower_superexec()
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from flwr.cli.build import build_fab_from_disk
 
 from cape_fed.appfiles import stage_app
 from cape_fed.cli.main import run as command
 from cape_fed.federation.fab import app_hash, read_app
 from cape_fed.site import audit
 from cape_fed.site.approvals import Approvals
+from cape_fed.site.cage import probe
+from cape_fed.site.cage.bubblewrap import why_not
 from cape_fed.site.node import read_site
 from cape_fed.site.refused import RefusedApps
 from tests.deployment.hospitals import Hospitals, packed
@@ -69,7 +73,7 @@ def test_an_app_of_the_coordinators_own_is_not_imported(hospitals: Hospitals, tm
         assert refused.run == run
         assert "own.py" in read_app(RefusedApps(site.state).content(refused)).files
         assert f"run {run} asked for the app {refused.hash[:12]}" in (site.state / "log.txt").read_text()
-        assert [entry["kind"] for entry, _ in audit.read_entries(site)] == ["app refused"]
+        assert "app refused" in [entry["kind"] for entry, _ in audit.read_entries(site)]
     out = tmp_path / "run"
     done = hospitals.run(out, "federation.rounds=1", "federation.evaluate=false")
     assert done.returncode == 0, done.stderr
@@ -100,3 +104,68 @@ def test_a_changed_client_is_refused_by_name_until_it_is_approved(
     for name in "ab":
         assert f"site {name} has not approved this app" in log
     assert "site b did not join" in log
+
+
+EVIL = """
+import json
+from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.clientapp import ClientApp
+import probe
+app = ClientApp()
+
+@app.query()
+def query(message, context):
+    asked = json.loads(message.content.config_records["asked"]["json"])
+    found = {"could": sorted(probe._attempts(asked)), "config": sorted(context.node_config), "run": context.run_config}
+    return Message(RecordDict({"found": ConfigRecord({"json": json.dumps(found)})}), reply_to=message)
+"""
+EVIL_ASKING = """
+import json
+from pathlib import Path
+from flwr.app import ConfigRecord, Message, RecordDict
+from flwr.serverapp import ServerApp
+app = ServerApp()
+
+@app.main()
+def main(grid, context):
+    asked = RecordDict({"asked": ConfigRecord({"json": str(context.run_config["asked"])})})
+    node = next(iter(grid.get_nodes())).node_id
+    (reply,) = grid.send_and_receive([Message(asked, node, "query")], timeout=120)
+    Path(str(context.run_config["out"])).write_text(reply.content.config_records["found"]["json"])
+"""
+
+
+@pytest.mark.skipif(why_not() is not None, reason=f"{why_not()}")
+def test_an_approved_app_that_turns_out_evil_finds_nothing_to_steal(hospitals: Hospitals, tmp_path: Path) -> None:
+    """It tries to read salt, key and another hospital's store, to write elsewhere, and to reach the network."""
+    app, out = tmp_path / "evil-app", tmp_path / "found.json"
+    app.mkdir()
+    for name, text in (("own", EVIL), ("asking", EVIL_ASKING), ("probe", Path(probe.__file__).read_text())):
+        (app / f"{name}.py").write_text(text)
+    (app / "pyproject.toml").write_text(PROJECT + 'asked = ""\nout = ""\n')
+    hospitals.app = build_fab_from_disk(app)
+    salt = tmp_path / "salt"
+    salt.write_bytes(b"s" * 32)
+    hospitals.deployment.nodes.register("a")
+    node = hospitals.start_site("a", env={"CAPE_FED_SALT_FILE": str(salt)})
+    key, other, own = hospitals.deployment.nodes.keys["a"], hospitals.cohorts / "b", hospitals.cohorts / "a"
+    secrets = [
+        salt,
+        key,
+        other / "store.json",
+        hospitals.folder / "a.toml",
+        hospitals.folder / "a.apps" / "approved.json",
+    ]
+    asked = {
+        "read": [str(path) for path in (*secrets, f"/proc/{node.pid}/environ", own / "store.json")],
+        "write": [str(path) for path in (own, hospitals.folder / "a.apps", "/usr/lib", hospitals.state("a"))],
+        "address": ["127.0.0.1", hospitals.deployment.link.port],
+    }
+    assert all(path.exists() for path in secrets)
+    config = f"asked={json.dumps(json.dumps(asked))} out={json.dumps(str(out))}"
+    run = hospitals.deployment.submit(app, config)
+    assert hospitals.deployment.wait_finished(run, 180) == "finished:completed"
+    found = json.loads(out.read_text())
+    assert found["could"] == [f"read:{own / 'store.json'}", f"write:{hospitals.state('a')}"]
+    assert not [name for name in found["config"] if name.startswith("superlink") or "key" in name]
+    assert {"name", "role", "state", "stores.only"} <= set(found["config"])

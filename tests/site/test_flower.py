@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
+from flwr.app import ConfigRecord, MetricRecord, RecordDict
 from flwr.common.constant import ErrorCode
+from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
 
 from cape_fed.errors import InputError
 from cape_fed.federation.fab import pack
@@ -147,7 +150,7 @@ def test_a_flower_that_goes_on_with_a_refused_app_is_refused(monkeypatch: pytest
 def test_the_loop_asks_for_every_message_of_a_run() -> None:
     """Also after its app was admitted; a refusal is an answer, and the loop goes on."""
     asked: list[tuple[str, bytes | None, int]] = []
-    flower.guard_the_loop(lambda digest, content, run: asked.append((digest, content, run)))
+    flower.guard_the_loop(lambda digest, content, run: asked.append((digest, content, run)), lambda run: None)
     state, stores = flower.new_state()
     message, run, fab = flower.probe_message()
     others: dict[str, Any] = {
@@ -165,3 +168,27 @@ def test_the_loop_asks_for_every_message_of_a_run() -> None:
 
 def test_flowers_command_sends_what_it_is_made_to_pack() -> None:
     assert "build_fab_from_disk" in importlib.import_module("flwr.cli.run.run")._run_with_control_api.__code__.co_names
+
+
+def test_the_node_is_told_of_which_run_a_message_is() -> None:
+    """Before the app that works on it could ask; whatever else is in a message does not count."""
+    told: list[str | None] = []
+    flower.guard_the_loop(lambda digest, content, run: None, told.append)
+    for run, expected in (("0123456789ab", ["0123456789ab"]), ("../../etc", [""]), (None, [""])):
+        told.clear()
+        message, of_run, fab = flower.probe_message()
+        fab.content = pack(FILES)
+        fab.hash_str = of_run.fab_hash = hashlib.sha256(fab.content).hexdigest()
+        said = {"json": json.dumps({"run": run})} if run else {"other": "x"}
+        message.content = RecordDict({"request": ConfigRecord(said), "numbers": MetricRecord({"run": 1})})
+        message.metadata.__dict__["_message_id"] = message.object_id
+        objects = {name: item.deflate() for name, item in get_all_nested_objects(message).items()}
+        state, stores = flower.new_state()
+        LOOP._pull_and_store_message(
+            state=state, object_store=stores.store(), node_config={}, get_run=lambda number, of_run=of_run: of_run,
+            receive=lambda message=message: (message, LOOP.get_object_tree(message)),
+            get_fab=lambda digest, number, fab=fab: fab,
+            pull_object=lambda number, name, objects=objects: objects[name],
+            confirm_message_received=lambda number, name: None, trusted_entities=None,
+        )  # fmt: skip
+        assert told == [None, *expected]

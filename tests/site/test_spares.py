@@ -8,12 +8,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from cape_fed.site import spare, spares
-from cape_fed.site.spares import Spares
+from cape_fed.site.cage.bounds import Bounds, note_run
+from cape_fed.site.spares import CagedSpares, Spares
 
 ECHO = (sys.executable, "-c", "import sys; line = sys.stdin.readline(); open(sys.argv[1], 'a').write(line)")
 
@@ -87,3 +89,42 @@ def test_the_installed_flower_starts_clientapps_as_is_expected() -> None:
     source = inspect.getsource(module)
     assert source.count("subprocess.") == source.count("subprocess.Popen(") + source.count("subprocess.DEVNULL")
     assert spares.CLIENTAPP in module.TASK_TYPE_TO_COMMAND.values()
+
+
+@pytest.fixture
+def caged(tmp_path: Path) -> CagedSpares:
+    bounds = Bounds((), str(tmp_path / "state"), (), (), str(tmp_path / "runtime"), 1 << 30, 100)
+    (tmp_path / "runtime").mkdir()
+    (tmp_path / "state").mkdir()
+    return CagedSpares(bounds)
+
+
+def test_a_process_in_a_cage_is_kept_for_messages_of_its_run_only(
+    caged: CagedSpares, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = tmp_path / "heard"
+    runs: list[str] = []
+
+    def launched(bounds: Bounds, port: int, run: str, command: Sequence[str]) -> list[str]:
+        assert (port, command[0]) == (9, sys.executable)
+        runs.append(run)
+        return [*ECHO, str(heard)]
+
+    monkeypatch.setattr(spares, "launched", launched)
+    command = [spares.CLIENTAPP, "--runtime-api-address", "127.0.0.1:9", "--parent-pid", "1", "--token", "t"]
+    waiting = []
+    for run in ("", "0123456789ab", "0123456789ab"):
+        note_run(tmp_path / "runtime", run)
+        process = caged.Popen(command)
+        assert process.wait(30) == 0
+        waiting.append((process.pid, caged._spare.pid if caged._spare else 0))
+    caged.rest()
+    assert runs == ["", "0123456789ab", "0123456789ab"]
+    assert waiting[1][0] != waiting[0][1]
+    assert waiting[2][0] == waiting[1][1]
+    assert json.loads(heard.read_text().splitlines()[0]) == [*command[:3], "--token", "t"]
+
+
+def test_with_a_cage_nothing_else_is_started(caged: CagedSpares) -> None:
+    with pytest.raises(PermissionError, match="flwr-agentapp is not started"):
+        caged.Popen(["flwr-agentapp", "--token", "t"])

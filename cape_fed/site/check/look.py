@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from cape_fed.errors import InputError, RunError
 from cape_fed.site.check.app import check_app
+from cape_fed.site.check.cage import check_cage
 from cape_fed.site.check.finding import Finding, Step, Subject, failed, skipped
 from cape_fed.site.check.key import check_key
 from cape_fed.site.check.machine import check_device, check_step, check_versions
@@ -23,6 +24,7 @@ STEPS = (
     Step("training step", check_step, ("stores", "device"), thorough=True),
     Step("versions", check_versions),
     Step("app", check_app),
+    Step("cage", check_cage, ("stores",), thorough=True),
     Step("proxy", check_proxy, ("superlink",)),
     Step("route", check_route, ("superlink",)),
     Step("tls", check_tls, ("superlink", "route")),

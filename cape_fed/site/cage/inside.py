@@ -1,0 +1,64 @@
+"""Runs in a cage before the app: bounds the process, brings the SuperNode's port in, and becomes the app.
+
+The standard library alone: of this project nothing else is in the cage but what the run brings.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+BLOCK = 1 << 16
+
+
+def main() -> None:
+    """``SOCKET PORT MEMORY PROCESSES COMMAND...``; port 0 for no way to a SuperNode."""
+    path, port, memory, processes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    for what, limit in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_DATA, memory),
+        (resource.RLIMIT_NPROC, processes),
+    ):
+        resource.setrlimit(what, (limit, limit))
+    if port:
+        listener = socket.create_server(("127.0.0.1", port))
+        if os.fork() == 0:
+            relay(listener, lambda: _connected(path))
+        listener.close()
+    os.execvp(sys.argv[5], sys.argv[5:])
+
+
+def relay(listener: socket.socket, connect: Callable[[], socket.socket]) -> None:
+    """Join every connection that comes in with one that ``connect`` makes, for ever."""
+    while True:
+        near, _ = listener.accept()
+        try:
+            far = connect()
+        except OSError:
+            near.close()
+            continue
+        for source, sink in ((near, far), (far, near)):
+            threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while block := source.recv(BLOCK):
+            sink.sendall(block)
+    with suppress(OSError):
+        sink.shutdown(socket.SHUT_WR)
+
+
+def _connected(path: str) -> socket.socket:
+    far = socket.socket(socket.AF_UNIX)
+    far.connect(path)
+    return far
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""What an app in a cage can do of what it should not: nothing. Tried by a program that tries each."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import tempfile
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cape_fed.errors import InputError
+from cape_fed.site.cage import bubblewrap, launch, setup
+from cape_fed.site.cage.bounds import Bounds, note_run
+from cape_fed.site.cage.trial import FEW, LITTLE, breaches
+from cape_fed.site.check.cage import check_cage
+from cape_fed.site.check.finding import Subject
+from cape_fed.site.config import CageOptions, SiteConfig, SuperLinkAccess
+
+RUN, OTHER = "0123456789ab", "ba9876543210"
+needs_bubblewrap = pytest.mark.skipif(bubblewrap.why_not() is not None, reason=f"{bubblewrap.why_not()}")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SiteConfig:
+    for folder in ("store", "other-store", "site.apps", f"state/{RUN}", f"state/{OTHER}", "state/refused"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "file").write_text("x")
+    for file in ("salt", "key", "state.audit-head"):
+        (tmp_path / file).write_text("secret" * 10)
+    monkeypatch.setenv("CAPE_FED_SALT_FILE", str(tmp_path / "salt"))
+    access = SuperLinkAccess(address="localhost:1", certificate=tmp_path / "ca", key=tmp_path / "key")
+    return SiteConfig(
+        name="a", role="train", stores=(tmp_path / "store",), state=tmp_path / "state", device="cpu",
+        apps=tmp_path / "site.apps", superlink=access,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def bounds(site: SiteConfig, tmp_path: Path) -> Bounds:
+    (tmp_path / "runtime" / "empty").mkdir(parents=True)
+    return setup.bounds_of(site, tmp_path / "runtime")
+
+
+def said(bounds: Bounds, code: str, *, port: int = 0, run: str = "") -> tuple[int, str]:
+    """Exit code and output of a program in the cage."""
+    with tempfile.TemporaryFile() as output:
+        done = launch.run_caged(
+            bounds, [sys.executable, "-I", "-c", code], port=port, run=run, output=output, quiet=True
+        )
+        output.seek(0)
+        return done, output.read().decode()
+
+
+@needs_bubblewrap
+def test_nothing_that_is_tried_works(bounds: Bounds, tmp_path: Path) -> None:
+    secrets = [
+        tmp_path / name
+        for name in ("salt", "key", "other-store/file", "site.apps/file", "state/refused/file", f"state/{OTHER}/file")
+    ]
+    places = [tmp_path, tmp_path / "store", tmp_path / "site.apps", tmp_path / "state" / OTHER, Path(sys.prefix)]
+    places += [Path("/"), Path("/etc"), Path("/usr/lib"), Path("/dev"), Path("/var/tmp")]
+    assert breaches(bounds, read=[*secrets, Path("/etc/shadow")], write=[p for p in places if p.exists()]) == []
+
+
+@needs_bubblewrap
+def test_what_is_let_in_is_noticed(bounds: Bounds, tmp_path: Path) -> None:
+    """So that the trial could fail."""
+    wide = replace(bounds, read=(str(tmp_path),), files=(str(tmp_path / "other-store"),))
+    found = breaches(wide, read=[tmp_path / "salt"], write=[tmp_path / "other-store"])
+    assert found == [f"read {tmp_path / 'salt'}", f"write {tmp_path / 'other-store'}"]
+
+
+@needs_bubblewrap
+def test_an_app_reads_its_stores_and_writes_its_own_run(bounds: Bounds, site: SiteConfig) -> None:
+    code = (
+        f"from pathlib import Path; state = Path({str(site.state)!r});"
+        f"print(Path({str(site.stores[0])!r}, 'file').read_text());"
+        f"(state / {RUN!r} / 'kept').write_text('1'); (state / 'log.txt').open('a').write('line');"
+        f"print(sorted(p.name for p in (state / {RUN!r}).iterdir()), list((state / {OTHER!r}).iterdir()))"
+    )
+    assert said(bounds, code, run=RUN) == (0, "x\n['file', 'kept'] []\n")
+    assert (site.state / RUN / "kept").read_text() == "1"
+    assert (site.state / OTHER / "file").exists()
+
+
+@needs_bubblewrap
+def test_the_way_to_the_supernode_is_the_only_one(bounds: Bounds) -> None:
+    def serve(listener: socket.socket) -> None:
+        while True:
+            connection, _ = listener.accept()
+            connection.sendall(connection.recv(100).upper())
+            connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as node, socket.create_server(("127.0.0.1", 0)) as other:
+        for listener in (node, other):
+            threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        port = node.getsockname()[1]
+        code = (
+            "import socket\n"
+            f"c = socket.create_connection(('127.0.0.1', {port})); c.sendall(b'hello'); print(c.recv(100))\n"
+            f"try: socket.create_connection(('127.0.0.1', {other.getsockname()[1]}), timeout=2); print('in')\n"
+            "except OSError: print('refused')\n"
+        )
+        assert said(bounds, code, port=port) == (0, "b'HELLO'\nrefused\n")
+
+
+@needs_bubblewrap
+def test_an_app_that_takes_too_much_is_ended_and_its_children_with_it(
+    bounds: Bounds, site: SiteConfig, capfd: pytest.CaptureFixture[str]
+) -> None:
+    small = replace(bounds, memory=LITTLE, processes=FEW)
+    code = (
+        "import os, time\n"
+        "for _ in range(8):\n"
+        "  if os.fork() == 0: held = bytearray(b'1') * (100 << 20); time.sleep(60)\n"
+        "time.sleep(60)"
+    )
+    assert launch.run_caged(small, [sys.executable, "-I", "-c", code]) == -9
+    assert "bytes of memory, more than the" in capfd.readouterr().err
+    assert "and was ended" in (site.state / "log.txt").read_text()
+
+
+@needs_bubblewrap
+def test_the_environment_holds_no_path_of_the_sites(bounds: Bounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET", "s")
+    monkeypatch.setenv("CAPE_FED_TEST_FAULT", "f")
+    _, text = said(bounds, "import json, os; print(json.dumps(dict(os.environ)))")
+    names = set(json.loads(text))
+    assert not names & {"CAPE_FED_SALT_FILE", "AWS_SECRET", "SSH_AUTH_SOCK", "USER"}
+    assert names >= {"CAPE_FED_TEST_FAULT", "PATH", "HOME", "FLWR_HOME"}
+
+
+def test_bounds_survive_being_written_down(bounds: Bounds) -> None:
+    assert Bounds.load(bounds.save()) == bounds
+    assert bounds.run() == ""
+    note_run(Path(bounds.runtime), RUN)
+    assert bounds.run() == RUN
+    assert [path.name for path in bounds.hidden(RUN)] == [OTHER, "refused"]
+    assert [path.name for path in bounds.hidden("")] == [RUN, OTHER, "refused"]
+
+
+def test_a_site_says_whether_it_wants_a_cage(site: SiteConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert setup.make_cage(site.model_copy(update={"cage": CageOptions(kind="none")})) is None
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert setup.make_cage(site) is None
+    required = site.model_copy(update={"cage": CageOptions(kind="bubblewrap")})
+    with pytest.raises(InputError, match="bubblewrap is not installed"):
+        setup.make_cage(required)
+    assert [check_cage(Subject(one)).state for one in (site, required)] == ["warning", "failed"]
+
+
+@needs_bubblewrap
+def test_a_check_says_what_holds(site: SiteConfig, tmp_path: Path) -> None:
+    found = check_cage(Subject(site))
+    assert (found.state, "stores to read only" in found.said) == ("ok", True), found
+    open_wide = site.model_copy(update={"state": tmp_path})
+    found = check_cage(Subject(open_wide))
+    assert found.state == "failed"
+    assert f"read {tmp_path / 'salt'}" in found.said
