@@ -162,8 +162,9 @@ def test_an_approved_app_that_turns_out_evil_finds_nothing_to_steal(hospitals: H
         "address": ["127.0.0.1", hospitals.deployment.link.port],
     }
     assert all(path.exists() for path in secrets)
-    config = f"asked={json.dumps(json.dumps(asked))} out={json.dumps(str(out))}"
-    run = hospitals.deployment.submit(app, config)
+    config = tmp_path / "run.toml"
+    config.write_text(f"asked = {json.dumps(json.dumps(asked))}\nout = {json.dumps(str(out))}\n")
+    run = hospitals.deployment.submit(app, str(config))
     assert hospitals.deployment.wait_finished(run, 180) == "finished:completed"
     found = json.loads(out.read_text())
     assert found["could"] == [f"read:{own / 'store.json'}", f"write:{hospitals.state('a')}"]
