@@ -23,7 +23,6 @@ from cape_fed.site.errors import AuditError
 from cape_fed.site.exits import explained_exit
 from cape_fed.site.flower import Observe, run_supernode
 from cape_fed.site.policy_text import note_policy
-from cape_fed.site.presence import forget_runs
 from cape_fed.site.proxy import without_proxy_on_loopback
 
 LOCAL_PORT = "CAPE_FED_LOCAL_PORT"
@@ -60,7 +59,7 @@ def start_node(path: Path, site: SiteConfig) -> None:
         cage = make_cage(site)
         _note_start(site, "bubblewrap" if cage else "none")
         arguments = _arguments(_write_for_apps(path, site), access)
-        run_supernode(arguments, admission(site), _observer(site, cage), cage.file if cage else None)
+        run_supernode(arguments, admission(site), _observer(cage), cage.file if cage else None)
 
 
 def _note_start(site: SiteConfig, cage: str) -> None:
@@ -71,17 +70,12 @@ def _note_start(site: SiteConfig, cage: str) -> None:
         raise InputError(str(error)) from error
 
 
-def _observer(site: SiteConfig, cage: Bounds | None) -> Observe:
-    """What the node does when it learns of which run a message is: tell the cage, and forget runs of long ago.
-
-    An app in a cage does not see other runs and cannot forget them.
-    """
+def _observer(cage: Bounds | None) -> Observe:
+    """What the node does when it learns of which run a message is: tell the cage."""
 
     def observe(run: str | None) -> None:
         if cage is not None:
             note_run(Path(cage.runtime), run)
-            if run:
-                forget_runs(site, site.keep_runs, run)
 
     return observe
 
