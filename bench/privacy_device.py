@@ -41,12 +41,13 @@ def _same_gradients(config: PretrainConfig, device: torch.device, cpu: torch.dev
     ecg = torch.randn(3, 2, 1, 4, 12, SAMPLES // 2, generator=torch.Generator().manual_seed(0))
     valid = torch.full((3, 2, 1, 4), SAMPLES // 2)
     sums = []
+    torch.backends.cudnn.allow_tf32 = False  # the comparison is of float32, the times below are as in training
     for place, way in ((cpu, loop_gradients), (device, vmap_gradients), (device, loop_gradients)):
         learner = Learner(config, FS, "bench", place)
-        torch.backends.cudnn.allow_tf32 = False
         blocks = (ecg.to(place), valid.to(place))
         gradients = way(Contrast(learner.encoder, learner.head, config), blocks)
         sums.append(torch.cat([part.flatten() for part in clipped_sum(gradients, 1.0)]).cpu().double())
+    torch.backends.cudnn.allow_tf32 = True
     off = max(float((other - sums[0]).norm() / sums[0].norm()) for other in sums[1:])
     print(f"clipped sums on {device} differ from the CPU's by {off:.1e} of their length")
     return off < 1e-2
