@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import io
 import os
 import time
 from collections.abc import Callable
@@ -87,6 +88,22 @@ def _with_sender(reply: Message, sender: Sender) -> Message:
     return reply
 
 
+class _Bomb:
+    """Ends the process that unpickles it."""
+
+    def __reduce__(self) -> tuple[Callable[[int], object], tuple[int]]:
+        return os._exit, (99,)
+
+
+def _pickle(reply: Message) -> Message:
+    """A pickle in place of the values, in an array that says of itself that it holds as many numbers as it should."""
+    right, content = reply.content.array_records[ENCODER][VALUES], io.BytesIO()
+    np.save(content, np.array([_Bomb()], dtype=object), allow_pickle=True)
+    array = Array(dtype=right.dtype, shape=right.shape, stype=right.stype, data=content.getvalue())
+    reply.content[ENCODER] = ArrayRecord({VALUES: array})
+    return reply
+
+
 def _empty(reply: Message) -> Message:
     reply.content = RecordDict()
     return reply
@@ -105,6 +122,8 @@ CORRUPTIONS: dict[str, tuple[Change, str]] = {
     "stale-round": (_sender(stale=True), "stale"),
     "other-run": (_sender(run="000000000000"), "stale"),
     "other-site": (_sender(site="nobody"), "sender"),
+    "claims-to-be-a": (_sender(site="a"), "sender"),
+    "pickle": (_pickle, "malformed"),
     "empty": (_empty, "malformed"),
 }
 """Ways to spoil a reply, and the code with which the coordinator refuses it."""

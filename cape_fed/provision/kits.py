@@ -25,6 +25,7 @@ def coordinator_files(federation: Federation) -> dict[str, str]:
         "README.md": _render("coordinator.md.j2", federation=federation),
         "nginx.conf": _render("nginx.conf.j2", federation=federation),
         "start.sh": _render("start.sh.j2", federation=federation),
+        "cape-fed-coordinator.service": _render("cape-fed-coordinator.service.j2", federation=federation),
     }
 
 
@@ -35,6 +36,7 @@ def site_files(federation: Federation, name: str) -> dict[str, str]:
     return {
         "README.md": _render("site.md.j2", **facts),
         "site.toml": _render("site.toml.j2", **facts),
+        "cape-fed-site.service": _render("cape-fed-site.service.j2", **facts),
     }
 
 

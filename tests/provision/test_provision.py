@@ -87,6 +87,7 @@ def test_a_second_call_changes_nothing_and_a_new_site_adds_its_kit(out: Path) ->
     changed = provision(larger, out)
     assert {name for name in changed if name.startswith("sites/")} == {
         "sites/hospital-c/ca.crt", "sites/hospital-c/README.md", "sites/hospital-c/site.toml",
+        "sites/hospital-c/cape-fed-site.service",
     }  # fmt: skip
     assert left_over(larger, out) == ["hospital-a"]
     kept = ("authority/ca.key", "authority/ca.crt", "coordinator/tls/server.key", "coordinator/tls/server.pem")

@@ -157,7 +157,7 @@ def test_the_last_approved_app_is_kept_to_compare_with(site: SiteConfig) -> None
 
 def test_a_check_says_whether_the_installed_app_is_approved(site: SiteConfig) -> None:
     for app, state, words in (
-        (None, "warning", "nor is any other: every run is refused"),
+        (None, "waiting", "no app is approved: every run is refused"),
         (APP, "warning", "is not approved, 1 others are"),
         (pack_app(), "ok", "of this installation is approved, one of 2"),
     ):

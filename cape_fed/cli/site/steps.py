@@ -9,7 +9,6 @@ from typing import TextIO
 from cape_fed.compose import compose_config
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
-from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.site.check.finding import Finding, Subject
 from cape_fed.site.check.look import look
 from cape_fed.site.config import SiteConfig
@@ -18,9 +17,14 @@ MARKS = {"ok": "ok", "warning": "look", "waiting": "WAIT", "failed": "FAIL", "sk
 
 
 def take_steps(site: SiteConfig, out: TextIO | None = None, *, thorough: bool = True) -> dict[str, Finding]:
-    """Take the steps and write each to ``out`` as it is done; what they found, by step."""
+    """Take the steps and write each to ``out`` as it is done; what they found, by step.
+
+    They go by what the coordinator plans, as site.toml has it from the kit; InputError where that cannot be read.
+    """
     findings: dict[str, Finding] = {}
-    for name, finding in look(Subject(site, planned(site)), thorough=thorough):
+    run = planned_run(site) if site.plan else None
+    subject = Subject(site, run.pretraining, run.federation) if run else Subject(site)
+    for name, finding in look(subject, thorough=thorough):
         findings[name] = finding
         if out is not None:
             show(name, finding, out)
@@ -33,11 +37,6 @@ def show(name: str, finding: Finding, out: TextIO) -> None:
     if finding.remedy:
         print(f"{'':20} -> {finding.remedy}", file=out)
     out.flush()
-
-
-def planned(site: SiteConfig) -> PretrainConfig | None:
-    """What the coordinator means to train, as site.toml has it from the kit; InputError where that cannot be read."""
-    return planned_run(site).pretraining if site.plan else None
 
 
 def planned_run(site: SiteConfig, overrides: Sequence[str] = ()) -> RunConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cape_fed.federation.fab import app_hash
 from cape_fed.site.approvals import Approvals
-from cape_fed.site.check.finding import Finding, Subject, passed, skipped, warning
+from cape_fed.site.check.finding import Finding, Subject, passed, skipped, waiting, warning
 
 
 def check_app(subject: Subject) -> Finding:
@@ -15,8 +15,7 @@ def check_app(subject: Subject) -> Finding:
     own = app_hash()
     if own in hashes:
         return passed(f"{own[:12]} of this installation is approved, one of {len(hashes)}")
-    found = f"{len(hashes)} others are" if hashes else "nor is any other: every run is refused"
-    return warning(
-        f"{own[:12]} of this installation is not approved, {found}",
-        "cape-fed site approve SITE.TOML --same-as-installed, or the number of a run that was refused",
-    )
+    remedy = "cape-fed site approve SITE.TOML --same-as-installed, or the number of a run that was refused"
+    if not hashes:
+        return waiting("no app is approved: every run is refused", remedy)
+    return warning(f"{own[:12]} of this installation is not approved, {len(hashes)} others are", remedy)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from cape_fed.federation.config import FederationConfig
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.site.config import SiteConfig, SuperLinkAccess
 
@@ -31,6 +32,7 @@ class Subject:
 
     site: SiteConfig
     plan: PretrainConfig | None = None
+    federation: FederationConfig | None = None
 
     @property
     def access(self) -> SuperLinkAccess:

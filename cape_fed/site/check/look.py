@@ -13,6 +13,7 @@ from cape_fed.site.check.machine import check_device, check_step, check_versions
 from cape_fed.site.check.privacy import check_privacy
 from cape_fed.site.check.registration import check_free, check_registered
 from cape_fed.site.check.route import check_clock, check_proxy, check_route, check_tls
+from cape_fed.site.check.rules import check_audit, check_policy, check_presence
 from cape_fed.site.check.stores import check_disk, check_name, check_stores
 
 STEPS = (
@@ -25,6 +26,9 @@ STEPS = (
     Step("versions", check_versions),
     Step("app", check_app),
     Step("cage", check_cage, ("stores",), thorough=True),
+    Step("policy", check_policy),
+    Step("presence", check_presence, thorough=True),
+    Step("audit log", check_audit, thorough=True),
     Step("proxy", check_proxy, ("superlink",)),
     Step("route", check_route, ("superlink",)),
     Step("tls", check_tls, ("superlink", "route")),

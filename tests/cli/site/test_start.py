@@ -31,6 +31,7 @@ def test_check_prints_what_the_site_offers_and_starts_nothing(command: list[str]
     assert "records of 20 patients" in shown.out
     assert shown.err.count("\n") == 1
     assert "a cannot take part: superlink: site.toml names no SuperLink" in shown.err
+    assert "no app is approved: every run is refused" in shown.out
 
 
 def test_check_as_json_says_whether_the_site_can_take_part(file: Path, capsys: Output) -> None:

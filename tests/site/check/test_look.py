@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from cape_fed.errors import InputError, RunError
+from cape_fed.federation.config import FederationConfig
 from cape_fed.pretrain.config import PretrainConfig, TrainConfig
-from cape_fed.site.check import machine, route
+from cape_fed.site import presence
+from cape_fed.site.audit import log_file, record
+from cape_fed.site.check import machine, route, rules
 from cape_fed.site.check.finding import Finding, Subject
 from cape_fed.site.check.look import look, require
 from cape_fed.site.config import Limits, SiteConfig, SuperLinkAccess
@@ -40,7 +43,7 @@ def test_without_a_superlink_all_else_is_looked_at_and_the_site_cannot_take_part
     monkeypatch.setattr(machine, "STEPS", 1)
     found = findings(site, PretrainConfig(train=TrainConfig(pairs=2)))
     assert {name for name, finding in found.items() if finding.state == "ok"} - {"cage"} == {
-        "name", "stores", "disk", "privacy", "device", "training step", "versions",
+        "name", "stores", "disk", "privacy", "device", "training step", "versions", "policy", "presence",
     }  # fmt: skip
     assert "float32" in found["training step"].said
     assert "bfloat16" in found["training step"].said
@@ -78,6 +81,29 @@ def test_a_version_outside_what_is_required_is_named(site: SiteConfig, monkeypat
     found = machine.check_versions(Subject(site))
     assert found.state == "failed"
     assert "flwr is 1.20.0" in found.said
+
+
+def test_limits_that_refuse_the_plan_fail(site: SiteConfig) -> None:
+    plan, federation = PretrainConfig(train=TrainConfig(pairs=2)), FederationConfig(local_steps=50, name="hearts")
+    for limits, words in (
+        (Limits(local_steps=9), "50 steps a round are planned, limits.local_steps allows 9"),
+        (Limits(federations=("others",)), "'hearts', which is not among limits.federations"),
+    ):
+        subject = Subject(site.model_copy(update={"limits": limits}), plan, federation)
+        found = dict(look(subject, thorough=False))["policy"]
+        assert (found.state, words in found.said) == ("failed", True)
+
+
+def test_a_pause_and_a_changed_log_keep_a_site_out(site: SiteConfig) -> None:
+    subject = Subject(site)
+    assert rules.check_audit(subject).state == "skipped"
+    record(site, "paused")
+    assert rules.check_audit(subject).state == "ok"
+    log_file(site).write_text(log_file(site).read_text().replace("paused", "joined"))
+    assert rules.check_audit(subject).state == "failed"
+    assert rules.check_presence(subject).state == "ok"
+    presence.pause(site)
+    assert rules.check_presence(subject).state == "failed"
 
 
 def test_a_superlink_that_is_not_there_is_no_success(site: SiteConfig, tmp_path: Path) -> None:
