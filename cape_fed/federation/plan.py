@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.federation.config import FederationConfig
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.privacy.config import PrivacyConfig
 from cape_fed.release.provenance import Provenance
-from cape_fed.release.start import Start
+
+if TYPE_CHECKING:  # it imports PyTorch, for which --help does not wait
+    from cape_fed.release.start import Start
 
 
 @dataclass(frozen=True, slots=True)

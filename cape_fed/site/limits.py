@@ -10,10 +10,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from cape_fed.evaluate.federated.dimensions import PATIENTS_A_DIMENSION
-from cape_fed.evaluate.targets.demographics import AGE, SEX
+from cape_fed.evaluate.targets.registry import registered_tasks
 from cape_fed.federation.roster import PARTS, Part
 from cape_fed.section import Section
-from cape_fed.vocabulary import VOCABULARY
 
 _HOURS = re.compile(r"(([01]\d|2[0-3]):[0-5]\d)-(([01]\d|2[0-3]):[0-5]\d)")
 
@@ -24,8 +23,8 @@ def _split(value: Any) -> Any:
 
 
 def _known(label: str) -> str:
-    if label not in LABELS:
-        near = difflib.get_close_matches(label, LABELS, 1, 0.5)
+    if label not in (known := registered_tasks()):
+        near = difflib.get_close_matches(label, known, 1, 0.5)
         raise ValueError(f"'{label}' is no label{f', {near[0]} is' if near else ''}")
     return label
 
@@ -38,7 +37,6 @@ def _span(hours: str) -> str:
 
 Names = Annotated[tuple[Annotated[str, StringConstraints(min_length=1)], ...], BeforeValidator(_split)]
 """Names; an empty string stands for one empty name and is refused."""
-LABELS = (AGE, SEX, *VOCABULARY)
 
 
 class Limits(Section):
@@ -59,8 +57,8 @@ class Limits(Section):
     actions: Annotated[tuple[Part, ...], BeforeValidator(_split)] = Field(
         default=PARTS, min_length=1, description="what is done at all, of train, measure, sums and score"
     )
-    labels: Annotated[tuple[Annotated[str, AfterValidator(_known)], ...], BeforeValidator(_split)] = Field(
-        default=LABELS, description="labels, age and sex that an evaluation may be about; none of a store's own making"
+    labels: Annotated[tuple[Annotated[str, AfterValidator(_known)], ...], BeforeValidator(_split)] | None = Field(
+        default=None, description="targets that an evaluation may be about; all registered ones, none of a store's own"
     )
     federations: Names | None = Field(default=None, description="names of federations that may ask; all")
     message_mb: float = Field(default=1024.0, gt=0, description="largest message in either direction, in 10⁶ bytes")

@@ -21,8 +21,8 @@ def called(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[object]:
         calls.append((connection, list(overrides)))
         return tmp_path
 
-    def resume(directory: Path) -> Path:
-        calls.append(directory)
+    def resume(directory: Path, *, other_code: bool) -> Path:
+        calls.append((directory, other_code) if other_code else directory)
         return directory
 
     monkeypatch.setattr("cape_fed.cli.remote.start_run", start)
@@ -39,6 +39,8 @@ def test_a_connection_and_settings_start_a_run(called: list[object], tmp_path: P
 def test_resume_takes_a_directory(called: list[object], tmp_path: Path) -> None:
     assert run(["run", "--resume", str(tmp_path)]) == 0
     assert called == [tmp_path]
+    assert run(["run", "--resume", str(tmp_path), "--other-code"]) == 0
+    assert called[1:] == [(tmp_path, True)]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def strict(path: Path) -> dict[str, Any]:
 def test_results_have_the_documented_shape(evaluated: Evaluated) -> None:
     results = strict(evaluated.folder / "good" / RESULTS_FILE)
     assert results["format"] == 1
-    assert results["bundle"] == {"name": "good/bundle", "sha256": None}
+    assert results["bundle"] == {"name": "good/bundle", "sha256": None, "privacy": None}
     assert set(results["tasks"]) == {"age", "sex", "AF", "LBBB"}
     assert {name: info["role"] for name, info in results["cohorts"].items()} == {
         "north": "id",

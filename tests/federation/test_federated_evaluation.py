@@ -164,7 +164,7 @@ def test_a_site_that_is_too_small_stays_out_and_is_named(
     assert lines[-1]["sites_summed"] == ["a"]
     assert lines[-1]["sites_too_small"] == ["e"]
     assert "site e has too few patients for sums over 4 dimensions" in (config.out / "log.txt").read_text()
-    assert lines[-1]["tasks"]["age"]["id"]["e"]["transfer"]["point"] is not None
+    assert lines[-1]["tasks"]["age"]["id"]["e/e"]["transfer"]["point"] is not None
 
 
 def test_more_dimensions_than_an_embedding_has_are_refused_before_any_round(config: RunConfig) -> None:

@@ -169,9 +169,9 @@ def test_the_runs_that_were_used_last_stay(site: SiteConfig) -> None:
     assert (site.state / "audit").is_dir()
 
 
-def test_every_rule_has_a_code_of_its_own_and_words_for_it() -> None:
+def test_every_rule_has_a_code_with_words_of_its_own() -> None:
     codes = [code for code, _ in rules.RULES]
-    assert len(set(codes)) == len(codes)
+    assert [code for code in set(codes) if codes.count(code) > 1] == [SiteFailure.PRIVACY]  # it has two rules
     assert {*codes, *SiteFailure} <= WORDS.keys()
     assert len(set(WORDS.values())) == len(WORDS)
 
