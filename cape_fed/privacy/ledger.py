@@ -16,7 +16,6 @@ from typing import Any, Literal
 
 from cape_fed.chain import FIRST, chain_hash, first_break
 from cape_fed.errors import InputError
-from cape_fed.files import atomic_file
 
 LEDGER_FILE = "ledger.sqlite"
 _SCHEMA = """
@@ -28,6 +27,9 @@ CREATE TRIGGER IF NOT EXISTS stays BEFORE DELETE ON entries BEGIN SELECT RAISE(A
 CREATE TRIGGER IF NOT EXISTS fixed BEFORE UPDATE ON rosters BEGIN SELECT RAISE(ABORT, 'rosters stay as they are'); END;
 CREATE TRIGGER IF NOT EXISTS frozen BEFORE DELETE ON rosters BEGIN SELECT RAISE(ABORT, 'rosters stay'); END;
 """
+_ANCHOR_BYTES = 128
+"""Length of the second place. It is overwritten in place: a cage lets an app write to a file of the site and make none,
+and a sector is written whole or not at all."""
 _WAIT = 60.0
 """Seconds to wait for another process to finish with the file."""
 
@@ -73,7 +75,7 @@ class Ledger:
 
     def entries(self) -> list[Entry]:
         """All entries in order; none where the ledger has not been opened yet."""
-        if not self.path.exists() and not self.anchor.exists():
+        if not self.path.exists() and not self._anchored():
             return []
         with self._open() as connection:
             return self._verified(connection)
@@ -121,15 +123,32 @@ class Ledger:
             "INSERT INTO entries VALUES (?, ?, ?, ?)", (number + 1, request, json.dumps(full, sort_keys=True), digest)
         )
         connection.execute("COMMIT")
-        with atomic_file(self.anchor) as partial:
-            partial.write_text(f"{number + 1} {digest}\n")
+        self._write_anchor(f"{number + 1} {digest}\n")
+
+    def _write_anchor(self, text: str) -> None:
+        self.anchor.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.anchor, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.pwrite(handle, text.strip().ljust(_ANCHOR_BYTES - 1).encode() + b"\n", 0)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def _anchored(self) -> str:
+        """What the second place says; empty where there is none, or where a crash left it before its first word."""
+        return self.anchor.read_text().strip() if self.anchor.exists() else ""
+
+    def begin(self) -> None:
+        """Make the ledger where there is none yet, and check it: in a cage its files can be written to, not made."""
+        with self._open() as connection:
+            self._verified(connection)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """The file with a transaction begun, made where there is none, while no other process has it."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(self.path.with_suffix(".lock")):
-            if self.anchor.exists() and not self.path.exists():
+            if self._anchored() and not self.path.exists():
                 raise self._damaged(f"it is gone, and {self.anchor} knows of one")
             try:
                 with closing(sqlite3.connect(self.path, isolation_level=None, timeout=_WAIT)) as connection:
@@ -137,7 +156,7 @@ class Ledger:
                     connection.executescript(_SCHEMA)
                     connection.execute("BEGIN IMMEDIATE")
                     if connection.execute("SELECT count(*) FROM entries").fetchone() == (0,):
-                        if self.anchor.exists():
+                        if self._anchored():
                             raise self._damaged(f"it is empty, and {self.anchor} knows of entries")
                         self._insert(connection, "opened", {"site": self.site}, None)
                         connection.execute("BEGIN IMMEDIATE")
@@ -170,11 +189,11 @@ class Ledger:
 
     def _check_anchor(self, hashes: Sequence[str]) -> None:
         """LedgerError unless the second place holds the hash of an entry; a crash may leave it behind the last."""
-        if not self.anchor.exists():
+        if not (kept := self._anchored()):
             if len(hashes) > 1:
                 raise self._damaged(f"its last hash is not in {self.anchor}: restore that file")
             return
-        number, _, digest = self.anchor.read_text().strip().partition(" ")
+        number, _, digest = kept.partition(" ")
         place = int(number) - 1 if number.isdigit() else -1
         if not 0 <= place < len(hashes) or hashes[place] != digest:
             raise self._damaged(

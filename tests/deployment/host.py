@@ -117,7 +117,7 @@ class Host:
         begin = time.monotonic()
         while not (value := predicate()):
             if time.monotonic() > begin + seconds * self.slowness:
-                raise DeploymentError(f"waited {seconds * self.slowness:.0f} s for: {what}\n{self.tails()}")
+                raise DeploymentError(f"waited {seconds * self.slowness:.3g} s for: {what}\n{self.tails()}")
             time.sleep(every)
         return value
 

@@ -33,7 +33,7 @@ def test_a_key_is_unknown_then_registered_then_in_use_and_a_superlink_that_went_
     deployment.nodes.register("a")
     states = {name: finding.state for name, finding in found(hospitals, "a").items()}
     assert (states["registered"], states["key in use"]) == ("ok", "ok"), states
-    assert {"failed", "waiting"}.isdisjoint(states.values())
+    assert [name for name, state in states.items() if state in ("failed", "waiting")] == ["app"], states  # not approved
 
     hospitals.start_site("a")  # the check that asked whether the key is free has left it free
     assert check_free(Subject(read_site(hospitals.folder / "a.toml"))).state == "warning"

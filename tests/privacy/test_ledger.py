@@ -145,6 +145,28 @@ def test_a_second_place_that_a_crash_left_behind_is_no_reason_to_stop(folder: Pa
     assert steps_of(ledger_in(folder)) == [3, 4, 5]
 
 
+def test_the_second_place_stays_one_file(folder: Path) -> None:
+    """In a cage it can be written to and not be replaced."""
+    ledger = ledger_in(folder)
+    ledger.begin()
+    first = ledger.anchor.stat()
+    for steps in (3, 4):
+        add(ledger_in(folder), steps)
+    ledger.begin()
+    last = ledger.anchor.stat()
+    assert (first.st_ino, first.st_size) == (last.st_ino, last.st_size)
+    assert steps_of(ledger) == [3, 4]
+
+
+def test_a_second_place_without_a_word_is_none(folder: Path) -> None:
+    ledger = ledger_in(folder)
+    ledger.anchor.touch()
+    add(ledger, 3)
+    ledger.anchor.write_text("")
+    with pytest.raises(LedgerError, match="its last hash is not in"):
+        ledger.entries()
+
+
 def test_two_sites_cannot_share_one(folder: Path) -> None:
     add(ledger_in(folder), 3)
     with pytest.raises(LedgerError, match=r"site b: .* is the ledger of site a: two sites cannot share one"):

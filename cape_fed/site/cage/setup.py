@@ -54,7 +54,7 @@ def bounds_of(site: SiteConfig, runtime: Path) -> Bounds:
     return Bounds(
         read=tuple(str(store.resolve()) for store in site.stores),
         state=str(site.state.resolve()),
-        files=(str(site.audit_head_file.resolve()),),
+        files=tuple(str(path.resolve()) for path in (site.audit_head_file, site.ledger_head_file)),
         devices=tuple(gpu),
         runtime=str(runtime),
         memory=memory,

@@ -29,7 +29,7 @@ def check_cage(subject: Subject) -> Finding:
         bounds = bounds_of(site, Path(runtime))
         bounds.empty.mkdir()
         site.audit_head_file.parent.mkdir(parents=True, exist_ok=True)
-        bounds = bounds if site.audit_head_file.exists() else bounds.without_files()
+        bounds = bounds if all(Path(file).exists() for file in bounds.files) else bounds.without_files()
         found = breaches(bounds, read=_secrets(site), write=_places(site))
     if found:
         return failed(f"an app in it could {', '.join(found)}", "keep these out of the folders that apps see")

@@ -29,7 +29,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SiteConfig:
     for folder in ("store", "other-store", "site.apps", f"state/{RUN}", f"state/{OTHER}", "state/refused"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "file").write_text("x")
-    for file in ("salt", "key", "state.audit-head"):
+    for file in ("salt", "key", "state.audit-head", "state.ledger-head"):
         (tmp_path / file).write_text("secret" * 10)
     monkeypatch.setenv("CAPE_FED_SALT_FILE", str(tmp_path / "salt"))
     access = SuperLinkAccess(address="localhost:1", certificate=tmp_path / "ca", key=tmp_path / "key")
@@ -53,6 +53,14 @@ def said(bounds: Bounds, code: str, *, port: int = 0, run: str = "") -> tuple[in
         )
         output.seek(0)
         return done, output.read().decode()
+
+
+@needs_bubblewrap
+def test_the_last_hashes_of_audit_log_and_ledger_can_be_written_where_they_are_kept(bounds: Bounds) -> None:
+    assert [Path(file).name for file in bounds.files] == ["state.audit-head", "state.ledger-head"]
+    code = "import os\nfor path in {}: os.pwrite(os.open(path, os.O_WRONLY), b'new', 0)"
+    assert said(bounds, code.format(bounds.files))[0] == 0
+    assert all(Path(file).read_text().startswith("new") for file in bounds.files)
 
 
 @needs_bubblewrap
