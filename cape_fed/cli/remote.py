@@ -113,13 +113,13 @@ def _start(connection: str, config: RunConfig) -> Path:
     for words in link.ending_certificates():
         print(f"{words}: cape-fed provision --renew signs a new one for the same key", file=sys.stderr)
     _note_place(config.out, connection, None)
-    print(f"app {app_hash()}: sites run it that have approved it", file=sys.stderr)
     try:
         run = link.start({"cfg-json": config.model_dump_json(), "log-format": chosen_format()})
     except InputError:
         if new:
             shutil.rmtree(config.out)
         raise
+    print(f"app {app_hash()}: sites run it that have approved it", file=sys.stderr)
     _note_place(config.out, connection, run)
     _follow(link, run, config.out)
     return config.out
