@@ -9,7 +9,7 @@ BASE ?= python:3.11-slim-bookworm
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow lint format bench wheelhouse advisories images audit clean
+.PHONY: help demo test slow nightly lint format bench wheelhouse advisories images audit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ test: $(VENV)/ready ## the default test suite
 slow: $(VENV)/ready ## the tests that take longer
 	$(PYTEST) $(SPREAD) -m slow --ignore tests/deployment
 	$(PYTEST) -m slow tests/deployment
+
+nightly: $(VENV)/ready ## deployments under faults and images, for an hour and with the machine to themselves
+	$(PYTEST) -m nightly
 
 lint: $(VENV)/ready ## ruff, mypy, hadolint and the schema of compose files
 	$(BIN)/ruff check .

@@ -19,11 +19,12 @@ from tests.deployment.outcome import encoder_of, log_of, missing, named, rounds,
 from tests.deployment.processes import Process
 from tests.faults import CORRUPTIONS
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = pytest.mark.timeout(1500)
 
 QUICK = ["federation.evaluate=false", "federation.measure_every=99"]
 
 
+@pytest.mark.slow
 def test_each_spoilt_reply_is_refused_with_its_code(faulty: Hospitals, tmp_path: Path) -> None:
     faults = [*CORRUPTIONS, "raise"]
     faulty.start(fault={"b": ",".join(f"{fault}@{number}" for number, fault in enumerate(faults, 1))})
@@ -39,6 +40,7 @@ def test_each_spoilt_reply_is_refused_with_its_code(faulty: Hospitals, tmp_path:
     assert "secret" not in log
 
 
+@pytest.mark.slow
 def test_three_refusals_quarantine_and_the_run_ends_well(faulty: Hospitals, tmp_path: Path) -> None:
     faulty.start("ab", fault={"b": "nan@0-9"})
     out = tmp_path / "run"
@@ -50,13 +52,14 @@ def test_three_refusals_quarantine_and_the_run_ends_well(faulty: Hospitals, tmp_
 
 
 @pytest.mark.parametrize(("fault", "free_within"), [("hang", 30), ("stuck", 130)])
+@pytest.mark.nightly
 def test_a_step_that_hangs_does_not_keep_the_supernode(
     faulty: Hospitals, tmp_path: Path, fault: str, free_within: float
 ) -> None:
     faulty.start("ab", fault={"b": f"{fault}@1"})
     out = tmp_path / "run"
     slowness = faulty.deployment.slowness  # as measured while the sites started
-    settings = ["federation.rounds=20", f"federation.round_deadline={15 * slowness:.0f}"]
+    settings = ["federation.rounds=20", f"federation.round_deadline={40 * slowness:.0f}"]
     follower = faulty.start_run(out, *QUICK, *settings)
     faulty.wait_for_rounds(out, 1)
     begin = monotonic()
@@ -65,7 +68,7 @@ def test_a_step_that_hangs_does_not_keep_the_supernode(
         free_within + 60,
         "b again",
     )
-    assert monotonic() - begin < (free_within + 15) * faulty.deployment.slowness
+    assert monotonic() - begin < (free_within + 40) * faulty.deployment.slowness
     assert back
     assert missing(out)[1] == ["b"]
     # The site's watchdog and the end of the message are a second apart: either may come first.
@@ -74,6 +77,7 @@ def test_a_step_that_hangs_does_not_keep_the_supernode(
     follower.kill(signal.SIGINT, group=False)
 
 
+@pytest.mark.nightly
 def test_a_clientapp_that_dies_costs_its_round(faulty: Hospitals, tmp_path: Path) -> None:
     faulty.start("ab", fault={"b": "exit@1"})
     out = tmp_path / "run"
@@ -83,6 +87,7 @@ def test_a_clientapp_that_dies_costs_its_round(faulty: Hospitals, tmp_path: Path
     assert "round 1: site b lost the process that was working" in log_of(out)
 
 
+@pytest.mark.nightly
 def test_a_site_ends_with_its_superexec(hospitals: Hospitals) -> None:
     hospitals.start("a")
     site = hospitals.deployment.nodes["a"]
@@ -93,6 +98,7 @@ def test_a_site_ends_with_its_superexec(hospitals: Hospitals) -> None:
     assert "SuperExec ended" in site.output()
 
 
+@pytest.mark.nightly
 def test_a_killed_site_is_named_within_a_minute_and_joins_again(hospitals: Hospitals, tmp_path: Path) -> None:
     hospitals.start("ab")
     out = tmp_path / "run"
@@ -120,6 +126,7 @@ def starts(hospitals: Hospitals, name: str) -> bool:
     return process.returncode is None
 
 
+@pytest.mark.nightly
 def test_a_site_killed_in_a_round_and_back_at_its_expiry_costs_that_round_only(
     faulty: Hospitals, tmp_path: Path
 ) -> None:
@@ -138,6 +145,7 @@ def test_a_site_killed_in_a_round_and_back_at_its_expiry_costs_that_round_only(
     assert said.startswith(("is gone", "was started anew and lost what it was asked"))
 
 
+@pytest.mark.nightly
 def test_a_restarted_supernode_loses_nothing(hospitals: Hospitals, tmp_path: Path) -> None:
     hospitals.start("ab")
     out = tmp_path / "run"
@@ -152,6 +160,7 @@ def test_a_restarted_supernode_loses_nothing(hospitals: Hospitals, tmp_path: Pat
     assert same(encoder_of(out), expected)
 
 
+@pytest.mark.nightly
 def test_killed_at_twenty_random_moments_a_run_ends_with_the_same_weights(hospitals: Hospitals, tmp_path: Path) -> None:
     hospitals.start("ab")
     out = tmp_path / "run"

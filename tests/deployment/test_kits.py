@@ -10,7 +10,7 @@ from cape_fed.release.bundle import load_encoder
 from tests.deployment.deployment import Deployment, unavailable
 from tests.deployment.kits import Kits, lines_of, nginx_missing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]
 
 
 def test_the_readmes_lead_from_nothing_to_a_bundle(tmp_path: Path, cohorts: Path) -> None:

@@ -16,7 +16,7 @@ from tests.deployment.hospitals import ROLES, Hospitals, simulate
 from tests.deployment.network import COORDINATOR, Network, available
 from tests.deployment.outcome import encoder_of, missing, named, same
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]
 
 QUICK = ["federation.evaluate=false", "federation.measure_every=99"]
 

@@ -24,7 +24,7 @@ from tests.docker.federation import DOCKER, Federation
 from tests.docker.proxy import nginx, start_proxy
 
 ROOT = DOCKER.parent
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
 QUICK = ["federation.evaluate=false", "federation.measure_every=99", "federation.quorum=1.0"]
 
 
