@@ -25,6 +25,9 @@ def test_a_site_with_the_ledger_of_another_is_named_on_both_sides_and_the_run_go
     hospitals: Hospitals, tmp_path: Path
 ) -> None:
     hospitals.start()  # a site that has it from the beginning does not start
+    own_ledger = ledger(hospitals, "b", "b")
+    own_ledger.path.unlink()
+    own_ledger.anchor.unlink()
     ledger(hospitals, "b", "a").append("reserved", {"roster": "r", "run": "other", "steps": 1})
     out = tmp_path / "run"
     done = hospitals.run(out, *PRIVATE, timeout=500)
