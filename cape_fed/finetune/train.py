@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from math import isfinite
@@ -74,30 +74,28 @@ def fit(
     classifier.standardise(torch.from_numpy(embeddings).to(classifier.centre.device))
     classifier.aim(objective.centre, objective.unit)
     if mode != "linear":
-        return _best_moment(classifier, mode, train, valid, objective, profile, settings, seed)
+
+        def moments(rate: float) -> Iterator[Choice]:
+            for step in _train(classifier, mode, rate, train, objective, profile, settings, seed):
+                yield replace(_validate(classifier, valid, profile, objective), learning_rate=rate, step=step)
+
+        return _leave_at_the_best(classifier, map(moments, settings.finetune.learning_rates))
     held_out = _embed_all(classifier, profile, valid)
     penalties = settings.finetune.penalties
     chosen = solve_linear(classifier, train, valid, (embeddings, held_out), objective, penalties)
     return replace(_validate(classifier, valid, profile, objective), penalties=chosen)
 
 
-def _best_moment(
-    classifier: Classifier,
-    mode: Mode,
-    train: Labelled,
-    valid: Labelled,
-    objective: Objective,
-    profile: Profile,
-    settings: FinetuneSettings,
-    seed: int,
-) -> Choice:
-    """Train with each learning rate in turn; the classifier is left as it was at the best of all moments."""
+def _leave_at_the_best(classifier: Classifier, attempts: Iterable[Iterator[Choice]]) -> Choice:
+    """Go through the moments of each attempt from the same beginning, and leave the classifier as it was at the best.
+
+    An attempt ends at the first moment whose loss is not finite; RunError where there is no other in any.
+    """
     begin = deepcopy(classifier.state_dict())
     best: tuple[Choice, dict[str, Tensor]] | None = None
-    for rate in settings.finetune.learning_rates:
+    for moments in attempts:
         classifier.load_state_dict(begin)
-        for step in _train(classifier, mode, rate, train, objective, profile, settings, seed):
-            found = replace(_validate(classifier, valid, profile, objective), learning_rate=rate, step=step)
+        for found in moments:
             if not isfinite(found.loss):
                 break
             if best is None or found.better_than(best[0]):
