@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+PRIVATE = 0o600
+"""Mode of a file that only its owner can read."""
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -18,11 +20,16 @@ def is_out_of_space(error: OSError) -> bool:
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[Path]:
-    """Yield a path next to ``path`` to write to; it takes its name when the block ends well and goes otherwise."""
+def atomic_file(path: Path, mode: int | None = None) -> Iterator[Path]:
+    """Yield a path next to ``path`` to write to; it takes its name when the block ends well and goes otherwise.
+
+    With a ``mode``, such as `PRIVATE`, the file has it before its first byte is written, as far as the umask allows.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        if mode is not None:
+            partial.touch(mode)
         yield partial
         sync(partial)
         partial.replace(path)
@@ -53,7 +60,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 def make_private(path: Path) -> None:
     """Leave a file, or a folder with all in it, to the user who owns it."""
     for inner in (path, *path.rglob("*")):
-        inner.chmod(0o700 if inner.is_dir() else 0o600)
+        inner.chmod(0o700 if inner.is_dir() else PRIVATE)
 
 
 def sweep(directory: Path) -> None:

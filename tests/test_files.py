@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
-from cape_fed.files import atomic_file, sweep
+from cape_fed.files import PRIVATE, atomic_file, sweep
 
 WRITE = """
 import os, sys
@@ -36,3 +37,12 @@ def test_what_a_living_process_writes_and_other_files_stay(tmp_path: Path) -> No
     with atomic_file(tmp_path / "y") as partial:
         partial.write_text("whole")
     assert (tmp_path / "y").read_text() == "whole"
+
+
+def test_a_private_file_is_so_before_anything_stands_in_it(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "x", PRIVATE) as partial:
+        assert stat.S_IMODE(partial.stat().st_mode) == 0o600
+        assert partial.stat().st_size == 0
+        partial.write_text("secret")
+    assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o600
+    assert (tmp_path / "x").read_text() == "secret"

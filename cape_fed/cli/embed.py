@@ -23,7 +23,7 @@ def embed(
     """
     import numpy as np
 
-    from cape_fed.files import atomic_file
+    from cape_fed.files import PRIVATE, atomic_file
     from cape_fed.pretrain.device import choose_device
     from cape_fed.release.bundle import load_encoder
     from cape_fed.release.embed import embed_store
@@ -32,8 +32,6 @@ def embed(
     encoder = load_encoder(bundle, str(choose_device(device)))
     opened = open_store(store)
     embedding = embed_store(encoder, opened)
-    with atomic_file(out) as partial:
-        partial.touch(0o600)
-        with partial.open("wb") as file:
-            np.savez(file, embedding=embedding, record=opened.records.astype(str), patient=opened.patients)
+    with atomic_file(out, PRIVATE) as partial, partial.open("wb") as file:
+        np.savez(file, embedding=embedding, record=opened.records.astype(str), patient=opened.patients)
     print(f"{out}: {len(embedding)} embeddings of {encoder.dim} dimensions")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cape_fed.errors import InputError
 from cape_fed.federation.expiry import certificate_end
-from cape_fed.files import atomic_file
+from cape_fed.files import PRIVATE, atomic_file
 from cape_fed.provision.certificates import authority_certificate, names_of, new_key, server_certificate
 from cape_fed.provision.federation import Federation
 from cape_fed.provision.kits import coordinator_files, site_files
@@ -29,8 +29,7 @@ class Writer:
         if path.exists() and path.read_bytes() == content:
             return
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with atomic_file(path) as partial:
-            partial.touch(mode=mode)
+        with atomic_file(path, mode) as partial:
             partial.write_bytes(content)
         self.changed.append(name)
 
@@ -88,10 +87,10 @@ def _certificates(federation: Federation, writer: Writer, *, renew: bool) -> byt
         assert key is not None
         server = server_certificate(key, authority, server_key, federation.all_names)
     if key is not None:
-        writer.write(key_file, key, mode=0o600)
+        writer.write(key_file, key, mode=PRIVATE)
     writer.write(authority_file, authority)
     writer.write(f"{tls}/ca.crt", authority)
-    writer.write(f"{tls}/server.key", server_key, mode=0o600)
+    writer.write(f"{tls}/server.key", server_key, mode=PRIVATE)
     writer.write(f"{tls}/server.pem", server)
     return authority
 

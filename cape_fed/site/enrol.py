@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cape_fed.errors import InputError
 from cape_fed.federation.keys import fingerprint, new_key, private_bytes, public_line
 from cape_fed.federation.names import is_name
-from cape_fed.files import atomic_file
+from cape_fed.files import PRIVATE, atomic_file
 from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.site.check.key import load_key
 
@@ -76,8 +76,7 @@ def _labels(stores: Sequence[Path]) -> dict[str, Path]:
 
 def _new_key(path: Path) -> ec.EllipticCurvePrivateKey:
     key = new_key()
-    with atomic_file(path) as partial:
-        partial.touch(mode=0o600)
+    with atomic_file(path, PRIVATE) as partial:
         partial.write_bytes(private_bytes(key))
     return key
 

@@ -23,7 +23,7 @@ from cape_fed.federation.evaluation import cells_records, has_probes, read_probe
 from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.messages import Records, Request
 from cape_fed.federation.validation import RefusedError
-from cape_fed.files import atomic_file
+from cape_fed.files import PRIVATE, atomic_file
 from cape_fed.pretrain.cohorts import open_cohorts
 from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.encoders import build_encoder
@@ -113,10 +113,8 @@ def _representation(request: Request, tensors: Mapping[str, Tensor], site: SiteC
             model = build_encoder(request.config.encoder)
             model.load_state_dict(dict(tensors))
             encoder = PretrainedEncoder(model.to(choose_device(site.device)), store.profile)
-            with atomic_file(path) as partial:
-                partial.touch(0o600)
-                with partial.open("wb") as file:
-                    np.save(file, embed_store(encoder, store))
+            with atomic_file(path, PRIVATE) as partial, partial.open("wb") as file:
+                np.save(file, embed_store(encoder, store))
         embedded: NDArray[np.float32] = np.load(path)
         return embedded
 

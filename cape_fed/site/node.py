@@ -13,7 +13,7 @@ from typing import Any
 
 from cape_fed.errors import InputError
 from cape_fed.federation.superlink import QUIET
-from cape_fed.files import atomic_file, sweep
+from cape_fed.files import PRIVATE, atomic_file, sweep
 from cape_fed.privacy.ledger import Ledger
 from cape_fed.site import audit
 from cape_fed.site.admission import admission
@@ -85,8 +85,7 @@ def _observer(cage: Bounds | None) -> Observe:
 def _write_for_apps(path: Path, site: SiteConfig) -> Path:
     """Write what an app gets to know of a site.toml, which is all but how the coordinator is reached; the file."""
     values = {key: value for key, value in _read_flat(path).items() if key.partition(".")[0] not in NOT_FOR_APPS}
-    with atomic_file(site.state / FOR_APPS) as partial:
-        partial.touch(mode=0o600)
+    with atomic_file(site.state / FOR_APPS, PRIVATE) as partial:
         # JSON's strings and numbers are TOML's as well.
         partial.write_text("".join(f"{json.dumps(key)} = {json.dumps(value)}\n" for key, value in values.items()))
     return site.state / FOR_APPS

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
-from cape_fed.files import atomic_file
+from cape_fed.files import PRIVATE, atomic_file
 from cape_fed.site.config import SiteConfig
 
 Mark = Literal["paused", "left"]
@@ -59,5 +59,5 @@ def _file(site: SiteConfig, mark: str) -> Path:
 
 
 def _set(site: SiteConfig, mark: Mark) -> None:
-    with atomic_file(_file(site, mark)) as partial:
-        partial.touch(0o600)
+    with atomic_file(_file(site, mark), PRIVATE):
+        pass  # that it is there says it all

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from cape_fed.errors import InputError
 from cape_fed.federation.fab import LARGEST
-from cape_fed.files import atomic_file
+from cape_fed.files import PRIVATE, atomic_file
 from cape_fed.section import Section
 
 FOLDER, LIST = "refused", "refused.json"
@@ -89,6 +89,5 @@ class RefusedApps:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with atomic_file(path) as partial:
-        partial.touch(mode=0o600)
+    with atomic_file(path, PRIVATE) as partial:
         partial.write_bytes(content)

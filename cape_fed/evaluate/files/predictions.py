@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate.prediction import Prediction
-from cape_fed.files import atomic_file
+from cape_fed.files import PRIVATE, atomic_file
 
 PREDICTIONS_FILE = "predictions.parquet"
 
@@ -31,11 +31,12 @@ _SCHEMA = pa.schema(
 
 def write_predictions(predictions: Iterable[Prediction], path: Path) -> None:
     """Write one row a record, task, probe and method; one row group a block."""
-    with atomic_file(path) as partial:
-        partial.touch(0o600)
-        with pq.ParquetWriter(partial, _SCHEMA, compression="zstd") as writer:
-            for block in predictions:
-                writer.write_table(_to_table(block), row_group_size=len(block.rows))
+    with (
+        atomic_file(path, PRIVATE) as partial,
+        pq.ParquetWriter(partial, _SCHEMA, compression="zstd") as writer,
+    ):
+        for block in predictions:
+            writer.write_table(_to_table(block), row_group_size=len(block.rows))
 
 
 def read_predictions(path: Path) -> list[Prediction]:

@@ -15,7 +15,7 @@ from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import EvaluatedCohort, Role
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import Features
-from cape_fed.files import atomic_file
+from cape_fed.files import PRIVATE, atomic_file
 from cape_fed.seeds import derive_rng
 
 SAMPLE_FILE = "sample.npz"
@@ -54,10 +54,8 @@ def write_sample(cohorts: Sequence[EvaluatedCohort], features: Features, path: P
         if own:
             sample = draw_sample(own, features, derive_rng(options.seed, "sample", role))
             arrays |= {f"{role}_features": sample.features, f"{role}_digests": sample.digests}
-    with atomic_file(path) as partial:
-        partial.touch(0o600)
-        with partial.open("wb") as file:
-            np.savez(file, **arrays)
+    with atomic_file(path, PRIVATE) as partial, partial.open("wb") as file:
+        np.savez(file, **arrays)
 
 
 def read_sample(path: Path) -> dict[Role, Sample]:
