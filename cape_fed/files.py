@@ -57,6 +57,28 @@ def atomic_directory(path: Path) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def overwrite(path: Path, text: str, length: int) -> None:
+    """Write ASCII ``text`` over what stands in a private file, padded with blanks to ``length`` bytes with the line end.
+
+    In place and not by renaming: that needs no room on a full disk, and no right to make files beside it. Up to 512
+    bytes are one sector, which is written whole or not at all.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE)
+    try:
+        write_at(handle, text.ljust(length - 1).encode("ascii") + b"\n", 0)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_at(handle: int, data: bytes, place: int) -> None:
+    """Write all of ``data`` at a place of an open file."""
+    while data:
+        written = os.pwrite(handle, data, place)
+        data, place = data[written:], place + written
+
+
 def make_private(path: Path) -> None:
     """Leave a file, or a folder with all in it, to the user who owns it."""
     for inner in (path, *path.rglob("*")):

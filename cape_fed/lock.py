@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import sleep
+from time import monotonic, sleep
 
 from cape_fed.errors import InputError
 
@@ -26,15 +26,32 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked_in_turn(path: Path) -> Iterator[None]:
-    """Hold ``path`` as a lock file once whoever holds it now lets it go; for work of milliseconds."""
+def locked_in_turn(path: Path, seconds: float | None = None) -> Iterator[None]:
+    """Hold ``path`` as a lock file once whoever holds it now lets it go; for work of milliseconds.
+
+    TimeoutError where that takes more than ``seconds``, if they are given.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        _wait_for(handle, seconds)
         yield
     finally:
         os.close(handle)
+
+
+def _wait_for(handle: int, seconds: float | None) -> None:
+    if seconds is None:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        return
+    end = monotonic() + seconds
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if monotonic() > end:
+                raise TimeoutError from None
+            sleep(0.01)
 
 
 def is_locked(path: Path) -> bool:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cape_fed.files import PRIVATE, atomic_file, sweep
+from cape_fed.files import PRIVATE, atomic_file, overwrite, sweep
 
 WRITE = """
 import os, sys
@@ -46,3 +46,13 @@ def test_a_private_file_is_so_before_anything_stands_in_it(tmp_path: Path) -> No
         partial.write_text("secret")
     assert stat.S_IMODE((tmp_path / "x").stat().st_mode) == 0o600
     assert (tmp_path / "x").read_text() == "secret"
+
+
+def test_a_file_that_is_written_over_stays_one_file_of_one_length(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "head"
+    overwrite(path, "a longer text", 64)
+    first = path.stat()
+    overwrite(path, "short", 64)
+    last = path.stat()
+    assert (path.read_text().strip(), last.st_size, last.st_ino) == ("short", 64, first.st_ino)
+    assert stat.S_IMODE(last.st_mode) == 0o600

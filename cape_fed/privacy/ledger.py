@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Any, Literal
 
 from cape_fed.chain import FIRST, chain_hash, first_break
 from cape_fed.errors import InputError
+from cape_fed.files import overwrite
+from cape_fed.lock import locked_in_turn
 
 LEDGER_FILE = "ledger.sqlite"
 _SCHEMA = """
@@ -28,8 +27,6 @@ CREATE TRIGGER IF NOT EXISTS fixed BEFORE UPDATE ON rosters BEGIN SELECT RAISE(A
 CREATE TRIGGER IF NOT EXISTS frozen BEFORE DELETE ON rosters BEGIN SELECT RAISE(ABORT, 'rosters stay'); END;
 """
 _ANCHOR_BYTES = 128
-"""Length of the second place. It is overwritten in place: a cage lets an app write to a file of the site and make none,
-and a sector is written whole or not at all."""
 _WAIT = 60.0
 """Seconds to wait for another process to finish with the file."""
 
@@ -123,16 +120,7 @@ class Ledger:
             "INSERT INTO entries VALUES (?, ?, ?, ?)", (number + 1, request, json.dumps(full, sort_keys=True), digest)
         )
         connection.execute("COMMIT")
-        self._write_anchor(f"{number + 1} {digest}\n")
-
-    def _write_anchor(self, text: str) -> None:
-        self.anchor.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.anchor, os.O_WRONLY | os.O_CREAT, 0o600)
-        try:
-            os.pwrite(handle, text.strip().ljust(_ANCHOR_BYTES - 1).encode() + b"\n", 0)
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        overwrite(self.anchor, f"{number + 1} {digest}", _ANCHOR_BYTES)
 
     def _anchored(self) -> str:
         """What the second place says; empty where there is none, or where a crash left it before its first word."""
@@ -210,20 +198,12 @@ class Ledger:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Hold a lock file, waiting for as long as another holder may rightly need."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    end = monotonic() + _WAIT
-    try:
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if monotonic() > end:
-                    raise LedgerError(f"{path.parent}: another process does not let go of the ledger") from None
-                sleep(0.01)
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked_in_turn(path, _WAIT))
+        except TimeoutError:
+            raise LedgerError(f"{path.parent}: another process does not let go of the ledger") from None
         yield
-    finally:
-        os.close(handle)
 
 
 def _now() -> str:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cape_fed import files
 from cape_fed.chain import FIRST, chain_hash
 from cape_fed.lock import locked_in_turn
 from cape_fed.site.config import SiteConfig
@@ -22,7 +23,6 @@ from cape_fed.site.errors import AuditError
 LOG_FILE = "log.jsonl"
 HASH, NUMBER, TIME, KIND = "hash", "number", "time", "kind"
 _HEAD_BYTES = 512
-"""The head is overwritten in place: that needs no room on a full disk, and a sector is written whole or not at all."""
 
 
 class Head(NamedTuple):
@@ -149,10 +149,10 @@ def _append(site: SiteConfig, head: Head, end: int, kind: str, facts: dict[str, 
     line = json.dumps({**entry, HASH: chained}, ensure_ascii=False, allow_nan=False) + "\n"
     _write_head(site, head._replace(next=chained))
     new = Head(head.entries + 1, chained)
-    handle = os.open(log_file(site), os.O_RDWR | os.O_CREAT, 0o600)
+    handle = os.open(log_file(site), os.O_RDWR | os.O_CREAT, files.PRIVATE)
     try:
         os.ftruncate(handle, end)
-        _write_all(handle, line.encode(), end)
+        files.write_at(handle, line.encode(), end)
         os.fsync(handle)
     except OSError:
         os.ftruncate(handle, end)
@@ -164,17 +164,4 @@ def _append(site: SiteConfig, head: Head, end: int, kind: str, facts: dict[str, 
 
 
 def _write_head(site: SiteConfig, head: Head) -> None:
-    path = site.audit_head_file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        _write_all(handle, json.dumps(head._asdict()).ljust(_HEAD_BYTES - 1).encode() + b"\n", 0)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _write_all(handle: int, data: bytes, place: int) -> None:
-    while data:
-        written = os.pwrite(handle, data, place)
-        data, place = data[written:], place + written
+    files.overwrite(site.audit_head_file, json.dumps(head._asdict()), _HEAD_BYTES)

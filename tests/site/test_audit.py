@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cape_fed.site import audit
+from cape_fed import files
 from cape_fed.site.audit import last_hash, log_file, read_entries, read_head, record
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import AuditError
@@ -94,7 +94,7 @@ def test_a_crash_in_the_middle_of_an_entry_costs_that_entry_at_most(
     class CrashError(BaseException):
         pass
 
-    write, calls = audit._write_all, []
+    write, calls = files.write_at, []
 
     def crashing(handle: int, data: bytes, place: int) -> None:
         calls.append(data)
@@ -104,7 +104,7 @@ def test_a_crash_in_the_middle_of_an_entry_costs_that_entry_at_most(
         write(handle, data, place)
 
     with monkeypatch.context() as patch:
-        patch.setattr(audit, "_write_all", crashing)
+        patch.setattr(files, "write_at", crashing)
         with pytest.raises(CrashError):
             record(quiet_site, "sent", n=1)
     record(quiet_site, "sent", n=2)
