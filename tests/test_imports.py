@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
     ("errors", "seeds", "section", "vocabulary", "appfiles", "progress", "chain", "logs"),
-    ("clock", "files", "lock", "extras"),
+    ("clock", "expiry", "files", "lock", "extras"),
     ("checkpoints",),
     ("rundir",),
     ("status",),

@@ -21,7 +21,7 @@ import click
 
 from cape_fed.appfiles import stage_app
 from cape_fed.errors import InputError, RunError
-from cape_fed.federation.expiry import certificate_end, expiry_words, server_end
+from cape_fed.expiry import certificate_end, expiry_words, server_end
 from cape_fed.federation.fab import app_hash, pack_app
 from cape_fed.federation.kit import find_kit
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import ssl
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +11,8 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from cryptography import x509
+
+from cape_fed.expiry import server_end
 
 Value = TypeVar("Value")
 
@@ -64,16 +64,8 @@ def file_expiry(path: Path) -> float | None:
 
 def server_expiry(address: str, seconds: float = 3.0) -> float | None:
     """Unix time at which the certificate that HOST:PORT presents ends; None where it does not answer in TLS."""
-    host, _, port = address.rpartition(":")
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # an expired one is to be read as well
     try:
-        with (
-            socket.create_connection((host.strip("[]"), int(port)), timeout=seconds) as line,
-            context.wrap_socket(line, server_hostname=host) as secure,
-        ):
-            der = secure.getpeercert(binary_form=True)
-            return x509.load_der_x509_certificate(der or b"").not_valid_after_utc.timestamp()
+        return server_end(address, None, seconds).timestamp()
     except (OSError, ValueError):
         return None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cape_fed.errors import InputError
-from cape_fed.federation.expiry import certificate_end
+from cape_fed.expiry import certificate_end
 from cape_fed.files import PRIVATE, atomic_file
 from cape_fed.provision.certificates import authority_certificate, names_of, new_key, server_certificate
 from cape_fed.provision.federation import Federation

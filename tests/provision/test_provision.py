@@ -14,7 +14,7 @@ import yaml
 from cryptography import x509
 
 from cape_fed.errors import InputError
-from cape_fed.federation.expiry import days_left, expiry_words
+from cape_fed.expiry import days_left, expiry_words
 from cape_fed.federation.kit import find_kit
 from cape_fed.federation.superlink import SuperLink
 from cape_fed.provision.certificates import SERVER_DAYS, authority_certificate, new_key, server_certificate

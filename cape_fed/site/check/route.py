@@ -9,7 +9,7 @@ from http.client import HTTPException, HTTPSConnection
 from time import time
 
 from cape_fed.errors import InputError
-from cape_fed.federation.expiry import certificate_end, days_left, expiry_words, peer_end
+from cape_fed.expiry import certificate_end, days_left, expiry_words, peer_end
 from cape_fed.site.check.finding import Finding, Subject, failed, passed, waiting, warning
 from cape_fed.site.check.key import readable
 from cape_fed.site.proxy import proxy_for
