@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
@@ -78,7 +78,7 @@ def read_status(directory: Path) -> dict[str, Any]:
     return found
 
 
-def state_of(directory: Path, status: dict[str, Any]) -> State:
+def state_of(directory: Path, status: Mapping[str, Any]) -> State:
     """The state of the run with this ``status``: what it last said of itself, or that it is lost."""
     said: State = status.get("state", "joining")
     return said if said in ENDS or is_locked(directory / LOCK_FILE) else "lost"

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from time import time
 
-from pydantic import BaseModel, ConfigDict
-
 from cape_fed.monitoring.run import UNDER_WAY
 from cape_fed.monitoring.samples import Samples
-
-
-class Section(BaseModel):
-    """Part of an overview."""
-
-    model_config = ConfigDict(frozen=True)
+from cape_fed.section import Section
 
 
 class SiteInRun(Section):

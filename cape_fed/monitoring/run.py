@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from statistics import median
-from typing import Any
+from typing import Any, get_args
 
-STATES = ("joining", "running", "finished", "stopped", "failed", "lost")
-"""``lost``: the process that led the run is gone, and the run did not end."""
+from cape_fed.status import State
+
+STATES: tuple[State, ...] = get_args(State)
 UNDER_WAY = ("joining", "running")
 STANDINGS = ("active", "silent", "missing", "quarantined", "evaluating", "away")
 """``missing``: its reply did not count in the last round; ``away``: its node is not there, or it has not joined."""

@@ -9,10 +9,9 @@ from typing import Any
 import yaml
 
 from cape_fed.errors import InputError
-from cape_fed.lock import is_locked
-from cape_fed.monitoring.run import STATES, UNDER_WAY, Run
-from cape_fed.rundir import LOCK_FILE, STATUS_FILE, RunDirectory, read_metrics
-from cape_fed.status import read_status
+from cape_fed.monitoring.run import STATES, Run
+from cape_fed.rundir import STATUS_FILE, RunDirectory, read_metrics
+from cape_fed.status import read_status, state_of
 
 ROUND_KEYS = frozenset({"round", "seconds", "bytes_up"})
 """What tells a line on a round from one on a measurement."""
@@ -44,10 +43,10 @@ class RunReader:
 
     def _state(self, status: Mapping[str, Any]) -> str:
         said = str(status.get("state", "joining"))
-        if said not in UNDER_WAY:
-            return said if said in STATES else "failed"
+        if said not in STATES:
+            return "failed"
         try:
-            return said if is_locked(self.path / LOCK_FILE) else "lost"
+            return state_of(self.path, status)
         except OSError:  # a reader that may not open the lock cannot tell
             return said
 
