@@ -11,7 +11,7 @@ from cape_fed.privacy.budget import current_roster, exposed_patients, site_delta
 from cape_fed.privacy.ledger import Ledger
 from cape_fed.privacy.roster import Roster, find_slots
 from cape_fed.site.config import SiteConfig
-from cape_fed.site.private import ledger_of
+from cape_fed.site.ledger import ledger_of
 
 INFINITE = "without differential privacy, which nothing takes back"
 

@@ -14,15 +14,15 @@ from typing import Any
 from cape_fed.errors import InputError
 from cape_fed.federation.superlink import QUIET
 from cape_fed.files import PRIVATE, atomic_file, sweep
-from cape_fed.privacy.ledger import Ledger
 from cape_fed.site import audit
 from cape_fed.site.admission import admission
 from cape_fed.site.cage.bounds import Bounds, note_run
 from cape_fed.site.cage.setup import make_cage
-from cape_fed.site.config import LEDGER, SiteConfig, SuperLinkAccess, site_from_node_config
+from cape_fed.site.config import SiteConfig, SuperLinkAccess, site_from_node_config
 from cape_fed.site.errors import AuditError
 from cape_fed.site.exits import explained_exit
 from cape_fed.site.flower import Observe, run_supernode
+from cape_fed.site.ledger import ledger_of
 from cape_fed.site.policy_text import note_policy
 from cape_fed.site.proxy import without_proxy_on_loopback
 
@@ -65,7 +65,7 @@ def start_node(path: Path, site: SiteConfig) -> None:
 
 def _note_start(site: SiteConfig, cage: str) -> None:
     """Begin audit log and ledger where there are none yet: an app in a cage can write to their files and make none."""
-    Ledger(site.state / LEDGER, site.name, site.ledger_head_file).begin()
+    ledger_of(site).begin()
     try:
         audit.record(site, "node started", cage=cage)
     except AuditError as error:

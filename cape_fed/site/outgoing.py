@@ -35,7 +35,7 @@ from cape_fed.privacy.budget import current_roster, run_charges
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import PolicyError
 from cape_fed.site.labels import check_labels
-from cape_fed.site.private import ledger_of
+from cape_fed.site.ledger import ledger_of
 from cape_fed.site.rounding import is_rough
 
 TRAINING_NUMBERS = frozenset({"loss", PATIENTS, "seconds"})

@@ -22,16 +22,12 @@ from cape_fed.release.cohort_names import federated_name
 from cape_fed.release.start import same_cohort
 from cape_fed.rundir import split_file
 from cape_fed.site.config import LEDGER, SiteConfig
+from cape_fed.site.ledger import ledger_of
 from cape_fed.store.counts import count_store
 from cape_fed.store.split import save_split
 from cape_fed.store.store import Store
 
 log = logging.getLogger(__name__)
-
-
-def ledger_of(site: SiteConfig) -> Ledger:
-    """The ledger of a site's patients."""
-    return Ledger(site.state / LEDGER, site.name, site.ledger_head_file)
 
 
 @dataclass(frozen=True, slots=True)

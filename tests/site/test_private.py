@@ -29,9 +29,10 @@ from cape_fed.site.answering import answer_as
 from cape_fed.site.budget import budget_lines, site_budget
 from cape_fed.site.config import LEDGER, SiteConfig
 from cape_fed.site.errors import PolicyError
+from cape_fed.site.ledger import ledger_of
 from cape_fed.site.outgoing import Sent
 from cape_fed.site.policy import Policy
-from cape_fed.site.private import ledger_of, private_account, renew_site_roster
+from cape_fed.site.private import private_account, renew_site_roster
 from cape_fed.store.counts import CohortCounts
 from tests.site.conftest import CONFIG, OPTIONS, content_of, message_of, request
 
