@@ -58,7 +58,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 
 def overwrite(path: Path, text: str, length: int) -> None:
-    """Write ASCII ``text`` over what stands in a private file, padded with blanks to ``length`` bytes with the line end.
+    """Write ASCII ``text`` over what stands in a private file, padded with blanks and a line end to ``length``.
 
     In place and not by renaming: that needs no room on a full disk, and no right to make files beside it. Up to 512
     bytes are one sector, which is written whole or not at all.

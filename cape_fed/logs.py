@@ -14,6 +14,8 @@ from typing import Any, Literal
 
 Format = Literal["text", "json"]
 FORMATS: tuple[Format, ...] = ("text", "json")
+LOG_FILE = "log.txt"
+"""Of a run in its directory, and of a site in its state."""
 VARIABLE = "CAPE_FED_LOG_FORMAT"
 """Environment variable with the format: what a process starts inherits it."""
 TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"

@@ -18,7 +18,7 @@ from cape_fed.clock import utc_text
 from cape_fed.errors import InputError
 from cape_fed.files import atomic_file, sweep
 from cape_fed.lock import is_locked, locked
-from cape_fed.logs import make_formatter
+from cape_fed.logs import LOG_FILE, make_formatter
 
 LOCK_FILE = ".lock"
 """Held by the process that leads the run: a second one on the same directory is refused."""
@@ -28,7 +28,7 @@ PLACE_FILE = "superlink.json"
 """On which SuperLink a federated run is."""
 PAGE_FILE = "federation.html"
 """How a federated run went."""
-PREPARED = ("config.yaml", "log.txt", "splits", "sites", STATUS_FILE, PLACE_FILE, PAGE_FILE)
+PREPARED = ("config.yaml", LOG_FILE, "splits", "sites", STATUS_FILE, PLACE_FILE, PAGE_FILE)
 """What a run has that ended before its first round or step."""
 LOGGERS = ("cape_fed",)
 """Packages whose loggers write into a run's or a site's log."""
@@ -46,7 +46,7 @@ class RunDirectory:
         self.sites = path / "sites"
         self.bundle = path / "bundle"
         self.best_bundle = path / "bundle-best"
-        self.log = path / "log.txt"
+        self.log = path / LOG_FILE
 
     def site(self, name: str) -> Path:
         """Directory that a simulated site keeps its state in."""

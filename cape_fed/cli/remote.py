@@ -136,7 +136,7 @@ def _follow(link: SuperLink, run: int, out: Path) -> None:
     with progress_bar("rounds") as bar:
         view = RoundsView(bar)
         try:
-            lines, notes = _new_lines(out / "metrics.jsonl"), _new_lines(out / "log.txt")
+            lines, notes = _new_lines(RunDirectory(out).metrics), _new_lines(RunDirectory(out).log)
             while True:
                 status = read_status(out)
                 current = status if status.get("flower_run") == run else {}

@@ -14,6 +14,7 @@ from flwr.clientapp import ClientApp
 
 from cape_fed.errors import InputError
 from cape_fed.federation.failures import SiteFailure
+from cape_fed.logs import LOG_FILE, TEXT
 
 if TYPE_CHECKING:  # what cannot be imported is to be told in the site's log, so all else is imported below
     from cape_fed.site.config import SiteConfig
@@ -70,12 +71,12 @@ def _log_of(context: Context) -> Iterator[None]:
         return
     try:
         Path(state).mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(Path(state) / "log.txt")
+        handler = logging.FileHandler(Path(state) / LOG_FILE)
     except OSError as error:
         log.error("%s cannot be written: %s", state, error.strerror)
         yield
         return
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(logging.Formatter(TEXT))
     log.addHandler(handler)
     try:
         yield

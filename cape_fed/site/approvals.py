@@ -16,11 +16,9 @@ from cape_fed.federation.fab import App, read_app
 from cape_fed.files import atomic_file
 from cape_fed.section import Section
 from cape_fed.site.config import SiteConfig
-from cape_fed.site.refused import RefusedApps
+from cape_fed.site.refused import SHORTEST, RefusedApps
 
 LIST = "approved.json"
-SHORTEST = 8
-"""Fewest digits of a hash that name an app."""
 
 
 class Approval(Section):

@@ -6,10 +6,9 @@ from contextlib import AbstractContextManager, nullcontext
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from cape_fed.logs import LOG_FILE
 from cape_fed.rundir import logging_to
 from cape_fed.site.config import SiteConfig
-
-LOG_FILE = "log.txt"
 
 
 def logging_as(site: SiteConfig) -> AbstractContextManager[None]:

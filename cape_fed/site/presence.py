@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 from typing import Literal
 
 from cape_fed.files import PRIVATE, atomic_file
+from cape_fed.site.cage.bounds import RUN_NAME
 from cape_fed.site.config import SiteConfig
 
 Mark = Literal["paused", "left"]
-_RUN = re.compile(r"[0-9a-f]{12}")
 
 
 def read_mark(site: SiteConfig) -> Mark | None:
@@ -42,7 +41,7 @@ def resume(site: SiteConfig) -> None:
 
 def run_folders(site: SiteConfig) -> list[Path]:
     """The directories of runs at the site, the one that was used last first."""
-    folders = [path for path in site.state.glob("*") if path.is_dir() and _RUN.fullmatch(path.name)]
+    folders = [path for path in site.state.glob("*") if path.is_dir() and RUN_NAME.fullmatch(path.name)]
     return sorted(folders, key=lambda path: (path.stat().st_mtime, path.name), reverse=True)
 
 

@@ -117,9 +117,7 @@ class CagedSpares(Spares):
         """End the process in reserve; it may still be loading."""
         if self._spare is not None:
             self._spare.kill()
-            _stdin(self._spare).close()
-            self._spare.wait()
-            self._spare = None
+        super().rest()
 
 
 def _without(command: list[str], option: str) -> list[str]:

@@ -9,8 +9,8 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -64,11 +64,13 @@ def open_launcher(workers: int, address: str | None) -> Iterator[Launch]:
 
 def run_job(job: Job) -> list[Ended]:
     """Run the trials of a job; where its world cannot be made, all of them have failed for that reason."""
+    if job.world is None:
+        return [(directory, attempt(directory)) for directory in job.directories]
     try:
-        with job.world.standing() if job.world else nullcontext():
-            return [(directory, attempt(directory)) for directory in job.directories]
+        with job.world.standing():
+            return run_job(replace(job, world=None))
     except (InputError, OSError) as error:
-        return [(directory, f"world {job.world.number if job.world else ''}: {error}") for directory in job.directories]
+        return [(directory, f"world {job.world.number}: {error}") for directory in job.directories]
 
 
 def attempt(directory: Path) -> str | None:

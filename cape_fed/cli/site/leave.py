@@ -16,6 +16,7 @@ def leave(file: Annotated[Path, typer.Argument(help="The site.toml of this hospi
 
     Example: cape-fed site leave /etc/cape-fed/site.toml
     """
+    from cape_fed.logs import LOG_FILE
     from cape_fed.site import presence
     from cape_fed.site.audit import record
     from cape_fed.site.node import read_site
@@ -23,8 +24,5 @@ def leave(file: Annotated[Path, typer.Argument(help="The site.toml of this hospi
     site = read_site(file)
     gone = presence.leave(site)
     record(site, "left", removed=gone)
-    print(f"{site.name} has left; removed what was kept of {len(gone)} runs. {_next(site.state / 'log.txt')}")
-
-
-def _next(log: Path) -> str:
-    return f"Once {log} says that the code LEFT was sent, the node can be stopped"
+    then = f"Once {site.state / LOG_FILE} says that the code LEFT was sent, the node can be stopped"
+    print(f"{site.name} has left; removed what was kept of {len(gone)} runs. {then}")

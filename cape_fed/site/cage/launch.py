@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from cape_fed.logs import LOG_FILE
 from cape_fed.site import spare
 from cape_fed.site.cage import inside
 from cape_fed.site.cage.bounds import Bounds
@@ -26,7 +27,6 @@ from cape_fed.site.cage.bubblewrap import HOME, SOCKET, caged
 
 INSIDE, SPARE = "/run/inside.py", "/run/spare.py"
 """Where in a cage the scripts are with which a process in it begins."""
-LOG_FILE = "log.txt"
 LOOK = 0.5
 """Seconds between looks at what an app uses."""
 KEPT = (
