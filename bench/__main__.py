@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-import torch
-
 from bench import deployment, federation, idle, ingest, privacy, reading, training
-from bench.row import Row, as_markdown
+from bench.row import Row, as_markdown, machine
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
@@ -39,11 +36,9 @@ def main(names: Sequence[str]) -> None:
 
 
 def _text(rows: list[Row]) -> str:
-    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no accelerator"
-    machine = f"{os.cpu_count()} cores ({platform.machine()}), {device}, PyTorch {torch.__version__.split('+')[0]}"
     return (
         "# Measured speed\n\n"
-        f"`make bench` on {date.today():%Y-%m-%d}: {machine}. Every ratio compares two ways of doing the same work "
+        f"`make bench` on {date.today():%Y-%m-%d}: {machine()}. Every ratio compares two ways of doing the same work "
         "within one run. The floor is what the work cannot do without.\n\n" + as_markdown(rows)
     )
 

@@ -10,15 +10,10 @@ from typing import Any
 import numpy as np
 
 from bench.row import Row
-from cape_fed.archive.ingest import ingest_archive
-from cape_fed.archive.plan import Recipe
-from cape_fed.archive.registry import get_reader
 from cape_fed.config import RunConfig
-from cape_fed.signal.profile import get_profile
 from cape_fed.simulation import simulate_federation
-from cape_fed.store.keys import site_salt
+from cape_fed.study.plant import make_stores
 from cape_fed.synthetic.catalogue import default_cohorts
-from cape_fed.synthetic.write import write_cohorts
 from tests.deployment.deployment import Deployment
 from tests.deployment.hospitals import Hospitals
 from tests.deployment.hospitals import write_cohorts as write_stores
@@ -106,14 +101,9 @@ def _transports(scratch: Path) -> Iterator[Row]:
 
 
 def _synthetic_stores(scratch: Path) -> list[Path]:
-    write_cohorts(scratch / "archives", default_cohorts(COHORTS, 0), PATIENTS, 0)
-    stores = []
-    for archive in sorted(path for path in (scratch / "archives").iterdir() if list(path.rglob("*.hea"))):
-        name = archive.name
-        recipe = Recipe(archive, get_reader("wfdb"), name, name, get_profile("compact100"), site_salt())
-        ingest_archive(recipe, scratch / name, workers=2)
-        stores.append(scratch / name)
-    return stores
+    cohorts = default_cohorts(COHORTS, 0)
+    make_stores(scratch, cohorts, PATIENTS, 0, 2)
+    return [scratch / cohort.name for cohort in cohorts]
 
 
 def _mean_auroc(out: Path) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 import tempfile
 from collections.abc import Callable
@@ -20,9 +19,7 @@ import numpy as np
 import torch
 from safetensors.numpy import load_file
 
-from cape_fed.archive.ingest import ingest_archive
-from cape_fed.archive.plan import Recipe
-from cape_fed.archive.registry import get_reader
+from bench.row import machine, wait
 from cape_fed.compose import compose_config
 from cape_fed.config import RunConfig
 from cape_fed.jobs import pretrain_centrally
@@ -34,12 +31,11 @@ from cape_fed.progress import no_progress
 from cape_fed.release.embed import embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.rundir import read_metrics
-from cape_fed.signal.profile import get_profile
 from cape_fed.simulation import simulate_federation
 from cape_fed.store.split import split_patients
 from cape_fed.store.store import Store
+from cape_fed.study.plant import make_stores
 from cape_fed.synthetic.catalogue import default_cohorts
-from cape_fed.synthetic.write import write_cohorts
 
 PATIENTS = 400
 STILL = [
@@ -51,7 +47,7 @@ GPU = "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def main(out: Path) -> None:
-    found: dict[str, Any] = {"machine": _machine()}
+    found: dict[str, Any] = {"machine": machine()}
     with tempfile.TemporaryDirectory() as folder:
         stores = _stores(Path(folder))
         found["central"] = _central(stores, Path(folder))
@@ -67,20 +63,9 @@ def main(out: Path) -> None:
     print(json.dumps(found, indent=1))
 
 
-def _machine() -> str:
-    name = torch.cuda.get_device_name() if torch.cuda.is_available() else "no accelerator"
-    return f"{os.cpu_count()} cores ({platform.machine()}), {name}, PyTorch {torch.__version__}"
-
-
 def _stores(folder: Path) -> list[Store]:
     cohorts = default_cohorts(3, 0)
-    write_cohorts(folder / "archives", cohorts, PATIENTS, 0)
-    for cohort in cohorts:
-        profile = get_profile("compact100")
-        recipe = Recipe(
-            folder / "archives" / cohort.name, get_reader("wfdb"), cohort.name, cohort.name, profile, b"0" * 32
-        )
-        ingest_archive(recipe, folder / cohort.name, workers=min(8, os.cpu_count() or 1))
+    make_stores(folder, cohorts, PATIENTS, 0, min(8, os.cpu_count() or 1))
     return open_stores([folder / cohort.name for cohort in cohorts])
 
 
@@ -151,16 +136,11 @@ def _step(stores: list[Store], model: str, pairs: int, precision: str, device: s
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    _wait()
+    wait(torch.device(GPU))
     begin = perf_counter()
     result = work()
-    _wait()
+    wait(torch.device(GPU))
     return perf_counter() - begin, result
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
 
 
 def _apart(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> float:

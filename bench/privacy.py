@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from bench.ingest import store_of
-from bench.row import Row, alternate
+from bench.row import Row, alternate, wait
 from cape_fed.pretrain.cohorts import Cohort
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.device import choose_device
@@ -83,8 +83,7 @@ def _loop(bench: Workbench, device: torch.device) -> Callable[[], None]:
         start = next(starts)
         for _ in bench.train(start, start + STEPS):
             pass
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        wait(device)
 
     return loop
 

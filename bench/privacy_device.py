@@ -12,6 +12,7 @@ from time import perf_counter
 import torch
 
 from bench.privacy import made_up_pairs, private_learner
+from bench.row import wait
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.learner import Learner
 from cape_fed.privacy.gradient import Contrast, clipped_sum, loop_gradients, vmap_gradients
@@ -76,8 +77,7 @@ def _time(learner: Learner, pairs: object, device: torch.device) -> tuple[float,
     for step in range(STEPS):
         begin = perf_counter()
         learner.step(pairs, step, 100)  # type: ignore[arg-type]
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        wait(device)
         best = min(best, perf_counter() - begin)
     return best, torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from time import perf_counter
+
+import torch
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,18 @@ def as_markdown(rows: Sequence[Row]) -> str:
     return head + "".join(
         f"| {row.what} | {row.ours} | {row.reference} | **{row.result}** | {row.goal} | {row.floor} |\n" for row in rows
     )
+
+
+def machine() -> str:
+    """What this machine is, for a line above measurements."""
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no accelerator"
+    return f"{os.cpu_count()} cores ({platform.machine()}), {device}, PyTorch {torch.__version__.split('+')[0]}"
+
+
+def wait(device: torch.device) -> None:
+    """Return when a device has done what it was given: a GPU does it later."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def alternate(first: Callable[[], None], second: Callable[[], None], repeats: int) -> tuple[float, float]:

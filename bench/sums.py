@@ -13,9 +13,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.archive.ingest import ingest_archive
-from cape_fed.archive.plan import Recipe
-from cape_fed.archive.registry import get_reader
 from cape_fed.compose import compose_config
 from cape_fed.evaluate.attacks.rate import true_positive_rate
 from cape_fed.evaluate.attacks.sums import leverage
@@ -34,12 +31,10 @@ from cape_fed.jobs import pretrain_centrally
 from cape_fed.release.bundle import load_encoder
 from cape_fed.release.embed import embed_store
 from cape_fed.seeds import derive_rng
-from cape_fed.signal.profile import get_profile
 from cape_fed.store import Store, open_store
-from cape_fed.store.keys import site_salt
 from cape_fed.store.split import Split, split_patients
+from cape_fed.study.plant import make_stores
 from cape_fed.synthetic.catalogue import default_cohorts
-from cape_fed.synthetic.write import write_cohorts
 
 SIZES, DRAWS, PATIENTS = (100, 200, 400, 1000, 2400), 5, 3500
 TRAIN, OTHERS = ("synth-a", "synth-b", "synth-c", "synth-d"), ("synth-e", "synth-f")
@@ -47,7 +42,8 @@ TRAINING = ("model=tiny", "train.steps=240", "train.pairs=32", "device=cpu", "tr
 
 
 def main(folder: Path) -> None:
-    stores = {name: _store(folder, name) for name in (*TRAIN, *OTHERS)}
+    make_stores(folder / "stores", default_cohorts(6, 0), PATIENTS, 0, 1)
+    stores = {name: open_store(folder / "stores" / name) for name in (*TRAIN, *OTHERS)}
     method = Representation("encoder", lambda store: _embedded(folder, store))
     features = {name: method.features(store) for name, store in stores.items()}
     print(
@@ -138,17 +134,6 @@ def _embedded(folder: Path, store: Store) -> NDArray[np.float32]:
         np.save(path, embed_store(load_encoder(run / "bundle"), store))
     embedded: NDArray[np.float32] = np.load(path)
     return embedded
-
-
-def _store(folder: Path, name: str) -> Store:
-    path, archives = folder / "stores" / name, folder / "archives"
-    if not path.exists():
-        if not archives.exists():
-            write_cohorts(archives, default_cohorts(6, 0), PATIENTS, 0)
-        ingest_archive(
-            Recipe(archives / name, get_reader("wfdb"), name, name, get_profile("compact100"), site_salt()), path
-        )
-    return open_store(path)
 
 
 if __name__ == "__main__":

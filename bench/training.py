@@ -10,7 +10,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.ingest import store_of
-from bench.row import Row, alternate
+from bench.row import Row, alternate, wait
 from cape_fed.pretrain.cohorts import Cohort
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.device import choose_device
@@ -53,7 +53,7 @@ def our_loop(config: PretrainConfig, cohort: Cohort, device: torch.device) -> Ca
         start = next(starts)
         for _ in bench.train(start, start + STEPS):
             pass
-        _wait(device)
+        wait(device)
 
     return loop
 
@@ -85,11 +85,6 @@ def bare_loop(
     def loop() -> None:
         for _ in range(STEPS):
             step()
-        _wait(device)
+        wait(device)
 
     return loop, counter.get_total_flops()
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
