@@ -7,23 +7,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
-from hydra.errors import HydraException
-from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import ValidationError
 
 from cape_fed.appfiles import CONFIGS
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 
+_MISSING = "???"
+"""OmegaConf's word for a value that has to be given."""
 GROUPS = ("experiment", "strategy", "privacy")
 """Folders of configs/ that a user chooses from by ``GROUP=NAME``."""
 
 
 def compose_config(overrides: Sequence[str]) -> RunConfig:
     """Compose configs/config.yaml with Hydra overrides; InputError in one line for anything that does not fit."""
+    # imported here, so that --help shows every command where Hydra is not installed
+    from hydra import compose, initialize_config_dir
+    from hydra.core.config_store import ConfigStore
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
     defaults = default_values()
     known = [*GROUPS, *dotted_keys(defaults)]
     for override in overrides:
@@ -68,7 +72,7 @@ def _check_key(override: str, known: Sequence[str]) -> None:
 def default_values() -> dict[str, Any]:
     """Every key with its default, as plain values; the defaults stand with the sections of `RunConfig` alone."""
     values = RunConfig(out=Path("-")).model_dump(mode="json")
-    return {**values, "out": MISSING}
+    return {**values, "out": _MISSING}
 
 
 def dotted_keys(values: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -1,4 +1,4 @@
-"""Packages that only some commands need, and that an image of a coordinator or site leaves out."""
+"""Packages that only some commands need: which extra of cape-fed brings them, said in one line where it is missing."""
 
 from __future__ import annotations
 
@@ -6,8 +6,26 @@ from importlib.util import find_spec
 
 from cape_fed.errors import InputError
 
+BROUGHT_BY = {
+    **dict.fromkeys(("hydra", "omegaconf", "opacus", "sklearn"), "studies"),
+    **dict.fromkeys(("cryptography", "flwr", "grpc", "prometheus_client"), "federation"),
+}
+"""The extra that brings a module, for modules that are imported without ``require`` in front of them."""
 
-def require_ray(what: str) -> None:
-    """InputError where Ray, which ``what`` runs on, is not installed."""
-    if find_spec("ray") is None:
-        raise InputError(f"{what} runs on Ray, which is not installed: pip install 'cape-fed[ray]'")
+
+def require(extra: str, module: str, what: str) -> None:
+    """InputError that names the ``extra`` where the top-level ``module``, which ``what`` needs, is not installed."""
+    if find_spec(module) is None:
+        raise InputError(f"{what} needs {module}, which is not installed: {_remedy(extra)}")
+
+
+def explain(error: ModuleNotFoundError) -> str | None:
+    """What to install where an import failed for want of an extra; None where something else is wrong."""
+    module = (error.name or "").partition(".")[0]
+    if module not in BROUGHT_BY:
+        return None
+    return f"this needs {module}, which is not installed: {_remedy(BROUGHT_BY[module])}"
+
+
+def _remedy(extra: str) -> str:
+    return f"pip install 'cape-fed[{extra}]'"

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 
 from cape_fed.cli.group import command_group
 from cape_fed.errors import InputError, RunError
+from cape_fed.extras import explain
 
 INTERRUPTED = 130
 COMMANDS = (
@@ -43,6 +44,11 @@ def run(arguments: list[str] | None = None) -> int:
         code = app(args=arguments, prog_name="cape-fed", standalone_mode=False)
     except InputError as error:
         return _fail(str(error), 2)
+    except ModuleNotFoundError as error:
+        missing = explain(error)
+        if missing is None:
+            raise
+        return _fail(missing, 2)
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
     except (KeyboardInterrupt, click.Abort):

@@ -13,7 +13,7 @@ from flwr.app import Context
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 
-from cape_fed.extras import require_ray
+from cape_fed.extras import require
 from cape_fed.federation.local_grid import LocalGrid
 from cape_fed.federation.superlink import QUIET
 
@@ -32,7 +32,7 @@ def run_local(lead: Lead, app: ClientApp, sites: int, workers: int, threads: int
 
 def run_flower(lead: Lead, app: ClientApp, sites: int, workers: int, threads: int) -> None:
     """Lead the sites through Flower's simulation engine, ``workers`` Ray actors at a time."""
-    require_ray("engine=flower")
+    require("ray", "ray", "engine=flower")
     from flwr.simulation import run_simulation  # imports Ray
 
     failures: list[BaseException] = []

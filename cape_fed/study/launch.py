@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from cape_fed.errors import InputError, RunError
-from cape_fed.extras import require_ray
+from cape_fed.extras import require
 from cape_fed.study.trial import run_trial
 from cape_fed.study.worlds import World
 
@@ -48,7 +48,7 @@ def open_launcher(workers: int, address: str | None) -> Iterator[Launch]:
     if address is None:
         yield partial(_here, workers=workers)
         return
-    require_ray("a cluster")
+    require("ray", "ray", "--ray")
     import ray
 
     try:
