@@ -8,6 +8,7 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from cape_fed.errors import InputError
 from cape_fed.pretrain.config import Norm
 
 
@@ -39,6 +40,17 @@ class Encoder(nn.Module):
     @abstractmethod
     def forward(self, ecg: Tensor, valid: Tensor | None = None) -> Tensor:
         """Embed ``[B, 12, T]`` mV; ``valid`` ``[B]`` counts the samples before the padding. Returns ``[B, dim]``."""
+
+    def sequence(self, ecg: Tensor) -> Tensor:
+        """Features before pooling: ``[B, 12, T]`` mV to ``[B, dim, positions(T)]``.
+
+        Raises InputError where the architecture has none, as it is unless a class says otherwise.
+        """
+        raise InputError(f"an encoder of architecture '{self.config.architecture}' has no sequence of features")
+
+    def positions(self, samples: int) -> int:
+        """Positions of `sequence` for ``samples`` samples; InputError likewise."""
+        raise InputError(f"an encoder of architecture '{self.config.architecture}' has no sequence of features")
 
     @abstractmethod
     def layers(self) -> list[list[nn.Parameter]]:

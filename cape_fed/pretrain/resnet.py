@@ -71,12 +71,21 @@ class ResNet(Encoder):
 
     def forward(self, ecg: Tensor, valid: Tensor | None = None) -> Tensor:
         """See `Encoder.forward`."""
-        x = torch.relu(self.norm(self.stem(ecg)))
-        for block in self.blocks:
-            x = block(x)
+        x = self.sequence(ecg)
         if valid is None:
             return x.mean(dim=-1)
         return _masked_mean(x, valid, self.config.stride)
+
+    def sequence(self, ecg: Tensor) -> Tensor:
+        """See `Encoder.sequence`."""
+        x = torch.relu(self.norm(self.stem(ecg)))
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+    def positions(self, samples: int) -> int:
+        """See `Encoder.positions`: one for every ``stride`` samples or part of them."""
+        return -(-samples // self.config.stride)
 
     def layers(self) -> list[list[nn.Parameter]]:
         """The stem with its normalisation, then each block."""

@@ -27,7 +27,7 @@ shape (Diamant et al. 2022); it is not the encoder of either paper.
 ```python
 import cape_fed
 encoder = cape_fed.load_encoder("PATH")
-embedding = encoder.embed(ecg_mv, fs)  # [12, n] or [B, 12, n]
+embedding = encoder.embed(ecg_mv, fs)  # [12, n] or [B, 12, n]; other leads or another order: leads=["I", "II", ...]
 ```
 {protection}
 ## Limits

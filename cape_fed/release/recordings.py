@@ -37,21 +37,31 @@ def checked_rate(fs: Any) -> float:
     return rate
 
 
-def checked_recordings(ecg_mv: Any, fs: float) -> NDArray[Any]:
-    """One recording ``[12, n]`` or several ``[B, 12, n]`` as numbers, NaN where they are masked.
+def checked_recordings(ecg_mv: Any, fs: float, leads: int = len(LEADS)) -> NDArray[Any]:
+    """One recording ``[leads, n]`` or several ``[B, leads, n]`` as an array of numbers, masked where the input is.
 
     Raises ValueError that says what does not fit.
     """
     ecg = _as_array(ecg_mv)
     if ecg.ndim not in (2, 3):
-        raise ValueError(f"expected [12, n] or [B, 12, n], got an array of shape {ecg.shape}")
-    if ecg.shape[-2] != len(LEADS):
-        hint = "; transpose it" if ecg.shape[-1] == len(LEADS) else ""
-        raise ValueError(f"expected {len(LEADS)} leads on the second last axis, got shape {ecg.shape}{hint}")
+        raise ValueError(f"expected [{leads}, n] or [B, {leads}, n], got an array of shape {ecg.shape}")
+    if ecg.shape[-2] != leads:
+        raise ValueError(f"expected {leads} leads on the second last axis, got shape {ecg.shape}{_hint(ecg, leads)}")
     if ecg.ndim == 3 and not len(ecg):
         raise ValueError("expected at least one record, got none")
     if ecg.shape[-1] < fs:
         raise ValueError(f"expected at least one second of signal, got {ecg.shape[-1]} samples at {fs:g} Hz")
+    return ecg
+
+
+def checked_recording(ecg_mv: Any, fs: float, leads: int, name: str) -> NDArray[Any]:
+    """One recording ``[leads, n]`` of a stream, likewise; ``name`` says which it is."""
+    try:
+        ecg = checked_recordings(ecg_mv, fs, leads)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    if ecg.ndim != 2:
+        raise ValueError(f"{name}: a stream is of single recordings [{leads}, n], got an array of shape {ecg.shape}")
     return ecg
 
 
@@ -90,12 +100,19 @@ def _check_size(leads: NDArray[np.float32], fs: float, name: str) -> None:
         )
 
 
+def _hint(ecg: NDArray[Any], leads: int) -> str:
+    """What to do about an array with another number of leads than expected."""
+    if ecg.shape[-1] == leads:
+        return "; transpose it"
+    return "; name the leads that it has: leads=[...]" if leads == len(LEADS) and ecg.shape[-2] < leads else ""
+
+
 def _as_array(ecg_mv: Any) -> NDArray[Any]:
-    """The input as an array of real numbers, NaN where it is masked."""
+    """The input as an array of real numbers; not copied where it is one already."""
+    ecg: NDArray[Any]
     try:
         if _is_masked(ecg_mv):
-            masked = np.ma.stack(list(ecg_mv)) if isinstance(ecg_mv, list | tuple) else ecg_mv
-            ecg = np.ma.filled(_numbers(masked).astype(np.float64), np.nan)
+            ecg = _numbers(np.ma.stack(list(ecg_mv)) if isinstance(ecg_mv, list | tuple) else ecg_mv)
         else:
             ecg = _numbers(np.asarray(ecg_mv))
     except (ValueError, TypeError, RuntimeError, AttributeError) as error:
@@ -103,7 +120,7 @@ def _as_array(ecg_mv: Any) -> NDArray[Any]:
             raise ValueError(str(error)) from None
         raise ValueError(
             f"expected an array of numbers [12, n] or [B, 12, n], got {_kind(ecg_mv)} that makes none: recordings of "
-            f"different lengths are embedded one by one ({' '.join(str(error).split())[:100]})"
+            f"different lengths are embedded as a stream, iter(recordings) ({' '.join(str(error).split())[:100]})"
         ) from None
     return ecg
 

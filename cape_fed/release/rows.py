@@ -1,0 +1,75 @@
+"""From recordings as a user has them to rows as a store has them, a bounded number at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cape_fed.release.lead_order import LeadOrder
+from cape_fed.release.recordings import checked_recording, checked_window
+from cape_fed.signal.profile import MARGIN_SECONDS, Profile, apply_profile
+
+AHEAD = 256
+"""Recordings that are prepared at once, and that a stream is read ahead, so that those of one length meet."""
+
+
+class Rows(NamedTuple):
+    """Preprocessed recordings, as a store has them."""
+
+    signals: NDArray[np.int16]
+    """``[B, 12, T]``, 1 µV a step, padded with zeros on the right."""
+    valid: NDArray[np.int64]
+    """``[B]`` samples before the padding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What turns recordings of one rate and one order of leads into rows of a profile."""
+
+    profile: Profile
+    fs: float
+    order: LeadOrder
+
+    def rows(self, records: Sequence[NDArray[Any]] | NDArray[Any], names: Sequence[str]) -> Rows:
+        """Rows of checked recordings ``[leads, n]``; ValueError with the name of the one that does not fit."""
+        seconds = self.profile.seconds + MARGIN_SECONDS
+        rows = [
+            apply_profile(checked_window(self.order.arrange(record), self.fs, seconds, name), self.fs, self.profile)
+            for record, name in zip(records, names, strict=True)
+        ]
+        return Rows(np.stack([signal for signal, _ in rows]), np.array([valid for _, valid in rows]))
+
+    def batch(self, batch: NDArray[Any]) -> Iterator[tuple[slice, Rows]]:
+        """A checked batch ``[B, leads, n]`` in parts of at most `AHEAD` recordings."""
+        for part in parts_of(len(batch), AHEAD):
+            yield part, self.rows(batch[part], [f"record {index}" for index in range(part.start, part.stop)])
+
+    def stream(self, recordings: Iterator[Any]) -> Iterator[Rows]:
+        """Rows in order, `AHEAD` at a time; those before a recording that does not fit come before its ValueError."""
+        numbered, fault = enumerate(recordings), None
+        while fault is None and (chunk := list(islice(numbered, AHEAD))):
+            rows: list[Rows] = []
+            for index, record in chunk:
+                name = f"record {index}"
+                try:
+                    checked = checked_recording(record, self.fs, len(self.order.places), name)
+                    rows.append(self.rows([checked], [name]))
+                except ValueError as error:
+                    fault = error
+                    break
+            if rows:
+                yield Rows(np.concatenate([row.signals for row in rows]), np.concatenate([row.valid for row in rows]))
+        if fault is not None:
+            raise fault
+
+
+def parts_of(count: int, most: int) -> Iterator[slice]:
+    """Slices of ``count`` rows of at most ``most`` each, nearly equal: kernels add up a last few in another order."""
+    parts = -(-count // most)
+    bounds = [count * part // parts for part in range(parts + 1)] if parts else []
+    yield from (slice(begin, end) for begin, end in pairwise(bounds))
