@@ -19,8 +19,9 @@ _TABLES = {
     CODE15_TABLE: "code15",
     MANIFEST: "manifest",
 }
+_SUFFIXES = {".hea": "wfdb", ".dcm": "dicom", ".scp": "scp"}
 _FOLDERS = 1000
-"""How many folders to look into for a WFDB header before giving up."""
+"""How many folders to look into for a file with a telling suffix before giving up."""
 
 
 def wrong_format(root: Path, name: str, expected: str) -> InputError:
@@ -42,5 +43,8 @@ def guess_format(root: Path) -> str | None:
     for table, name in _TABLES.items():
         if (root / table).is_file():
             return name
-    folders = islice(os.walk(root), _FOLDERS)
-    return "wfdb" if any(file.endswith((".hea", ".HEA")) for _, _, files in folders for file in files) else None
+    for _, _, files in islice(os.walk(root), _FOLDERS):
+        fitting = filter(None, (_SUFFIXES.get(Path(file).suffix.lower()) for file in files))
+        if (found := next(fitting, None)) is not None:
+            return found
+    return None

@@ -51,7 +51,8 @@ def _findings(report: Report) -> Iterator[str]:
 
 def _finding(finding: Finding) -> Iterator[str]:
     yield f"{finding.severity:8} {finding.code}: {finding.count} — {finding.meaning}"
-    yield f"         e.g. {', '.join(finding.examples)}"
+    if finding.examples:
+        yield f"         e.g. {', '.join(finding.examples)}"
     yield f"         {finding.remedy}"
 
 

@@ -43,6 +43,16 @@ CATALOGUE: dict[str, Kind] = {
     "NO_LEADS": Kind("error", "no signal is one of the twelve leads", "name the signals I, II, III, aVR ... V6"),
     "TRUNCATED": Kind("error", "the signal file ends before the header says", f"copy it again; {_INGEST_SKIPS}"),
     "TOO_LONG": Kind("error", "the header declares more samples than any ECG has", "correct the header's length"),
+    "TOO_LARGE": Kind("error", "the file is larger than any ECG of its format", f"look at the file; {_INGEST_SKIPS}"),
+    "NO_UNIT": Kind(
+        "error",
+        "a lead states no voltage for its values, so that they cannot be mV",
+        "export it with gain and unit; nothing is assumed for them",
+    ),
+    "NO_RHYTHM": Kind(
+        "error", "the file holds no rhythm strip, only beats or reports", f"export the rhythm strip; {_INGEST_SKIPS}"
+    ),
+    "UNSAFE_XML": Kind("error", "the file declares entities, which no export needs", f"look at it; {_INGEST_SKIPS}"),
     "NO_SIGNAL": Kind("error", "every lead is missing or flat", REMEDY[Quality.NO_SIGNAL]),
     "SHORT": Kind("error", "shorter than 2 s", REMEDY[Quality.SHORT]),
     "MOSTLY_NON_FINITE": Kind("error", "most samples are missing", REMEDY[Quality.MOSTLY_NON_FINITE]),
@@ -153,6 +163,22 @@ CATALOGUE: dict[str, Kind] = {
         "warning", "two signals have the name of one lead; the first one counts", "check the lead names in the export"
     ),
     "EXTRA_SIGNAL": Kind("info", "signals in addition to the twelve leads", "nothing to do: they are not used"),
+    "OTHER_FILE": Kind("info", "files that are no ECG of this format", "nothing to do: they are passed over"),
+    "DERIVED_LEADS": Kind(
+        "info",
+        "limb leads that are not stored, computed from I and II",
+        "nothing to do: III = II - I, and aVR, aVL and aVF by definition",
+    ),
+    "MORE_WAVEFORMS": Kind(
+        "warning",
+        "the file holds a further rhythm strip that is not read",
+        "compare with the system it comes from, and report it if that strip matters",
+    ),
+    "OFFSET_IGNORED": Kind(
+        "info",
+        "a lead states an offset that its vendor does not explain; it is not added",
+        "nothing to do: a constant does not change an ECG",
+    ),
     "STRAY_LINES": Kind(
         "warning", "the header ends with lines that are neither signal nor comment", "begin comments with '#'"
     ),

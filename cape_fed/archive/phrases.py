@@ -74,6 +74,10 @@ _TURNED = re.compile(
 """Words that leave open whether the statement holds now, wherever they stand in it."""
 _NOT_READ = re.compile(r"analysis error|no further analysis|not performed|unsuitable for analysis|uninterpretable")
 
+_RHYTHMS = frozenset({"SINUS", "SARRH", "SBRAD", "STACH", "AF", "AFL", "PACE"})
+_ENGLISH = re.compile(r"\b(rhythm|bradycardia|tachycardia|arrhythmia|fibrillation|flutter|paced)\b")
+"""Words of rhythm statements that other languages spell in another way."""
+
 LABELS = expressible(meaning for _, meaning in _RULES)
 """Labels that prose can express."""
 
@@ -115,3 +119,19 @@ def _certain_until(text: str) -> int:
 
 def _matching(text: str) -> list[Meaning]:
     return [meaning for pattern, meaning in _RULES if pattern.search(text)]
+
+
+def annotate_report(statements: Iterable[str]) -> dict[str, bool]:
+    """Labels from the statements of a cart whose language is not known; empty unless a rhythm is named in English.
+
+    In another language nothing would be understood, and everything would look absent.
+    """
+    lines = list(statements)
+    if not any(_ENGLISH.search(line.lower()) and _names_rhythm(line) for line in lines):
+        return {}
+    return annotate_prose(lines)
+
+
+def _names_rhythm(line: str) -> bool:
+    meaning = meaning_of(line)
+    return meaning is not None and (meaning.excludes_sinus or not _RHYTHMS.isdisjoint(meaning.positive))

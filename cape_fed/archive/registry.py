@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from cape_fed.archive.aecg import Aecg
 from cape_fed.archive.base import Reader
 from cape_fed.archive.calibration import GAIN_RANGE
 from cape_fed.archive.code15 import Code15
+from cape_fed.archive.dicom import Dicom
 from cape_fed.archive.manifest import Manifest
 from cape_fed.archive.mimic_iv_ecg import MimicIvEcg
+from cape_fed.archive.mortara import Mortara
+from cape_fed.archive.muse import Muse
 from cape_fed.archive.ptbxl import PtbXl
+from cape_fed.archive.scp_ecg import ScpEcg
+from cape_fed.archive.sierra import Sierra
 from cape_fed.archive.wfdb_tree import WfdbTree
 from cape_fed.errors import InputError
 
@@ -19,6 +25,12 @@ READERS: dict[str, Callable[[bool, float | None], Reader]] = {
     "code15": Code15,
     "mimic-iv-ecg": MimicIvEcg,
     "manifest": Manifest,
+    "dicom": Dicom,
+    "muse": Muse,
+    "aecg": Aecg,
+    "sierra": Sierra,
+    "scp": ScpEcg,
+    "mortara": Mortara,
 }
 """Format → reader class; the arguments are ``verify`` and ``common_gain``."""
 

@@ -13,7 +13,7 @@ import typer
 from cape_fed.archive.findings import OF_TABLES, SHOWING_VALUES
 from cape_fed.archive.ingest import Ingested, ingest_archive
 from cape_fed.archive.plan import Recipe
-from cape_fed.archive.registry import get_reader
+from cape_fed.archive.registry import READERS, get_reader
 from cape_fed.cli.progress import progress_bar
 from cape_fed.signal.profile import get_profile
 from cape_fed.store.format import StoreMeta
@@ -24,7 +24,7 @@ from cape_fed.store.writer import require_text
 def ingest(
     archive: Annotated[Path, typer.Argument(help="Folder or file of the archive; it is only read.")],
     store: Annotated[Path, typer.Argument(help="Folder to make; an unfinished one lies in STORE.partial.")],
-    format: Annotated[str, typer.Option(help="wfdb, ptbxl, code15, mimic-iv-ecg or manifest.")],
+    format: Annotated[str, typer.Option(help=f"{', '.join(READERS)}.")],
     cohort: Annotated[str, typer.Option(help="Name of the cohort: one hospital, one family of devices.")],
     profile: Annotated[str, typer.Option(help="Preprocessing: compact100, canonical500 or cape400.")] = "compact100",
     workers: Annotated[int | None, typer.Option(min=1, help="Processes that read; default one a core.")] = None,

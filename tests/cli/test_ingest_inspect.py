@@ -99,7 +99,7 @@ def test_a_common_gain_is_said(archive: Path, tmp_path: Path, capsys: Output) ->
     ("options", "message"),
     [
         (["--profile", "compact"], "unknown profile 'compact'"),
-        (["--format", "dicom"], "unknown format 'dicom'"),
+        (["--format", "edf"], "unknown format 'edf'"),
         (["--format", "ptbxl"], "ptbxl"),
         (["--workers", "0"], "workers"),
         (["--cohort", "a/b"], "cohort name 'a/b'"),

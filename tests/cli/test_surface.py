@@ -10,7 +10,7 @@ from cape_fed.cli.main import COMMANDS, app, run
 
 SURFACE = {
     "synth": ["out", "--cohorts", "--patients", "--seed"],
-    "doctor": ["archive", "--format", "--limit", "--json"],
+    "doctor": ["archive", "--format", "--limit", "--names", "--json"],
     "ingest": [
         "archive", "store", "--format", "--cohort", "--profile", "--workers", "--patient-namespace",
         "--common-gain", "--overwrite", "--json",

@@ -1,0 +1,44 @@
+"""Patient, age and sex as the structured fields of hospital formats state them; what is not understood is not shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+
+from cape_fed.archive.fields import MAX_AGE, parse_age, parse_sex, stated
+from cape_fed.archive.identifiers import RoundedIdError, identifier
+from cape_fed.archive.recording import Description
+
+_PLACEHOLDER = re.compile(r"0+|9{4,}")
+"""What carts fill in where no patient was entered; taken as ids they would make one patient of many."""
+_NOT_STATED = frozenset({"u", "o", "x", "un", "unknown", "other", "unspecified"})
+"""Codes for a sex that is not known or neither of the two."""
+
+
+def person(patient: str, age: object, sex: str, labels: Mapping[str, bool] | None = None) -> Description:
+    """Describe a patient; ``age`` is a number of years or a text such as ``063Y``."""
+    notes = []
+    try:
+        key = identifier(patient)
+    except RoundedIdError:
+        key = None
+        notes.append("ID_ROUNDED")
+    years, impossible = parse_age(None if age is None else str(age))
+    if impossible:
+        notes.append("AGE_IMPLAUSIBLE")
+    known = parse_sex(sex)
+    if known is None and stated(sex) is not None and sex.strip().lower() not in _NOT_STATED:
+        notes.append("BAD_SEX")
+    is_placeholder = key is not None and _PLACEHOLDER.fullmatch(key)
+    return Description(
+        None if is_placeholder else key, years, known, labels=dict(labels or {}), notes=tuple(notes)
+    )  # fmt: skip
+
+
+def age_between(born: date | None, on: date | None) -> float | None:
+    """Whole years of age on a day, None where a day is not known or the age cannot be one."""
+    if born is None or on is None:
+        return None
+    years = on.year - born.year - ((on.month, on.day) < (born.month, born.day))
+    return float(years) if 0 <= years <= MAX_AGE else None
