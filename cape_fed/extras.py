@@ -9,6 +9,8 @@ from cape_fed.errors import InputError
 BROUGHT_BY = {
     **dict.fromkeys(("hydra", "omegaconf", "opacus", "sklearn"), "studies"),
     **dict.fromkeys(("cryptography", "flwr", "grpc", "prometheus_client"), "federation"),
+    "onnx": "onnx",
+    "huggingface_hub": "hf",
 }
 """The extra that brings a module, for modules that are imported without ``require`` in front of them."""
 

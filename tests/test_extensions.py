@@ -12,10 +12,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from cape_fed.cli.main import run
 from cape_fed.compose import compose_config
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
 from cape_fed.evaluate.targets.registry import targets_of, task_names
+from cape_fed.export import registry as exports
+from cape_fed.export.base import ExportFormat, Source
 from cape_fed.federation.arithmetic import State
 from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.update import Update
@@ -33,6 +36,7 @@ from cape_fed.simulation import simulate_federation
 from cape_fed.site import rules
 from cape_fed.site.config import SiteConfig
 from tests.conftest import TinyStore
+from tests.export.helpers import write_tiny
 from tests.federation.helpers import config_for, make_cohorts
 
 
@@ -125,6 +129,27 @@ def test_a_bundle_of_an_architecture_that_is_not_there_is_refused(root: Path, mo
         pretrain_centrally(run, no_progress)
     with pytest.raises(InputError, match="not a bundle this version can read"):
         load_encoder(root / "run" / "bundle")
+
+
+class Shapes(ExportFormat):
+    """The names and shapes of the weights, for whoever writes a loader of their own."""
+
+    name = "shapes"
+    prepares = False
+
+    def write(self, source: Source, out: Path) -> None:
+        lines = (f"{name} {list(value.shape)}" for name, value in source.encoder.encoder.state_dict().items())
+        (out / "shapes.txt").write_text("\n".join(lines))
+
+
+def test_an_export_format_is_a_class_and_its_registration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = write_tiny(tmp_path / "bundle")
+    command = ["export", str(bundle), "--to", "shapes", "--out", str(tmp_path / "out")]
+    assert run(command) == 2
+    monkeypatch.setitem(exports.FORMATS, "shapes", Shapes())
+    assert run(command) == 0
+    assert "stem.weight [24, 12, 7]" in (tmp_path / "out" / "shapes.txt").read_text().splitlines()
+    assert "shapes.txt" in (tmp_path / "out" / "SHA256SUMS").read_text()
 
 
 def test_a_policy_rule_is_a_function_and_its_registration(root: Path) -> None:

@@ -23,7 +23,7 @@ ORDER = (
     ("archive", "synthetic"),
     ("pretrain",),
     ("release", "privacy"),
-    ("evaluate",),
+    ("evaluate", "export"),
     ("federation",),
     ("methods",),
     ("coordinator", "site", "provision"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -21,11 +20,12 @@ from cape_fed.release.card import model_card
 from cape_fed.release.membership import Membership
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.provenance import Provenance
+from cape_fed.release.sums import check_sums, write_sums
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.profile import Profile
 
-MODEL, CONFIG, PROFILE, REFERENCE, CARD, SUMS = (
-    "model.safetensors", "config.json", "profile.json", "reference.npz", "README.md", "SHA256SUMS",
+MODEL, CONFIG, PROFILE, REFERENCE, CARD = NEEDED = (
+    "model.safetensors", "config.json", "profile.json", "reference.npz", "README.md",
 )  # fmt: skip
 FORMAT = 1
 TOLERANCE = 1e-3
@@ -57,7 +57,7 @@ def write_bundle(path: Path, encoder: Encoder, profile: Profile, provenance: Pro
         (partial / PROFILE).write_text(profile.model_dump_json(indent=1) + "\n")
         np.savez(partial / REFERENCE, ecg_mv=signal, fs=np.float64(profile.fs), embedding=embedding)
         (partial / CARD).write_text(model_card(config.provenance, encoder.config, profile))
-        (partial / SUMS).write_text(_sums(partial))
+        write_sums(partial)
 
 
 def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
@@ -67,7 +67,7 @@ def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
     there.
     """
     root = Path(path)
-    _check_sums(root)
+    check_sums(root, NEEDED)
     try:
         config = BundleConfig.model_validate_json((root / CONFIG).read_text())
         profile = Profile.model_validate_json((root / PROFILE).read_text())
@@ -89,7 +89,7 @@ def record_membership(path: Path, found: Membership) -> None:
 
     InputError where the bundle is altered or not one.
     """
-    _check_sums(path)
+    check_sums(path, NEEDED)
     config = BundleConfig.model_validate_json((path / CONFIG).read_text())
     profile = Profile.model_validate_json((path / PROFILE).read_text())
     provenance = config.provenance.model_copy(update={"membership": found})
@@ -99,7 +99,7 @@ def record_membership(path: Path, found: Membership) -> None:
             shutil.copy2(file, partial / file.name)
         (partial / CONFIG).write_text(config.model_dump_json(indent=1, exclude_none=True) + "\n")
         (partial / CARD).write_text(model_card(provenance, config.encoder, profile))
-        (partial / SUMS).write_text(_sums(partial))
+        write_sums(partial)
 
 
 def reference_signal(profile: Profile) -> NDArray[np.float32]:
@@ -121,27 +121,3 @@ def _check_reference(root: Path, loaded: PretrainedEncoder) -> None:
         raise InputError(
             f"{root} gives another embedding than its reference (difference {difference:.1e}): do not use it"
         )
-
-
-def _sums(root: Path) -> str:
-    names = sorted(path.name for path in root.iterdir() if path.name != SUMS)
-    return "".join(f"{hashlib.sha256((root / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
-
-
-def _check_sums(root: Path) -> None:
-    """InputError unless the files of a bundle are there and unaltered, and there are no others."""
-    if not (root / SUMS).is_file():
-        raise InputError(f"{root} is not a bundle: it has no {SUMS}")
-    lines = (line.partition("  ") for line in (root / SUMS).read_text().splitlines())
-    listed = {name: digest for digest, _, name in lines}
-    for name in (MODEL, CONFIG, PROFILE, REFERENCE, CARD):
-        if name not in listed or not (root / name).is_file():
-            raise InputError(f"{root / name} is missing or not listed in {SUMS}: get the bundle again")
-    for name in sorted({*listed, *(path.name for path in root.iterdir())} - {SUMS}):
-        path = root / name
-        if name not in listed:
-            raise InputError(f"{path} is not listed in {SUMS}, so nothing vouches for it: move it out of the bundle")
-        if not path.is_file():
-            raise InputError(f"{path} is listed in {SUMS} and missing: get the bundle again")
-        if hashlib.sha256(path.read_bytes()).hexdigest() != listed[name]:
-            raise InputError(f"{path} was altered (its checksum differs from {SUMS}): get the bundle again")

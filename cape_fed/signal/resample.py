@@ -21,18 +21,23 @@ def resample(ecg: Signal, fs: float, target: float) -> Signal:
 
     Edges are held. Rates are rounded to 1/100 Hz, which keeps oddities such as 257 Hz exact and the ratio finite.
     """
-    numerator, denominator = round(target * 100), round(fs * 100)
-    divisor = gcd(numerator, denominator)
-    up, down = numerator // divisor, denominator // divisor
+    up, down = ratio(fs, target)
     if up == down:
         return ecg
     from scipy.signal import resample_poly  # a second's import that training and the sites do without
 
-    return np.asarray(resample_poly(ecg, up, down, axis=-1, window=_antialias(up, down), padtype="edge"), np.float32)
+    return np.asarray(resample_poly(ecg, up, down, axis=-1, window=antialias(up, down), padtype="edge"), np.float32)
+
+
+def ratio(fs: float, target: float) -> tuple[int, int]:
+    """By which numbers, in lowest terms, a signal of ``fs`` Hz is up- and downsampled to ``target`` Hz."""
+    numerator, denominator = round(target * 100), round(fs * 100)
+    divisor = gcd(numerator, denominator)
+    return numerator // divisor, denominator // divisor
 
 
 @lru_cache(maxsize=16)
-def _antialias(up: int, down: int) -> Signal:
+def antialias(up: int, down: int) -> Signal:
     """The filter that resample_poly designs by default, designed once a ratio and not once a record."""
     from scipy.signal import firwin
 

@@ -44,6 +44,7 @@ SURFACE = {
     "finetune": ["bundle", "overrides", "--json"],
     "study": ["name", "overrides", "--question", "--workers", "--ray", "--resume", "--json"],
     "embed": ["bundle", "store", "out", "--device"],
+    "export": ["bundle", "--to", "--out", "--rate"],
     "release audit": ["bundle", "stores", "--patients", "--views", "--seed", "--card", "--device", "--json"],
     "demo": ["--out", "--seed"],
     "top": ["place", "--json", "--page", "--every"],

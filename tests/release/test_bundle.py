@@ -18,6 +18,7 @@ from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.embed import embed_store
 from cape_fed.release.provenance import Provenance
+from cape_fed.release.sums import write_sums
 from cape_fed.signal.profile import get_profile
 from cape_fed.store.counts import CohortCounts
 from tests.conftest import TinyStore
@@ -120,18 +121,12 @@ def test_an_altered_or_missing_file_is_named(bundle: Path, name: str, harm: Call
         load_encoder(bundle)
 
 
-def _resum(bundle: Path) -> None:
-    from cape_fed.release.bundle import SUMS, _sums
-
-    (bundle / SUMS).write_text(_sums(bundle))
-
-
 def test_other_weights_under_right_checksums_do_not_pass_the_reference(bundle: Path) -> None:
     weights = load_file(bundle / "model.safetensors")
     save_file(
         {name: value + 0.1 * torch.randn_like(value) for name, value in weights.items()}, bundle / "model.safetensors"
     )
-    _resum(bundle)
+    write_sums(bundle)
     with pytest.raises(InputError, match="another embedding than its reference"):
         load_encoder(bundle)
 
@@ -139,7 +134,7 @@ def test_other_weights_under_right_checksums_do_not_pass_the_reference(bundle: P
 def test_extra_or_missing_tensors_are_refused(bundle: Path) -> None:
     weights = load_file(bundle / "model.safetensors")
     save_file({**weights, "head.0.weight": torch.zeros(2)}, bundle / "model.safetensors")
-    _resum(bundle)
+    write_sums(bundle)
     with pytest.raises(InputError, match=r"does not fit config\.json"):
         load_encoder(bundle)
 

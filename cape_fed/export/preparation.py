@@ -1,0 +1,46 @@
+"""A profile's preprocessing as a module, for graphs that take recordings as they come from a device."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from cape_fed.export.resampler import Resampler
+from cape_fed.signal.profile import INT16_LIMIT, MARGIN_SECONDS, MICROVOLTS_PER_MV, Profile
+from cape_fed.signal.resample import ratio
+
+
+class Preparation(nn.Module):
+    """What `apply_profile` does to recordings of one rate, without its padding: ``[B, 12, n]`` to ``[B, 12, m]`` mV.
+
+    The window begins at the first sample: a graph does not look for enough signal. NaN marks what is missing.
+    """
+
+    def __init__(self, profile: Profile, fs: float) -> None:
+        super().__init__()
+        self.resample = nn.Identity() if ratio(fs, profile.fs) == (1, 1) else Resampler(fs, profile.fs)
+        self.read = -int(-(profile.seconds + MARGIN_SECONDS) * fs // 1)
+        self.samples = profile.samples
+        self.step = fs / profile.fs
+
+    def forward(self, ecg_mv: Tensor) -> Tensor:
+        """Leads are filtered, freed of their median and rounded to 1 µV one by one."""
+        window = ecg_mv[:, :, : self.read].flatten(0, 1)
+        finite = torch.isfinite(window)
+        filled = torch.where(finite, window, _median(window, finite))
+        centred = filled - filled.mean(dim=-1, keepdim=True)
+        resampled = self.resample(centred)[:, : self.samples]
+        microvolts = (resampled - _median(resampled, torch.isfinite(resampled))) * MICROVOLTS_PER_MV
+        stored = microvolts.round().clamp(-INT16_LIMIT, INT16_LIMIT) / MICROVOLTS_PER_MV
+        place = (torch.arange(stored.shape[-1]) * self.step).round().long().clamp(max=finite.shape[-1] - 1)
+        kept: Tensor = stored * finite[:, place]
+        return kept.unflatten(0, (-1, ecg_mv.shape[1]))
+
+
+def _median(x: Tensor, known: Tensor) -> Tensor:
+    """Median of what is known of each row, ``[rows, 1]``; 0 where nothing is."""
+    ordered = torch.where(known, x, float("inf")).sort(dim=-1).values
+    count = known.sum(dim=-1, keepdim=True)
+    low, high = ((count - 1) // 2).clamp(min=0), (count // 2).clamp(max=x.shape[-1] - 1)
+    middle = (ordered.gather(-1, low) + ordered.gather(-1, high)) / 2
+    return torch.where(count > 0, middle, 0.0)
