@@ -34,7 +34,7 @@ class Preparation(nn.Module):
         stored = microvolts.round().clamp(-INT16_LIMIT, INT16_LIMIT) / MICROVOLTS_PER_MV
         place = (torch.arange(stored.shape[-1]) * self.step).round().long().clamp(max=finite.shape[-1] - 1)
         kept: Tensor = stored * finite[:, place]
-        return kept.unflatten(0, (-1, ecg_mv.shape[1]))
+        return kept.reshape(-1, ecg_mv.shape[1], kept.shape[-1])
 
 
 def _median(x: Tensor, known: Tensor) -> Tensor:
