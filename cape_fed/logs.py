@@ -22,6 +22,7 @@ TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 _PLACE = re.compile(r"%%|(?:(?<!Flower's )\b(run|round|site) )?%[-+ #0]*\d*(?:\.\d+)?[a-z]")
 """A placeholder of a message, perhaps with the word before it that says which field its value is."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _fields: ContextVar[Mapping[str, Any]] = ContextVar("log_fields", default={})  # noqa: B039 - never changed in place
 
 
@@ -33,6 +34,16 @@ def log_fields(**fields: Any) -> Iterator[None]:
         yield
     finally:
         _fields.reset(token)
+
+
+class TextFormatter(logging.Formatter):
+    """One line for a message, whatever it holds: what came from elsewhere could otherwise pretend to be other lines."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The line before any traceback; Flower's own lines are left as they are."""
+        if not record.name.startswith("flwr"):
+            record.message = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), record.message)
+        return super().formatMessage(record)
 
 
 class JsonFormatter(logging.Formatter):
@@ -80,7 +91,7 @@ def choose_format(name: Format) -> None:
 
 def make_formatter() -> logging.Formatter:
     """A formatter of the chosen format."""
-    return JsonFormatter() if chosen_format() == "json" else logging.Formatter(TEXT)
+    return JsonFormatter() if chosen_format() == "json" else TextFormatter(TEXT)
 
 
 def log_to_stderr() -> None:

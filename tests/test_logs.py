@@ -102,3 +102,15 @@ def test_every_command_takes_the_option(monkeypatch: pytest.MonkeyPatch, capsys:
     finally:
         root.handlers[:] = before
         root.setLevel(level)
+
+
+def test_what_came_from_elsewhere_begins_no_line_and_moves_no_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(logs.VARIABLE, "text")
+    record = logging.makeLogRecord(
+        {"name": "cape_fed.x", "levelname": "INFO", "msg": "by '%s', ε = 8", "args": ("a\n2026 ERROR\x1b[2J\u2028",)}
+    )
+    text = make_formatter().format(record)
+    assert text.endswith("INFO cape_fed.x by 'a\\n2026 ERROR\\x1b[2J\\u2028', ε = 8")
+    record.name = "flwr"
+    record.args = ("a\nb",)
+    assert "a\nb" in make_formatter().format(record)

@@ -14,7 +14,7 @@ from flwr.clientapp import ClientApp
 
 from cape_fed.errors import InputError
 from cape_fed.federation.failures import SiteFailure
-from cape_fed.logs import LOG_FILE, TEXT
+from cape_fed.logs import LOG_FILE, TEXT, TextFormatter
 
 if TYPE_CHECKING:  # what cannot be imported is to be told in the site's log, so all else is imported below
     from cape_fed.site.config import SiteConfig
@@ -76,7 +76,7 @@ def _log_of(context: Context) -> Iterator[None]:
         log.error("%s cannot be written: %s", state, error.strerror)
         yield
         return
-    handler.setFormatter(logging.Formatter(TEXT))
+    handler.setFormatter(TextFormatter(TEXT))
     log.addHandler(handler)
     try:
         yield

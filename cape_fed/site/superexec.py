@@ -1,7 +1,7 @@
 """Flower's SuperExec of a site, which starts a process for every message: it is woken instead of looking all the time.
 
 The site's SuperNode starts it with a pipe as standard input and writes to it when a message has come. While there are
-messages, it keeps a process in reserve for the next one.
+messages, it keeps a process that has loaded what they need.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from time import sleep
 
-from cape_fed.site import spares
+from cape_fed.site import forks
 from cape_fed.site.cage.bounds import Bounds
+from cape_fed.site.forks import CagedForks, Forks
 from cape_fed.site.pace import Pace
-from cape_fed.site.spares import FIRST, CagedSpares, Spares
 
 MODULE = "flwr.supercore.superexec.run_superexec"
 """Module with the loop that looks for something to start."""
@@ -26,7 +26,7 @@ NO_CAGE = "-"
 SHORTEST, LONGEST = 0.1, 10.0
 """Seconds between looks: soon after a message, and when none has come for long."""
 REST = 600.0
-"""Seconds without a message after which no process is kept in reserve."""
+"""Seconds without a message after which nothing is kept loaded."""
 
 
 class WokenClock:
@@ -53,9 +53,10 @@ class WokenClock:
 
 def main() -> None:
     """``BOUNDS COMMAND...``: run Flower's command with its loop paced, and apps within the bounds in that file."""
-    reserve = Spares(first=FIRST) if sys.argv[1] == NO_CAGE else CagedSpares(Bounds.load(Path(sys.argv[1])))
-    vars(importlib.import_module(spares.MODULE)).update(subprocess=reserve)
-    vars(importlib.import_module(MODULE)).update(time=WokenClock(sys.stdin.fileno(), reserve.rest))
+    starter = Forks() if sys.argv[1] == NO_CAGE else CagedForks(Bounds.load(Path(sys.argv[1])))
+    starter.start()
+    vars(importlib.import_module(forks.MODULE)).update(subprocess=starter)
+    vars(importlib.import_module(MODULE)).update(time=WokenClock(sys.stdin.fileno(), starter.rest))
     sys.argv = sys.argv[2:]
     importlib.import_module(CLI).flower_superexec()
 

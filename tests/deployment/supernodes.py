@@ -73,6 +73,12 @@ class SuperNodes:
         """Start site ``name`` by ``cape-fed site FILE``; waits until it is connected (``wait=0``: returns at once)."""
         return self._start(name, ["cape-fed", "site", str(file)], env, prefix, wait)
 
+    def start_command(
+        self, name: str, command: Sequence[str], env: Mapping[str, str] | None = None, *, wait: float = 60
+    ) -> Process:
+        """Start site ``name`` by a command of one's own; waits as `start` does."""
+        return self._start(name, command, env, (), wait)
+
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """Signal site ``name`` together with its SuperExec and any ClientApp, and wait for its end."""
         self[name].kill(number, seconds=30)

@@ -6,18 +6,23 @@ import json
 import os
 import random
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from time import monotonic
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from cape_fed.lock import is_locked
 from cape_fed.rundir import LOCK_FILE
+from cape_fed.site.approvals import Approvals
+from cape_fed.site.node import read_site
 from cape_fed.status import read_status
 from tests.deployment.hospitals import Hospitals, simulate
 from tests.deployment.outcome import encoder_of, log_of, missing, named, rounds, rounds_done, same
 from tests.deployment.processes import Process
-from tests.faults import CORRUPTIONS
+from tests.faults import CORRUPTIONS, VARIABLE
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -117,32 +122,84 @@ def test_a_killed_site_is_named_within_a_minute_and_joins_again(hospitals: Hospi
 
 
 def starts(hospitals: Hospitals, name: str) -> bool:
-    process = hospitals.start_site(name, wait=0)
-    hospitals.deployment.wait_for(
-        lambda: "SuperNode ID:" in process.output() or process.returncode is not None,
-        60,
-        f"{name} connected or refused",
-    )
-    return process.returncode is None
+    return begins(hospitals, hospitals.start_site(name, wait=0))
+
+
+BACK = """
+import os, sys, time
+from flwr.supercore import heartbeat
+from flwr.supernode import fleet_http_client, fleet_http_connection
+
+heartbeat.HEARTBEAT_DEFAULT_INTERVAL = fleet_http_connection.HEARTBEAT_DEFAULT_INTERVAL = 10
+activate = fleet_http_client.FleetHttpClient.ActivateNode
+
+def at_the_moment(client, request):
+    time.sleep(max(0.0, float(os.environ.get("TEST_MOMENT", "0")) - time.time()))
+    return activate(client, request)
+
+fleet_http_client.FleetHttpClient.ActivateNode = at_the_moment
+from cape_fed.cli.main import main
+main()
+"""
+"""``cape-fed`` with Flower's shortest heartbeat, so that it expires after 20 s, which asks to be let in at a moment."""
+MOMENTS = (-1.0, -0.3, -0.1, 0.0, 0.05, 0.1, 0.3, 0.6, 1.0, 3.0)
+"""Seconds after the heartbeat's expiry at which a site is back."""
 
 
 @pytest.mark.nightly
-def test_a_site_killed_in_a_round_and_back_at_its_expiry_costs_that_round_only(
+def test_a_site_killed_in_a_round_and_back_around_its_expiry_costs_that_round_only(
     faulty: Hospitals, tmp_path: Path
 ) -> None:
-    """The deadline is an hour: a round that waited for the lost answer would hang."""
-    faulty.start("ab", fault={"b": "hang@1"})
+    """The deadline is an hour: a round that waited for the lost answer would hang. Before its expiry it is refused."""
+    faulty.start("a")
+    faulty.deployment.nodes.register("b")
+    file, fault = faulty.folder / "b.toml", {VARIABLE: f"hang@1-{len(MOMENTS)}"}
+    file.write_text(faulty.toml("b"))
+    Approvals(read_site(file)).approve(faulty.app)
+
+    def start_b(moment: float, wait: float = 0) -> Process:
+        command = ["python", "-c", BACK, "site", str(file)]
+        env = {**fault, "TEST_MOMENT": str(moment)}
+        return faulty.deployment.nodes.start_command("b", command, env, wait=wait)
+
+    site = start_b(0.0, wait=60)
     out = tmp_path / "run"
-    follower = faulty.start_run(out, *QUICK, "federation.rounds=3")
-    faulty.wait_for_rounds(out, 1)
-    site = faulty.deployment.nodes["b"]
-    faulty.deployment.wait_for(lambda: "ROUND 1]" in site.output(), 60, "b at work on round 1")
-    faulty.deployment.nodes.kill("b")
-    faulty.deployment.wait_for(lambda: starts(faulty, "b"), 120, "b back", every=0.1)
-    assert faulty.wait_for_end(follower, 60) == 0, follower.output()
-    assert missing(out) == [[], ["b"], []]
-    said = log_of(out).partition("round 1: site b ")[2]
-    assert said.startswith(("is gone", "was started anew and lost what it was asked"))
+    follower = faulty.start_run(out, *QUICK, f"federation.rounds={len(MOMENTS) + 2}")
+    for number, moment in enumerate(MOMENTS, 1):
+        faulty.deployment.wait_for(lambda: f"ROUND {number}]" in site.output(), 90, f"b at work on round {number}")  # noqa: B023
+        site.kill()
+        expiry = online_until(faulty, "b")
+        assert expiry is not None
+        site = start_b(expiry + moment)
+        while not begins(faulty, site):
+            site = start_b(0.0)
+        began = monotonic()
+        faulty.wait_for_rounds(out, number + 1, 60)
+        print(f"back {moment:+.2f} s after the expiry: round {number} ended {monotonic() - began:.1f} s later")
+    assert faulty.wait_for_end(follower, 120) == 0, follower.output()
+    assert missing(out) == [[], *[["b"]] * len(MOMENTS), []]
+    for number in range(1, len(MOMENTS) + 1):
+        said = log_of(out).partition(f"round {number}: site b ")[2]
+        assert said.startswith(("is gone", "was started anew and lost what it was asked")), (number, said[:80])
+
+
+def online_until(hospitals: Hospitals, name: str) -> float | None:
+    """Unix time at which the SuperLink takes a site for gone if it hears nothing more."""
+    public = (hospitals.deployment.nodes.keys[name]).with_name(f"{name}.pub").read_text()
+    point = serialization.load_ssh_public_key(public.encode()).public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    with closing(sqlite3.connect(hospitals.folder / "state.db")) as database:
+        rows = database.execute("SELECT public_key, online_until FROM node").fetchall()
+    return next((float(until) for key, until in rows if bytes(key).strip() == point.strip()), None)
+
+
+def begins(hospitals: Hospitals, process: Process) -> bool:
+    """Whether a site is connected; false where it was refused."""
+    hospitals.deployment.wait_for(
+        lambda: "SuperNode ID:" in process.output() or process.returncode is not None, 60, "b connected or refused"
+    )
+    return process.returncode is None
 
 
 @pytest.mark.nightly

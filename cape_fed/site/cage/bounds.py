@@ -58,6 +58,11 @@ class Bounds:
         """An empty directory that stands in the place of hidden ones."""
         return Path(self.runtime) / "empty"
 
+    @property
+    def warm(self) -> Path:
+        """Socket of the process that forks for messages."""
+        return Path(self.runtime) / "warm"
+
     def without_files(self) -> Bounds:
         """The same where the single files are not there yet."""
         return replace(self, files=())

@@ -1,10 +1,11 @@
-"""Runs in a cage before the app: bounds the process, brings the SuperNode's port in, and becomes the app.
+"""Runs in a cage before the app: bounds it, brings the SuperNode's port in, and becomes the app or waits for its end.
 
 The standard library alone: of this project nothing else is in the cage but what the run brings.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import socket
@@ -14,11 +15,18 @@ from collections.abc import Callable
 from contextlib import suppress
 
 BLOCK = 1 << 16
+READY = b"ready"
 
 
 def main() -> None:
-    """``SOCKET PORT MEMORY PROCESSES COMMAND...``; port 0 for no way to a SuperNode."""
+    """``SOCKET PORT MEMORY PROCESSES CONTROL``; port 0 for no way to a SuperNode.
+
+    On the descriptor CONTROL it says when the cage is there. A command in JSON that comes back is what it becomes;
+    where the other end is closed instead, it ends, and the cage with all that has entered it.
+    """
     path, port, memory, processes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+    control = socket.socket(fileno=int(sys.argv[5]))
+    os.set_inheritable(control.fileno(), False)
     for what, limit in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_DATA, memory),
@@ -28,9 +36,13 @@ def main() -> None:
     if port:
         listener = socket.create_server(("127.0.0.1", port))
         if os.fork() == 0:
+            control.close()
             relay(listener, lambda: _connected(path))
         listener.close()
-    os.execvp(sys.argv[5], sys.argv[5:])
+    control.sendall(READY)
+    if order := control.makefile().readline():
+        command = json.loads(order)
+        os.execvp(command[0], command)
 
 
 def relay(listener: socket.socket, connect: Callable[[], socket.socket]) -> None:

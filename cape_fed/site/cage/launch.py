@@ -6,27 +6,29 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 from cape_fed.logs import LOG_FILE
-from cape_fed.site import spare
 from cape_fed.site.cage import inside
 from cape_fed.site.cage.bounds import Bounds
 from cape_fed.site.cage.bubblewrap import HOME, SOCKET, caged
+from cape_fed.site.warmth import Forked, ask
 
-INSIDE, SPARE = "/run/inside.py", "/run/spare.py"
-"""Where in a cage the scripts are with which a process in it begins."""
+INSIDE = "/run/inside.py"
+"""Where in a cage the script is with which its first process begins."""
 LOOK = 0.5
 """Seconds between looks at what an app uses."""
 KEPT = (
@@ -44,7 +46,9 @@ KEPT = (
 )
 """Beginnings of the names of environment variables that an app gets, with LANG and TZ."""
 LEFT_OUT = ("CAPE_FED_SALT_FILE",)
-_PDEATHSIG = 1
+_PDEATHSIG, _OUTPUT, _ERRORS = 1, 1, 2
+_CREDENTIALS = struct.Struct("3i")
+"""What the kernel says of who sent a message: process, user, group."""
 
 
 def launched(bounds: Bounds, port: int, run: str, command: Sequence[str]) -> list[str]:
@@ -55,7 +59,8 @@ def launched(bounds: Bounds, port: int, run: str, command: Sequence[str]) -> lis
 def main() -> int:
     """Run what the arguments say in its cage; its exit code."""
     ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # bubblewrap in turn ends with this process
-    return run_caged(Bounds.load(Path(sys.argv[1])), sys.argv[4:], port=int(sys.argv[2]), run=sys.argv[3])
+    bounds = Bounds.load(Path(sys.argv[1]))
+    return run_caged(bounds, sys.argv[4:], port=int(sys.argv[2]), run=sys.argv[3], warm=bounds.warm)
 
 
 def run_caged(
@@ -64,23 +69,59 @@ def run_caged(
     *,
     port: int = 0,
     run: str = "",
+    warm: Path | None = None,
     output: IO[bytes] | None = None,
     quiet: bool = False,
 ) -> int:
     """Run a command within bounds, with a way to ``port`` of this machine's loopback alone; its exit code.
 
-    -9 where it used more than its bounds allow. ``output`` gets what it writes; ``quiet`` leaves
-    its errors, and its end, untold.
+    -9 where it used more than its bounds allow. Where the process with the socket ``warm`` can, it forks one that
+    enters the cage. ``output`` gets what it writes; ``quiet`` leaves its errors, and its end, untold.
     """
-    with tempfile.TemporaryDirectory(dir=bounds.runtime) as scratch:
+    with tempfile.TemporaryDirectory(dir=bounds.runtime) as scratch, Path(os.devnull).open("w") as nowhere:
+        errors = nowhere.fileno() if quiet else _ERRORS
         way = _open_way(Path(scratch) / "socket", port) if port else None
+        near, far = socket.socketpair()
+        near.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         limits = (str(port), str(bounds.memory), str(bounds.processes))
-        scripts = [*("--ro-bind", str(inside.__file__), INSIDE), *("--ro-bind", str(spare.__file__), SPARE)]
-        inner = [sys.executable, "-I", INSIDE, SOCKET, *limits, *command]
+        inner = [sys.executable, "-I", INSIDE, SOCKET, *limits, str(far.fileno())]
         full = caged(bounds, run, way, inner)
-        full[1:1] = scripts
-        errors = subprocess.DEVNULL if quiet else None
-        return watch(subprocess.Popen(full, env=environment(), stdout=output, stderr=errors), bounds, quiet)
+        full[1:1] = ["--ro-bind", str(inside.__file__), INSIDE]
+        with near:
+            with far:
+                child = subprocess.Popen(
+                    full, env=environment(), stdout=output, stderr=errors, pass_fds=(far.fileno(),)
+                )
+            forked = None
+            if (first := _first_process(near)) is not None:
+                forked = _enter(bounds, command, first, warm, output, errors) if warm else None
+                if forked is None:
+                    near.sendall(json.dumps(list(command)).encode() + b"\n")
+            code = watch(child, bounds, quiet, forked)
+        child.wait()
+        return code
+
+
+def _first_process(near: socket.socket) -> int | None:
+    """The id, as it is here, of the first process in a cage, once it says that it is ready; None where it ended."""
+    with suppress(ConnectionError):
+        said, ancillary, _, _ = near.recvmsg(len(inside.READY), socket.CMSG_SPACE(_CREDENTIALS.size))
+        if said == inside.READY:
+            return int(_CREDENTIALS.unpack(ancillary[0][2])[0])
+    return None
+
+
+def _enter(
+    bounds: Bounds, command: Sequence[str], first: int, warm: Path, output: IO[bytes] | None, errors: int
+) -> Forked | None:
+    order = {
+        "command": list(command),
+        "cage": first,
+        "environment": environment(),
+        "memory": bounds.memory,
+        "processes": bounds.processes,
+    }
+    return ask(warm, order, output or _OUTPUT, errors)
 
 
 def environment() -> dict[str, str]:
@@ -94,12 +135,16 @@ def environment() -> dict[str, str]:
     return {**kept, "PATH": path, "HOME": "/tmp", "TMPDIR": "/tmp", "FLWR_HOME": HOME, "NO_PROXY": "*"}
 
 
-def watch(child: subprocess.Popen[bytes], bounds: Bounds, quiet: bool = False) -> int:
-    """Wait for the end of a cage, and end it where all that is in it uses more than its bounds allow."""
+def watch(child: subprocess.Popen[bytes], bounds: Bounds, quiet: bool = False, forked: Forked | None = None) -> int:
+    """Wait for the end of what is in a cage, and end it where it uses more than its bounds allow; its exit code.
+
+    ``child`` makes the cage; ``forked`` is what has entered it, without which ``child`` is all there is.
+    """
+    wait: Callable[[float], int] = forked.wait if forked else child.wait
     while True:
-        with suppress(subprocess.TimeoutExpired):
-            return child.wait(LOOK)
-        memory, tasks = usage(child.pid)
+        with suppress(subprocess.TimeoutExpired, TimeoutError):
+            return wait(LOOK)
+        memory, tasks = usage(child.pid, *(children(forked.keeper) if forked else ()))
         for what, used, most in (("bytes of memory", memory, bounds.memory), ("processes", tasks, bounds.processes)):
             if used > most:
                 child.kill()
@@ -114,20 +159,28 @@ def _say(bounds: Bounds, text: str) -> None:
         log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S},000 ERROR cape_fed.site.cage {text}\n")
 
 
-def usage(pid: int) -> tuple[int, int]:
-    """Bytes of memory of its own, and processes with threads, of a process and all that it started."""
+def usage(*pids: int) -> tuple[int, int]:
+    """Bytes of memory of their own, and processes with threads, of processes and all that they started."""
     memory = tasks = 0
-    waiting = [pid]
+    waiting = list(pids)
     while waiting:
-        folder = Path("/proc") / str(waiting.pop())
+        pid = waiting.pop()
         with suppress(OSError):
-            for line in (folder / "status").read_text().splitlines():
+            for line in (Path("/proc") / str(pid) / "status").read_text().splitlines():
                 name, _, value = line.partition(":")
                 memory += 1024 * int(value.split()[0]) if name in ("RssAnon", "RssShmem") else 0
                 tasks += int(value) if name == "Threads" else 0
-            for children in (folder / "task").glob("*/children"):
-                waiting += [int(child) for child in children.read_text().split()]
+        waiting += children(pid)
     return memory, tasks
+
+
+def children(pid: int) -> list[int]:
+    """Ids of the processes that a process started."""
+    found: list[int] = []
+    with suppress(OSError):
+        for file in (Path("/proc") / str(pid) / "task").glob("*/children"):
+            found += [int(child) for child in file.read_text().split()]
+    return found
 
 
 def _open_way(path: Path, port: int) -> Path:

@@ -7,6 +7,7 @@ import socket
 import sys
 import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from cape_fed.site.cage.trial import FEW, LITTLE, breaches
 from cape_fed.site.check.cage import check_cage
 from cape_fed.site.check.finding import Subject
 from cape_fed.site.config import CageOptions, SiteConfig, SuperLinkAccess
+from cape_fed.site.warmth import WarmProcess
 
 RUN, OTHER = "0123456789ab", "ba9876543210"
 needs_bubblewrap = pytest.mark.skipif(bubblewrap.why_not() is not None, reason=f"{bubblewrap.why_not()}")
@@ -45,12 +47,11 @@ def bounds(site: SiteConfig, tmp_path: Path) -> Bounds:
     return setup.bounds_of(site, tmp_path / "runtime")
 
 
-def said(bounds: Bounds, code: str, *, port: int = 0, run: str = "") -> tuple[int, str]:
+def said(bounds: Bounds, code: str, *, port: int = 0, run: str = "", warm: Path | None = None) -> tuple[int, str]:
     """Exit code and output of a program in the cage."""
     with tempfile.TemporaryFile() as output:
-        done = launch.run_caged(
-            bounds, [sys.executable, "-I", "-c", code], port=port, run=run, output=output, quiet=True
-        )
+        command = [sys.executable, "-I", "-c", code]
+        done = launch.run_caged(bounds, command, port=port, run=run, warm=warm, output=output, quiet=True)
         output.seek(0)
         return done, output.read().decode()
 
@@ -64,14 +65,16 @@ def test_the_last_hashes_of_audit_log_and_ledger_can_be_written_where_they_are_k
 
 
 @needs_bubblewrap
-def test_nothing_that_is_tried_works(bounds: Bounds, tmp_path: Path) -> None:
+@pytest.mark.parametrize("entering", [False, True])
+def test_nothing_that_is_tried_works(bounds: Bounds, tmp_path: Path, entering: bool) -> None:
     secrets = [
         tmp_path / name
         for name in ("salt", "key", "other-store/file", "site.apps/file", "state/refused/file", f"state/{OTHER}/file")
     ]
     places = [tmp_path, tmp_path / "store", tmp_path / "site.apps", tmp_path / "state" / OTHER, Path(sys.prefix)]
     places += [Path("/"), Path("/etc"), Path("/usr/lib"), Path("/dev"), Path("/var/tmp")]
-    assert breaches(bounds, read=[*secrets, Path("/etc/shadow")], write=[p for p in places if p.exists()]) == []
+    places = [place for place in places if place.exists()]
+    assert breaches(bounds, read=[*secrets, Path("/etc/shadow")], write=places, entering=entering) == []
 
 
 @needs_bubblewrap
@@ -116,9 +119,56 @@ def test_the_way_to_the_supernode_is_the_only_one(bounds: Bounds) -> None:
         assert said(bounds, code, port=port) == (0, "b'HELLO'\nrefused\n")
 
 
+@pytest.fixture
+def warm(bounds: Bounds) -> Iterator[Path]:
+    """A process whose forks enter cages."""
+    process = WarmProcess(bounds.warm, launch.environment())
+    process.libraries = ("json",)
+    process.start()
+    yield process.path
+    process.stop()
+
+
+STATUS = """
+import os
+lines = dict(line.split(":", 1) for line in open("/proc/self/status").read().splitlines())
+kinds = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
+shown = {name: lines[name].strip() for name in lines if name.startswith("Cap") or name == "NoNewPrivs"}
+names = ("Max data", "Max processes", "Max core")
+print(shown, [line.split() for line in open("/proc/self/limits") if line.startswith(names)])
+print([os.readlink(f"/proc/self/ns/{kind}") == os.readlink(f"/proc/1/ns/{kind}") for kind in kinds])
+print(os.getcwd(), os.uname().nodename, sorted(os.environ), sorted(os.listdir("/proc/self/fd")))
+"""
+
+
 @needs_bubblewrap
+def test_what_enters_a_cage_is_held_like_what_begins_in_it(bounds: Bounds, warm: Path) -> None:
+    """No capability, the same limits, namespaces, environment and open files."""
+    began, entered = said(bounds, STATUS), said(bounds, STATUS, warm=warm)
+    assert entered[0] == began[0] == 0
+    assert entered[1].replace("'PWD', ", "") == began[1].replace("'PWD', ", "")
+    assert "'CapEff': '0000000000000000'" in entered[1]
+    assert "'CapBnd': '0000000000000000'" in entered[1]
+    assert "'NoNewPrivs': '1'" in entered[1]
+
+
+@needs_bubblewrap
+def test_what_has_entered_ends_with_its_cage_and_leaves_nothing_to_the_next(bounds: Bounds, warm: Path) -> None:
+    code = (
+        "import os, time\n"
+        "print(os.path.exists('/tmp/left'), sum(name.isdigit() for name in os.listdir('/proc')), flush=True)\n"
+        "open('/tmp/left', 'w').close()\n"
+        "if os.fork() == 0: os.setsid(); time.sleep(60)"
+    )
+    assert [said(bounds, code, run=RUN, warm=warm) for _ in range(2)] == [(0, "False 3\n")] * 2
+    code = f"from pathlib import Path; print([*Path({str(bounds.state)!r}, {OTHER!r}).iterdir()])"
+    assert said(bounds, code, run=RUN, warm=warm) == (0, "[]\n")
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("entering", [False, True])
 def test_an_app_that_takes_too_much_is_ended_and_its_children_with_it(
-    bounds: Bounds, site: SiteConfig, capfd: pytest.CaptureFixture[str]
+    bounds: Bounds, site: SiteConfig, capfd: pytest.CaptureFixture[str], warm: Path, entering: bool
 ) -> None:
     small = replace(bounds, memory=LITTLE, processes=FEW)
     code = (
@@ -127,7 +177,7 @@ def test_an_app_that_takes_too_much_is_ended_and_its_children_with_it(
         "  if os.fork() == 0: held = bytearray(b'1') * (100 << 20); time.sleep(60)\n"
         "time.sleep(60)"
     )
-    assert launch.run_caged(small, [sys.executable, "-I", "-c", code]) == -9
+    assert launch.run_caged(small, [sys.executable, "-I", "-c", code], warm=warm if entering else None) == -9
     assert "bytes of memory, more than the" in capfd.readouterr().err
     assert "and was ended" in (site.state / "log.txt").read_text()
 
