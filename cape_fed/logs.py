@@ -94,10 +94,10 @@ def make_formatter() -> logging.Formatter:
     return JsonFormatter() if chosen_format() == "json" else TextFormatter(TEXT)
 
 
-def log_to_stderr() -> None:
-    """Send warnings of all packages to standard error in the chosen format; Flower's own lines as well."""
+def log_to_stderr(level: int = logging.WARNING) -> None:
+    """Send lines of at least ``level`` to standard error in the chosen format; Flower's own lines as well."""
     handler = logging.StreamHandler()
-    handler.setLevel(logging.WARNING)  # a run sets its own packages to INFO, for its log
+    handler.setLevel(level)  # a run sets its own packages to INFO, for its log
     handler.setFormatter(make_formatter())
     logging.basicConfig(handlers=[handler], force=True)
     for other in logging.getLogger("flwr").handlers:

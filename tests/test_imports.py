@@ -23,7 +23,7 @@ ORDER = (
     ("archive", "synthetic"),
     ("pretrain",),
     ("release", "privacy"),
-    ("evaluate", "export"),
+    ("evaluate", "export", "serving"),
     ("federation",),
     ("methods",),
     ("coordinator", "site", "provision"),

@@ -16,7 +16,8 @@ INTERRUPTED = 130
 COMMANDS = (
     *("synth", "doctor", "ingest", "inspect", "pretrain", "simulate"),
     *("provision", "run", "status", "sites", "site"),
-    *("evaluate", "compare", "finetune", "study", "embed", "export", "release", "demo", "top", "metrics"),
+    *("evaluate", "compare", "finetune", "study", "embed", "export", "serve", "release"),
+    *("demo", "top", "metrics"),
 )
 
 

@@ -133,3 +133,29 @@ SITE_SPECS = (
     ),
 )
 """What ``cape-fed site metrics`` shows."""
+
+SERVING_LATENCY = Spec(
+    "cape_fed_serving_request_seconds", "Time from a whole request to its answer, as a histogram; of those answered."
+)
+SERVING_SPECS = (
+    BUILD,
+    Spec(
+        "cape_fed_serving_info",
+        "The encoder: what clients call it, the hash of its bundle, its profile.",
+        ("model", "version", "profile"),
+    ),
+    Spec("cape_fed_serving_requests_total", "Requests for embeddings, by gRPC's code of their answer.", ("code",)),
+    Spec("cape_fed_serving_received_bytes_total", "Bytes of requests for embeddings."),
+    SERVING_LATENCY,
+    Spec("cape_fed_serving_records_total", "Recordings embedded."),
+    Spec("cape_fed_serving_batches_total", "Batches that the encoder computed."),
+    Spec(
+        "cape_fed_serving_work_seconds_total",
+        "Time spent by part of the work: prepare (read and preprocess) in several threads, encode in one.",
+        ("part",),
+    ),
+    Spec("cape_fed_serving_held_records", "Recordings that are accepted and not yet answered."),
+    Spec("cape_fed_serving_queue_records", "Recordings that may be so at most."),
+    Spec("cape_fed_serving_certificate_expiry_timestamp_seconds", "When the server's certificate ends, in Unix time."),
+)
+"""What ``cape-fed serve --metrics`` shows."""

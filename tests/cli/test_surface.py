@@ -45,6 +45,10 @@ SURFACE = {
     "study": ["name", "overrides", "--question", "--workers", "--ray", "--resume", "--json"],
     "embed": ["bundle", "store", "out", "--device"],
     "export": ["bundle", "--to", "--out", "--rate"],
+    "serve": [
+        "bundle", "--listen", "--name", "--device", "--certificate", "--key", "--client-ca", "--insecure", "--metrics",
+        "--batch", "--queue", "--max-message",
+    ],
     "release audit": ["bundle", "stores", "--patients", "--views", "--seed", "--card", "--device", "--json"],
     "demo": ["--out", "--seed"],
     "top": ["place", "--json", "--page", "--every"],

@@ -1,0 +1,104 @@
+"""A server of one encoder: it listens, answers, and ends without losing what it has accepted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from cape_fed.errors import InputError
+from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.serving.options import Options
+from cape_fed.serving.protocol import SERVICE, describe_also, protocol
+from cape_fed.serving.service import InferenceService
+from cape_fed.serving.tally import Tally
+from cape_fed.serving.tls import server_credentials
+from cape_fed.serving.work import Work
+
+log = logging.getLogger(__name__)
+
+HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+SERVICES = (SERVICE, HEALTH, reflection.SERVICE_NAME)
+CLOSING = 1.0
+"""Seconds for calls without an end, such as watching the health, after all requests are answered."""
+
+
+class EncoderServer:
+    """Serves from `start` to `drain`, within one event loop."""
+
+    def __init__(self, encoder: PretrainedEncoder, version: str, options: Options) -> None:
+        self.options = options
+        info = {"model": options.name, "version": version, "profile": encoder.profile.name}
+        certificate = options.tls.certificate if options.tls else None
+        self.tally = Tally(info, options.limits.queue, certificate)
+        self.work = Work(encoder, options.name, version, options.limits, self.tally)
+        self.health = health.aio.HealthServicer()
+        self.port = 0
+        """Where it listens, once it does."""
+        self._emptied = asyncio.Event()
+        self._batches: asyncio.Task[None] | None = None
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self) -> None:
+        """Begin to listen; InputError where address or certificates do not allow it."""
+        service = InferenceService(self.work)
+        self.tally.held = lambda: self.work.admission.records
+        self.tally.is_ready = lambda: service.is_ready
+        loop = asyncio.get_running_loop()
+        self.work.admission.emptied = partial(loop.call_soon_threadsafe, self._emptied.set)
+        self._server = self._listening(service)
+        for name in ("", SERVICE, self.options.name):
+            await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._batches = asyncio.create_task(self.work.batcher.run())
+        await self._server.start()
+
+    async def drain(self) -> int:
+        """Stop accepting, let what was accepted end, then stop; how many requests were cut off after all.
+
+        Health and readiness say so first, while the port still answers, so that a load balancer turns away in time.
+        """
+        assert self._server is not None
+        assert self._batches is not None
+        await self.health.enter_graceful_shutdown()
+        if not self.work.admission.close():
+            try:
+                await asyncio.wait_for(self._emptied.wait(), self.options.limits.drain)
+            except TimeoutError:
+                log.warning("%d requests were not answered in time and are cut off", self.work.admission.requests)
+        cut = self.work.admission.requests
+        await self._server.stop(CLOSING)
+        self._batches.cancel()
+        self.work.close()
+        return cut
+
+    def _listening(self, service: InferenceService) -> grpc.aio.Server:
+        limit = self.options.limits.message
+        server = grpc.aio.server(
+            options=[
+                ("grpc.max_receive_message_length", limit),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.so_reuseport", 0),
+            ]
+        )
+        server.add_generic_rpc_handlers((service.handler(),))
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
+        pool = protocol().pool
+        for described in (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
+            describe_also(pool, described)
+        reflection.enable_server_reflection(SERVICES, server, pool=pool)
+        self.port = self._bind(server)
+        return server
+
+    def _bind(self, server: grpc.aio.Server) -> int:
+        host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
+        address = f"{host}:{self.options.port}"
+        try:
+            if self.options.tls is None:
+                return int(server.add_insecure_port(address))
+            return int(server.add_secure_port(address, server_credentials(self.options.tls)))
+        except RuntimeError as error:
+            raise InputError(f"cannot listen on {address}: is the port in use?") from error
