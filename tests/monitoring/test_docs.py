@@ -9,12 +9,16 @@ from pathlib import Path
 import pytest
 
 from cape_fed.monitoring.families import Spec
-from cape_fed.monitoring.specs import RUN_SPECS, SITE_SPECS
+from cape_fed.monitoring.specs import RUN_SPECS, SERVING_SPECS, SITE_SPECS
 from tests.monitoring.queries import alert_rules
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "monitoring.md"
 RECORD = "CAPE_FED_RECORD_REFERENCE"
-HEADINGS = {"### Metrics of the coordinator": RUN_SPECS, "### Metrics of a site": SITE_SPECS}
+HEADINGS = {
+    "### Metrics of the coordinator": RUN_SPECS,
+    "### Metrics of a site": SITE_SPECS,
+    "### Metrics of a server of embeddings": SERVING_SPECS,
+}
 
 
 def table(specs: tuple[Spec, ...]) -> str:
