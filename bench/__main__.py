@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
-from bench import deployment, federation, idle, ingest, privacy, reading, training
+from bench import deployment, federation, idle, ingest, privacy, reading, serving, training
 from bench.row import Row, as_markdown, machine
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -17,7 +17,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 MODULES = {
     module.__name__.rpartition(".")[2]: module
-    for module in (ingest, reading, training, privacy, federation, deployment, idle)
+    for module in (ingest, reading, training, privacy, federation, deployment, idle, serving)
 }
 
 

@@ -66,6 +66,7 @@ def test_what_is_missing_is_said_with_its_extra() -> None:
     [
         ("flwr", ["simulate", "data.train=[a,b]", "out=runs/fed"], "federation"),
         ("cryptography", ["provision", "federation.yaml", "kits"], "federation"),
+        ("grpc_tools", ["serve", "runs/fed/bundle"], "serve"),
         ("hydra", ["pretrain", "data.train=[a]", "out=runs/idb"], "studies"),
     ],
 )
