@@ -14,8 +14,9 @@ from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordD
 from flwr.clientapp import ClientApp
 
 from cape_fed.federation.decoding import json_record, read_json
-from cape_fed.federation.messages import METRICS, PATIENTS, REQUEST, SENDER, Sender, read_sender, sender_record
+from cape_fed.federation.messages import METRICS, REQUEST, SENDER, Sender, read_sender, sender_record
 from cape_fed.federation.tensors import ENCODER, LAYOUT, VALUES, Layout, cut
+from cape_fed.privacy.numbers import PATIENTS
 
 VARIABLE = "CAPE_FED_TEST_FAULT"
 """``FAULT@ROUND`` or ``FAULT@FIRST-LAST``, with commas between several: what a site does wrong when it trains."""

@@ -12,6 +12,7 @@ from time import perf_counter
 import typer
 
 from cape_fed.errors import InputError
+from cape_fed.extras import require
 
 PATIENTS = 1000
 """Patients in each cohort."""
@@ -31,6 +32,7 @@ def take_tour(out: Path, seed: int, patients: int = PATIENTS, overrides: Sequenc
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is not empty: choose another directory with --out")
+    require("federation", "flwr", "the demo")
     os.environ["CAPE_FED_SALT_FILE"] = str(out / "salt")
     begin = perf_counter()
     _step(["synth", f"{out}/archives", "--patients", str(patients), "--seed", str(seed)])

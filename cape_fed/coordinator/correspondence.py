@@ -16,13 +16,14 @@ from cape_fed.coordinator.membership import Membership
 from cape_fed.coordinator.quorum import below_quorum
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.federation.failures import FAILING, SiteFailure, failure_name
-from cape_fed.federation.messages import PATIENTS, Request, read_numbers, request_content
+from cape_fed.federation.messages import Request, read_numbers, request_content
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import Member, members_with
 from cape_fed.federation.tensors import euclidean_norm, to_arrays
 from cape_fed.federation.update import Update
 from cape_fed.federation.validation import RefusedError, check_reply, check_update
 from cape_fed.methods.registry import AnyMethod
+from cape_fed.privacy.numbers import PATIENTS
 from cape_fed.release.provenance import Participation
 
 log = logging.getLogger(__name__)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cape_fed.federation.messages import PATIENTS
 from cape_fed.privacy.accounting import Charge, epsilon_prv, epsilon_rdp
 from cape_fed.privacy.config import PrivacyConfig
+from cape_fed.privacy.numbers import PATIENTS
 from cape_fed.release.protection import Protection, SiteProtection
 
 

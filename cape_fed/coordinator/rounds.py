@@ -15,11 +15,12 @@ from cape_fed.coordinator.evaluation import Evaluation
 from cape_fed.coordinator.exchange import Answer
 from cape_fed.coordinator.parts import Parts
 from cape_fed.errors import RunError
-from cape_fed.federation.messages import METRICS, MONITORS, PRIVATE_NUMBERS, read_numbers
+from cape_fed.federation.messages import METRICS, MONITORS, read_numbers
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.tensors import euclidean_norm
 from cape_fed.federation.update import Update
 from cape_fed.logs import log_fields
+from cape_fed.privacy.numbers import PRIVATE_NUMBERS
 from cape_fed.progress import Progress
 from cape_fed.rundir import RunDirectory
 

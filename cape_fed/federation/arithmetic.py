@@ -3,7 +3,8 @@
 Strategies see differences from the round's encoder in place of weights, and zeros in place of the encoder: the
 arithmetic is equal, and distances and means are not taken between large, nearly equal numbers.
 
-They are imported where they are used: a site, whose every message is a new process, has no need of them.
+They are imported where they are used: a site, whose every message is a new process, has no need of them, and central
+training, which reads the settings of methods too, has no need of Flower.
 """
 
 from __future__ import annotations
@@ -12,16 +13,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from flwr.app import Array, ArrayRecord, Message, MessageType, Metadata, MetricRecord, RecordDict
-from flwr.app.message import make_message
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cape_fed.federation.messages import METRICS, PATIENTS
 from cape_fed.federation.tensors import ENCODER
 from cape_fed.federation.update import Update
+from cape_fed.privacy.numbers import PATIENTS
 
 if TYPE_CHECKING:
+    from flwr.app import Message
     from flwr.serverapp.strategy import FedAvg
 
 State = dict[str, NDArray[np.float64]]
@@ -39,10 +39,11 @@ class Arithmetic:
 
     def combine(self, number: int, encoder: Mapping[str, Tensor], updates: Sequence[Update]) -> State:
         """The change of each tensor of ``encoder`` that the updates of round ``number`` come to, in float64."""
-        names = sorted(encoder)
-        zeros = ArrayRecord({name: Array(np.zeros(tuple(encoder[name].shape))) for name in names})
+        from flwr.app import Array, ArrayRecord
         from flwr.serverapp import strategy as flower
 
+        names = sorted(encoder)
+        zeros = ArrayRecord({name: Array(np.zeros(tuple(encoder[name].shape))) for name in names})
         if isinstance(self.strategy, flower.FedAvgM):
             self.strategy.current_arrays = zeros
         if isinstance(self.strategy, flower.FedAdam):
@@ -122,6 +123,11 @@ def median() -> Arithmetic:
 
 def _as_reply(update: Update, names: Sequence[str]) -> Message:
     """An update as the message that a strategy expects."""
+    from flwr.app import Array, ArrayRecord, MessageType, Metadata, MetricRecord, RecordDict
+    from flwr.app.message import make_message
+
+    from cape_fed.federation.messages import METRICS
+
     arrays = ArrayRecord({name: Array(np.ascontiguousarray(update.changes[name])) for name in names})
     content = RecordDict({ENCODER: arrays, METRICS: MetricRecord({PATIENTS: update.weight})})
     nowhere = Metadata(0, "", 0, 0, "", "", 0.0, 0.0, MessageType.TRAIN)

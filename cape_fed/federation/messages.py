@@ -24,15 +24,11 @@ from cape_fed.store.counts import CohortCounts
 
 REQUEST, SENDER, SITE, METRICS, MONITORS = "request", "sender", "site", "metrics", "monitors"
 INVITATION = "invitation"
-PATIENTS = "patients"
-"""Key of the weight in a reply's metrics: training patients of the site."""
 Content = RecordDict
 """What a message carries: records by name."""
 Records = dict[str, ArrayRecord | ConfigRecord | MetricRecord]
 """Records by name, to be put into the content of a message."""
 PRIVACY = "privacy"
-PRIVATE_NUMBERS = frozenset({PATIENTS, "noise_multiplier", "sample_rate", "steps", "epsilon"})
-"""What a site says of private training, all of it public: slots, and what the run's steps have cost there so far."""
 LONGEST_INTRODUCTION = 1 << 16
 """Characters."""
 

@@ -6,17 +6,18 @@ One array and not one a tensor: Flower moves every array by requests of its own,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from flwr.app import Array, ArrayRecord, ConfigRecord, MetricRecord
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
 from torch import Tensor
 
 from cape_fed.federation.config import Transport
-from cape_fed.federation.decoding import json_record
+
+if TYPE_CHECKING:
+    from flwr.app import ArrayRecord, ConfigRecord, MetricRecord
 
 ENCODER, LAYOUT, VALUES = "encoder", "layout", "values"
 
@@ -92,5 +93,9 @@ def euclidean_norm(arrays: Mapping[str, NDArray[Any]]) -> float:
 def _records(
     tensors: Mapping[str, Tensor], values: Tensor, record: str = ENCODER
 ) -> dict[str, ArrayRecord | ConfigRecord | MetricRecord]:
+    from flwr.app import Array, ArrayRecord  # not at the top: the settings of methods are read without Flower
+
+    from cape_fed.federation.decoding import json_record
+
     layout = {name: tuple(tensors[name].shape) for name in sorted(tensors)}
     return {record: ArrayRecord({VALUES: Array(values.numpy())}), layout_of(record): json_record(layout, Layout)}

@@ -13,7 +13,7 @@ from torch import Tensor
 from cape_fed.federation.config import Transport
 from cape_fed.federation.decoding import LARGEST, read_array, read_json
 from cape_fed.federation.failures import describe
-from cape_fed.federation.messages import PATIENTS, PRIVATE_NUMBERS, read_numbers, read_sender
+from cape_fed.federation.messages import read_numbers, read_sender
 from cape_fed.federation.roster import Member
 from cape_fed.federation.tensors import (
     ENCODER,
@@ -26,6 +26,7 @@ from cape_fed.federation.tensors import (
     to_arrays,
     to_changes,
 )
+from cape_fed.privacy.numbers import PATIENTS, PRIVATE_NUMBERS
 
 
 class RefusedError(Exception):

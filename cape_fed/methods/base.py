@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from torch import Tensor
 
 from cape_fed.federation.arithmetic import Arithmetic, State, averaging
-from cape_fed.federation.messages import Content, Records
 from cape_fed.federation.update import Changes, Update
 from cape_fed.pretrain.learner import Learner
 from cape_fed.section import Section
 from cape_fed.seeds import derive_rng
+
+if TYPE_CHECKING:
+    from cape_fed.federation.messages import Content, Records
 
 Kept = dict[str, Tensor]
 """Tensors that a method keeps at a site between rounds; they never leave it."""

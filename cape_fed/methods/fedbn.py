@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from cape_fed.federation.messages import Records
 from cape_fed.methods.base import Kept, Method, NoOptions, encoder_copies
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.norm import norm_tensors
+
+if TYPE_CHECKING:
+    from cape_fed.federation.messages import Records
 
 
 class FedBN(Method[NoOptions]):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 from torch import Tensor
 
-from cape_fed.federation.messages import Content
 from cape_fed.methods.base import Kept, Method
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.stages.transforms import ProximalPull
 from cape_fed.section import Section
+
+if TYPE_CHECKING:
+    from cape_fed.federation.messages import Content
 
 
 class Options(Section):

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from cape_fed.errors import InputError
 from cape_fed.federation.config import FederationConfig
-from cape_fed.methods.registry import method_class
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.privacy.config import PrivacyConfig
 
@@ -36,6 +35,8 @@ def training_objections(config: PretrainConfig) -> Iterator[str]:
 
 def method_objections(name: str) -> Iterator[str]:
     """What in a federated method does not go with private steps."""
+    from cape_fed.methods.registry import method_class  # imports Flower, which central runs do without
+
     method = method_class(name)
     if method.sends:
         yield (

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from cape_fed.federation.arithmetic import State
-from cape_fed.federation.messages import Content, Records
 from cape_fed.federation.tensors import array_records, euclidean_norm, layout_of
 from cape_fed.federation.update import Changes, Update
-from cape_fed.federation.validation import RefusedError, read_tensors
 from cape_fed.methods.base import Kept, Method, NoOptions
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.stages.transforms import ControlVariate
+
+if TYPE_CHECKING:
+    from cape_fed.federation.messages import Content, Records
 
 CONTROL = "control"
 """Name of the record with a control variate, in both directions."""
@@ -41,6 +43,8 @@ class Scaffold(Method[NoOptions]):
 
     def read_reply(self, content: Content, longest: float) -> Changes:
         """By how much the site changed its control variate, in float64."""
+        from cape_fed.federation.validation import RefusedError, read_tensors  # imports Flower
+
         values = read_tensors(content, CONTROL, self.parameters)
         changes = {name: value.astype(np.float64) for name, value in values.items()}
         moved = euclidean_norm(changes)
@@ -65,6 +69,8 @@ class Scaffold(Method[NoOptions]):
 
     def begin(self, learner: Learner, received: Mapping[str, Tensor], kept: Kept, content: Content) -> Kept:
         """Correct every gradient by the difference of the coordinator's control variate and the site's."""
+        from cape_fed.federation.validation import read_tensors
+
         kept = super().begin(learner, received, kept, content)
         parameters = learner.encoder_parameters()
         control = {

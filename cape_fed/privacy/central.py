@@ -16,6 +16,7 @@ from cape_fed.privacy.budget import current_roster, freeze, reserve, run_charges
 from cape_fed.privacy.config import PrivacyConfig
 from cape_fed.privacy.entropy import system_rng
 from cape_fed.privacy.ledger import Ledger
+from cape_fed.privacy.numbers import PATIENTS
 from cape_fed.privacy.roster import Roster, freeze_roster
 from cape_fed.privacy.source import PrivateSource
 
@@ -46,7 +47,7 @@ class CentralAccount:
         """What the run has cost, as sites tell it."""
         steps = sum(charge.steps for charge in run_charges(self.ledger, CENTRAL))
         return {
-            "patients": self.roster.size,
+            PATIENTS: self.roster.size,
             "noise_multiplier": self.noise,
             "sample_rate": self.privacy.sample_rate,
             "steps": steps,

@@ -17,8 +17,6 @@ from cape_fed.federation.evaluation import CELLS, SUMS, SUMS_INDEX, read_cells, 
 from cape_fed.federation.messages import (
     METRICS,
     MONITORS,
-    PATIENTS,
-    PRIVATE_NUMBERS,
     SITE,
     Records,
     Request,
@@ -32,6 +30,7 @@ from cape_fed.pretrain.monitor import MONITORED
 from cape_fed.pretrain.norm import is_statistic
 from cape_fed.privacy.accounting import epsilon_rdp
 from cape_fed.privacy.budget import current_roster, run_charges
+from cape_fed.privacy.numbers import PATIENTS, PRIVATE_NUMBERS
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import PolicyError
 from cape_fed.site.labels import check_labels

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cape_fed.errors import InputError
-from cape_fed.federation.messages import PATIENTS, Request
+from cape_fed.federation.messages import Request
 from cape_fed.lock import locked
 from cape_fed.pretrain.cohorts import open_cohorts, open_stores
 from cape_fed.privacy.accounting import Charge, epsilon_rdp, noise_for
 from cape_fed.privacy.budget import current_roster, expose, exposed_patients, freeze, reserve, run_charges
 from cape_fed.privacy.entropy import system_rng
 from cape_fed.privacy.ledger import Ledger, LedgerError
+from cape_fed.privacy.numbers import PATIENTS
 from cape_fed.privacy.roster import CohortRoster, Roster, find_slots, freeze_roster, renew_roster, split_of_roster
 from cape_fed.privacy.source import PrivateSource
 from cape_fed.release.cohort_names import federated_name

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from cape_fed.config import RunConfig, flat_paths
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import make_cohorts
+from cape_fed.extras import require
 from cape_fed.pretrain.cohorts import Cohort, open_stores, split_stores
 from cape_fed.pretrain.workbench import require_full_batches
 from cape_fed.study.plan import PlannedTrial, Trial
@@ -23,6 +24,12 @@ def check_trials(plan: Sequence[PlannedTrial]) -> None:
         except InputError as error:
             where = ", ".join(filter(None, (planned.level, planned.panel)))
             raise InputError(f"question {planned.question} ({where}): {error}") from error
+
+
+def check_extras(trials: Iterable[Trial]) -> None:
+    """InputError where a trial is a federation and Flower is not installed."""
+    if any(trial.keys.pretraining == "federated" for trial in trials):
+        require("federation", "flwr", "pretraining=federated")
 
 
 def check_worlds(trials: Iterable[Trial]) -> None:

@@ -10,7 +10,7 @@ from cape_fed.errors import RunError
 from cape_fed.progress import Progress, no_progress
 from cape_fed.rundir import RunDirectory
 from cape_fed.study.analysis import answer, judge
-from cape_fed.study.check import check_trials, check_worlds
+from cape_fed.study.check import check_extras, check_trials, check_worlds
 from cape_fed.study.config import StudyConfig
 from cape_fed.study.launch import Job, Launch, open_launcher
 from cape_fed.study.plan import PlannedTrial, Trial, choices, make_plan, plain_plan, world_of
@@ -48,6 +48,7 @@ def run_study(
     planted = _planted(study, overrides)
     plan = make_plan(study, overrides, out, planted_sites(out / PLANTED, planted))
     ours = [planned for planned in plan if planned.trial.keys.planted is not None]
+    check_extras(planned.trial for planned in plan)
     check_worlds(planned.trial for planned in plan)
     check_trials([planned for planned in plan if planned.trial.keys.planted is None and not planned.in_a_world])
     patients = max((planned.trial.keys.planted_patients for planned in ours), default=0)

@@ -10,7 +10,6 @@ import pandas as pd
 
 from cape_fed.config import RunConfig
 from cape_fed.jobs import pretrain_centrally
-from cape_fed.methods.registry import method_class
 from cape_fed.pretrain.cohorts import open_stores, split_stores
 from cape_fed.pretrain.config import SplitConfig
 from cape_fed.progress import no_progress
@@ -104,6 +103,8 @@ def run_config(trial: Trial, stores: list[Store], sites: int, out: Path) -> RunC
     plain |= {"data": {"train": [store.path for store in stores]}, "out": out}
     plain["resume"] = RunDirectory(out).config.exists()
     if trial.keys.pretraining == "federated":
+        from cape_fed.methods.registry import method_class  # imports Flower
+
         federation = trial.config.federation
         share = method_class(federation.strategy).share_asked(sites, federation.participation)
         rounds = max(1, round(own / federation.local_steps / share))

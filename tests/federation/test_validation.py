@@ -13,11 +13,12 @@ from flwr.app.message import make_message
 from cape_fed.federation.config import Transport
 from cape_fed.federation.decoding import json_record
 from cape_fed.federation.failures import SiteFailure
-from cape_fed.federation.messages import METRICS, PATIENTS, SENDER, Sender, number_record, sender_record
+from cape_fed.federation.messages import METRICS, SENDER, Sender, number_record, sender_record
 from cape_fed.federation.plausibility import Size
 from cape_fed.federation.roster import Member
 from cape_fed.federation.tensors import ENCODER, LAYOUT, VALUES, Layout, encoder_records, update_records
 from cape_fed.federation.validation import RefusedError, check_reply, check_update, read_tensors
+from cape_fed.privacy.numbers import PATIENTS
 
 MEMBER = Member("a", "train", 2, {"cohort": Size(80, 50)})
 SCHEMA = {"stem.weight": torch.ones(4, 3), "norm.bias": torch.ones(4)}

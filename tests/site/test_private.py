@@ -19,11 +19,12 @@ from cape_fed.coordinator.checkpoint import new_state
 from cape_fed.errors import InputError
 from cape_fed.federation.evaluation import CELLS, SUMS, SUMS_INDEX, probes_records
 from cape_fed.federation.failures import SiteFailure
-from cape_fed.federation.messages import METRICS, MONITORS, PRIVATE_NUMBERS, invitation_content, parse_introduction
+from cape_fed.federation.messages import METRICS, MONITORS, invitation_content, parse_introduction
 from cape_fed.federation.tensors import ENCODER, LAYOUT, encoder_records
 from cape_fed.lock import locked
 from cape_fed.pretrain.learner import Learner
 from cape_fed.privacy.budget import Spent, current_roster, exposed_patients, spending, worst_epsilon
+from cape_fed.privacy.numbers import PRIVATE_NUMBERS
 from cape_fed.site import handlers
 from cape_fed.site.answering import answer_as
 from cape_fed.site.budget import budget_lines, site_budget

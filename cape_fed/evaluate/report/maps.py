@@ -10,8 +10,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort
 from cape_fed.evaluate.options import EvaluateOptions
@@ -70,6 +68,9 @@ def _sample(cohorts: Sequence[EvaluatedCohort], features: Features, options: Eva
 def _place(features: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
     if not np.ptp(features, axis=0).any():
         return np.zeros((len(features), 2))
+    from sklearn.decomposition import PCA  # takes a second to import, which training is spared
+    from sklearn.manifold import TSNE
+
     components = min(_COMPONENTS, *features.shape)
     reduced = PCA(components, svd_solver="full").fit_transform(features.astype(np.float64))
     placed = TSNE(2, perplexity=30, init="pca", random_state=seed, max_iter=500).fit_transform(reduced)
