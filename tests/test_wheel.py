@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from cape_fed import appfiles
+from cape_fed.store.store import open_store
+from tests.cli.test_tour import SMALL
+from tests.environments import make_environment
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -50,6 +53,40 @@ def test_an_installed_package_stages_the_same_app_as_a_checkout(wheel: Path, tmp
     subprocess.run(command, check=True, cwd=tmp_path)
     appfiles.stage_app(tmp_path / "expected")
     assert contents(tmp_path / "app") == contents(tmp_path / "expected")
+
+
+@pytest.mark.slow
+def test_a_plain_installation_has_all_that_the_library_needs(wheel: Path, tmp_path: Path) -> None:
+    command = make_environment(tmp_path / "venv", wheel) / "cape-fed"
+    assert said(command, "--help", folder=tmp_path).returncode == 0
+    said(command, "synth", "archives", "--patients", "8", "--cohorts", "2", folder=tmp_path)
+    store = ["archives/synth-a", "stores/a", "--format", "wfdb", "--cohort", "a"]
+    assert said(command, "ingest", *store, folder=tmp_path).returncode == 0
+    record = open_store(tmp_path / "stores" / "a").records[0]
+    assert said(command, "inspect", "stores/a", "--plot", record, "a.png", folder=tmp_path).returncode == 0
+    settings = ["data.train=[stores/a]", "out=runs/a"]
+    for arguments, extra in (
+        (["pretrain", *settings], "studies"),
+        (["simulate", *settings], "studies"),
+        (["demo"], "federation"),
+    ):
+        done = said(command, *arguments, folder=tmp_path)
+        assert done.returncode == 2
+        assert done.stderr.endswith(f"pip install 'cape-fed[{extra}]'\n"), done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_extra_for_federations_has_all_that_the_demo_needs(wheel: Path, tmp_path: Path) -> None:
+    python = make_environment(tmp_path / "venv", wheel, "federation") / "python"
+    code = f"from pathlib import Path; from cape_fed.cli.tour import take_tour; take_tour(Path('demo'), 0, 60, {SMALL})"
+    done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "demo" / "report" / "report.html").exists()
+
+
+def said(command: Path, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([str(command), *arguments], capture_output=True, text=True, check=False, cwd=folder)
 
 
 def test_a_checkout_stages_code_and_configurations_and_nothing_else(tmp_path: Path) -> None:

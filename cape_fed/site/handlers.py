@@ -12,7 +12,6 @@ from torch import Tensor
 from cape_fed.federation.messages import (
     METRICS,
     MONITORS,
-    PATIENTS,
     Introduction,
     Records,
     computing_code,
@@ -23,6 +22,7 @@ from cape_fed.federation.tensors import update_records
 from cape_fed.pretrain.cohorts import common_profile, open_stores
 from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.encoders import build_encoder
+from cape_fed.privacy.numbers import PATIENTS
 from cape_fed.site import evaluation
 from cape_fed.site.audit import last_hash
 from cape_fed.site.config import SiteConfig
