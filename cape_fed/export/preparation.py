@@ -32,7 +32,12 @@ class Preparation(nn.Module):
         resampled = self.resample(centred)[:, : self.samples]
         microvolts = (resampled - _median(resampled, torch.isfinite(resampled))) * MICROVOLTS_PER_MV
         stored = microvolts.round().clamp(-INT16_LIMIT, INT16_LIMIT) / MICROVOLTS_PER_MV
-        place = (torch.arange(stored.shape[-1]) * self.step).round().long().clamp(max=finite.shape[-1] - 1)
+        place = (
+            (torch.arange(stored.shape[-1], device=stored.device) * self.step)
+            .round()
+            .long()
+            .clamp(max=finite.shape[-1] - 1)
+        )
         kept: Tensor = stored * finite[:, place]
         return kept.reshape(-1, ecg_mv.shape[1], kept.shape[-1])
 
