@@ -9,7 +9,7 @@ BASE ?= python:3.11-slim-bookworm
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test slow nightly lint format bench wheelhouse advisories images audit clean
+.PHONY: help demo test slow nightly lint format bench docs release wheelhouse advisories images audit clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,13 @@ format: $(VENV)/ready ## let ruff format the code
 
 audit: $(VENV)/ready ## attack and check the private step as it is
 	$(BIN)/python -m cape_fed.privacy.audit
+
+docs: $(VENV)/ready ## the documentation as a site in site/, to be read with python -m http.server -d site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+release: $(VENV)/ready ## build the wheel into dist/, from a clean checkout only
+	@test -z "$$(git status --porcelain)" || { echo "commit or remove what git status shows first"; exit 2; }
+	rm -rf dist && $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 bench: $(VENV)/ready ## measure, print the table and write bench/RESULTS.md
 	$(BIN)/python -m bench
