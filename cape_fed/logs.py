@@ -39,7 +39,7 @@ def log_fields(**fields: Any) -> Iterator[None]:
 class TextFormatter(logging.Formatter):
     """One line for a message, whatever it holds: what came from elsewhere could otherwise pretend to be other lines."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The line before any traceback; Flower's own lines are left as they are."""
         if not record.name.startswith("flwr"):
             record.message = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), record.message)
