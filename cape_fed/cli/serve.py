@@ -51,7 +51,8 @@ def serve(
     from cape_fed.logs import log_to_stderr
     from cape_fed.monitoring.exporter import parse_listen
     from cape_fed.pretrain.device import choose_device
-    from cape_fed.release.bundle import bundle_version, load_encoder
+    from cape_fed.release.bundle import load_encoder
+    from cape_fed.release.sums import version_of
     from cape_fed.serving.options import MEGABYTE, Limits, Options
     from cape_fed.serving.run import serve_until_stopped
 
@@ -61,7 +62,7 @@ def serve(
     limits = Limits(batch=batch, queue=queue, message=max_message * MEGABYTE)
     options = Options(host, port, name, tls, limits, None if metrics is None else parse_listen(metrics, METRICS_PORT))
     encoder = load_encoder(bundle, str(choose_device(device)))
-    asyncio.run(serve_until_stopped(encoder, bundle_version(bundle), options))
+    asyncio.run(serve_until_stopped(encoder, version_of(bundle), options))
 
 
 def _tls(host: str, certificate: Path | None, key: Path | None, client_ca: Path | None, insecure: bool) -> Tls | None:

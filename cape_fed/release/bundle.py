@@ -85,11 +85,6 @@ def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
     return PretrainedEncoder(encoder.to(choose_device(device)), profile, config.provenance)
 
 
-def bundle_version(path: Path) -> str:
-    """Twelve hex digits that change with any file of a bundle."""
-    return hashlib.sha256((path / SUMS).read_bytes()).hexdigest()[:12]
-
-
 def record_membership(path: Path, found: Membership) -> None:
     """Write what an audit found into a bundle's configuration and its card, whole or not at all.
 

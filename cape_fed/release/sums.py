@@ -23,6 +23,11 @@ def write_sums(root: Path) -> None:
     (root / SUMS).write_text("".join(f"{digest(root / name)}  {name}\n" for name in names))
 
 
+def version_of(root: Path) -> str:
+    """Twelve hex digits that change with any file that the checksums of a directory vouch for."""
+    return digest(root / SUMS)[:12]
+
+
 def check_sums(root: Path, needed: Sequence[str]) -> None:
     """InputError unless the files of a directory are there and unaltered, ``needed`` among them, and no others."""
     if not (root / SUMS).is_file():

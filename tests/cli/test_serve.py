@@ -21,8 +21,9 @@ from tritonclient import grpc as triton
 from cape_fed.cli.main import run
 from cape_fed.monitoring.samples import fetch
 from cape_fed.pretrain.encoders import MODELS, build_encoder
-from cape_fed.release.bundle import bundle_version, load_encoder, write_bundle
+from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.provenance import Provenance
+from cape_fed.release.sums import version_of
 from cape_fed.signal.profile import get_profile
 from tests.serving.running import MODEL, ecg, embed
 
@@ -103,7 +104,7 @@ def service(bundle: Path, *options: str) -> Iterator[Service]:
 def test_a_process_serves_shows_metrics_and_ends_with_what_it_accepted_answered(bundle: Path) -> None:
     with service(bundle, "--metrics", "127.0.0.1:0", "--device", "cpu") as served:
         metrics = served.message(r"metrics at (\S+)$")[1]
-        address = served.message(rf"serving {MODEL}, version {bundle_version(bundle)}, without TLS at (\S+)$")[1]
+        address = served.message(rf"serving {MODEL}, version {version_of(bundle)}, without TLS at (\S+)$")[1]
         client = triton.InferenceServerClient(address)
         expected = load_encoder(bundle, "cpu").embed(ecg(32), 500)
         np.testing.assert_allclose(embed(client, ecg(32)), expected, atol=2e-6)
