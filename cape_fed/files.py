@@ -58,7 +58,7 @@ def atomic_directory(path: Path) -> Iterator[Path]:
 
 
 def overwrite(path: Path, text: str, length: int) -> None:
-    """Write ASCII ``text`` over what stands in a private file, padded with blanks and a line end to ``length``.
+    """Write ASCII ``text`` over what stands in a private file, padded with blanks and a line end to ``length`` or more.
 
     In place and not by renaming: that needs no room on a full disk, and no right to make files beside it. Up to 512
     bytes are one sector, which is written whole or not at all.
@@ -66,7 +66,9 @@ def overwrite(path: Path, text: str, length: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE)
     try:
-        write_at(handle, text.ljust(length - 1).encode("ascii") + b"\n", 0)
+        data = text.ljust(length - 1).encode("ascii") + b"\n"
+        write_at(handle, data, 0)
+        os.ftruncate(handle, len(data))
         os.fsync(handle)
     finally:
         os.close(handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Callable
@@ -10,12 +11,14 @@ from time import time
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cape_fed.files import atomic_file
+from cape_fed.files import overwrite
 from cape_fed.lock import locked_in_turn
 
 log = logging.getLogger(__name__)
 
-ACTIVITY_FILE = "activity.json"
+ACTIVITY_FILE, ACTIVITY_LOCK = "activity.json", ".activity.json.lock"
+_BYTES = 4096
+"""Length that the file has at least: it is written in place, since an app may make no file beside it."""
 ANSWERED, LOST = "answered", "lost"
 """Outcomes of a message; others are codes of failures. ``lost``: the process ended without an answer."""
 
@@ -89,11 +92,10 @@ def read_activity(state: Path) -> Activity | None:
 def note(state: Path, change: Callable[[Activity], None]) -> None:
     """Change the file. It is a record for people: where it cannot be written the log says so and work goes on."""
     try:
-        with locked_in_turn(state / f".{ACTIVITY_FILE}.lock"):
+        with locked_in_turn(state / ACTIVITY_LOCK):
             activity = read_activity(state) or Activity()
             change(activity)
-            with atomic_file(state / ACTIVITY_FILE) as partial:
-                partial.write_text(activity.model_dump_json() + "\n")
+            overwrite(state / ACTIVITY_FILE, json.dumps(activity.model_dump(mode="json")), _BYTES)
     except OSError as error:
         log.warning("%s cannot be written: %s", ACTIVITY_FILE, error.strerror)
 

@@ -23,6 +23,7 @@ from cape_fed.site.errors import AuditError
 LOG_FILE = "log.jsonl"
 HASH, NUMBER, TIME, KIND = "hash", "number", "time", "kind"
 _HEAD_BYTES = 512
+_LOCK = ".lock"
 
 
 class Head(NamedTuple):
@@ -50,7 +51,7 @@ def record(site: SiteConfig, kind: str, **facts: Any) -> Head:
 def record_from(site: SiteConfig, kind: str, facts: Callable[[], dict[str, Any] | None]) -> Head:
     """As `record`, of ``facts`` found while no other process can write; no entry where they are None."""
     try:
-        with locked_in_turn(_folder(site) / ".lock"):
+        with locked_in_turn(_folder(site) / _LOCK):
             head, end = _find_end(site)
             found = facts()
             return head if found is None else _append(site, head, end, kind, found)
@@ -63,10 +64,15 @@ def log_file(site: SiteConfig) -> Path:
     return _folder(site) / LOG_FILE
 
 
+def log_files(site: SiteConfig) -> tuple[Path, Path]:
+    """What is written to under ``state`` for an entry."""
+    return log_file(site), _folder(site) / _LOCK
+
+
 def last_hash(site: SiteConfig) -> Head:
     """Where the log ends; AuditError where it does not end as it was left."""
     try:
-        with locked_in_turn(_folder(site) / ".lock"):
+        with locked_in_turn(_folder(site) / _LOCK):
             return _find_end(site)[0]
     except OSError as error:
         raise AuditError(f"the audit log cannot be read: {error.strerror}: {error.filename or ''}") from error

@@ -10,9 +10,12 @@ from datetime import datetime
 from pathlib import Path
 
 from cape_fed.errors import InputError
-from cape_fed.files import atomic_file
+from cape_fed.files import overwrite
 from cape_fed.lock import locked_in_turn
 from cape_fed.site.config import SiteConfig
+
+ROUNDS_FILE, LOCK_FILE = "rounds.json", ".rounds.lock"
+_BYTES = 128
 
 
 @dataclass
@@ -26,21 +29,23 @@ class Day:
     def add(self) -> None:
         """Count one more."""
         self.rounds += 1
-        with atomic_file(self._file) as partial:
-            partial.write_text(json.dumps({"day": self._day, "rounds": self.rounds}) + "\n")
+        overwrite(self._file, json.dumps({"day": self._day, "rounds": self.rounds}), _BYTES)
 
 
 @contextmanager
 def counting(site: SiteConfig, now: datetime) -> Iterator[Day]:
     """The day of ``now``, and no other process looks or counts meanwhile; InputError where the file is damaged."""
-    day, file = f"{now:%Y-%m-%d}", site.state / "rounds.json"
-    with locked_in_turn(site.state / ".rounds.lock"):
+    day, file = f"{now:%Y-%m-%d}", site.state / ROUNDS_FILE
+    with locked_in_turn(site.state / LOCK_FILE):
         yield Day(_read(file, day), day, file)
 
 
 def _read(file: Path, day: str) -> int:
     try:
-        found = json.loads(file.read_text())
+        text = file.read_text()
+        if not text:  # made for an app that has not counted yet
+            return 0
+        found = json.loads(text)
         return int(found["rounds"]) if found["day"] == day else 0
     except FileNotFoundError:
         return 0

@@ -167,6 +167,6 @@ def test_an_approved_app_that_turns_out_evil_finds_nothing_to_steal(hospitals: H
     run = hospitals.deployment.submit(app, str(config))
     assert hospitals.deployment.wait_finished(run, 180) == "finished:completed"
     found = json.loads(out.read_text())
-    assert found["could"] == [f"read:{own / 'store.json'}", f"write:{hospitals.state('a')}"]
+    assert found["could"] == [f"read:{own / 'store.json'}"]
     assert not [name for name in found["config"] if name.startswith("superlink") or "key" in name]
     assert {"name", "role", "state", "stores.only"} <= set(found["config"])

@@ -73,7 +73,7 @@ def test_the_installed_flower_starts_clientapps_as_is_expected() -> None:
 
 @pytest.fixture
 def caged(tmp_path: Path) -> CagedForks:
-    bounds = Bounds((), str(tmp_path / "state"), (), (), str(tmp_path / "runtime"), 1 << 30, 100)
+    bounds = Bounds((), str(tmp_path / "state"), (), (), (), str(tmp_path / "runtime"), 1 << 30, 100)
     (tmp_path / "runtime").mkdir()
     made = CagedForks(bounds)
     made.warm = WarmProcess(bounds.warm)

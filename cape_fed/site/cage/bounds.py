@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from time import monotonic, sleep
@@ -22,9 +23,11 @@ class Bounds:
     read: tuple[str, ...]
     """Stores and the installed libraries."""
     state: str
-    """The site's directory: of the runs in it, an app sees the one whose message it answers."""
+    """The site's directory: of the runs in it, an app sees the one whose message it answers, and writes to that one."""
     files: tuple[str, ...]
-    """Single files outside ``state`` that are written to."""
+    """Single files that are written to, and folders in ``state``."""
+    notes: tuple[str, ...]
+    """Single files in ``state`` that are written to, and made where they are missing."""
     devices: tuple[str, ...]
     runtime: str
     """Directory of the node's own, out of reach for apps; its file ``run`` names the run of the message in hand."""
@@ -65,7 +68,7 @@ class Bounds:
 
     def without_files(self) -> Bounds:
         """The same where the single files are not there yet."""
-        return replace(self, files=())
+        return replace(self, files=(), notes=())
 
     def run(self, seconds: float = 0.0) -> str:
         """Name of the run whose message is in hand; empty where it is of none, or not known after ``seconds``."""
@@ -83,6 +86,21 @@ class Bounds:
         return [
             path for path in folders if path.name == REFUSED or (RUN_NAME.fullmatch(path.name) and path.name != run)
         ]
+
+
+@contextmanager
+def run_folder(bounds: Bounds, run: str) -> Iterator[None]:
+    """What an app of ``run`` writes to is there meanwhile; a folder that it leaves empty is none of a run."""
+    folder = Path(bounds.state) / run
+    for note in bounds.notes:
+        Path(note).touch(mode=0o600)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    try:
+        yield
+    finally:
+        if run:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def note_run(runtime: Path, run: str | None) -> None:

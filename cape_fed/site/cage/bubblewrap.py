@@ -61,7 +61,9 @@ def _mounts(bounds: Bounds, run: str, socket: Path | None) -> Iterator[str]:
         yield from ("--dev-bind-try", path, path)
     if bounds.devices:
         yield from ("--ro-bind-try", "/sys", "/sys")
-    for path in (bounds.state, *bounds.files):
+    yield from ("--ro-bind", bounds.state, bounds.state)
+    written = (*bounds.files, *bounds.notes, *([f"{bounds.state}/{run}"] if run else []))
+    for path in written:
         yield from ("--bind", path, path)
     for hidden in bounds.hidden(run):
         yield from ("--ro-bind", str(bounds.empty), str(hidden))

@@ -23,7 +23,7 @@ from typing import IO
 
 from cape_fed.logs import LOG_FILE
 from cape_fed.site.cage import inside
-from cape_fed.site.cage.bounds import Bounds
+from cape_fed.site.cage.bounds import Bounds, run_folder
 from cape_fed.site.cage.bubblewrap import HOME, SOCKET, caged
 from cape_fed.site.warmth import Forked, ask
 
@@ -78,7 +78,11 @@ def run_caged(
     -9 where it used more than its bounds allow. Where the process with the socket ``warm`` can, it forks one that
     enters the cage. ``output`` gets what it writes; ``quiet`` leaves its errors, and its end, untold.
     """
-    with tempfile.TemporaryDirectory(dir=bounds.runtime) as scratch, Path(os.devnull).open("w") as nowhere:
+    with (
+        run_folder(bounds, run),
+        tempfile.TemporaryDirectory(dir=bounds.runtime) as scratch,
+        Path(os.devnull).open("w") as nowhere,
+    ):
         errors = nowhere.fileno() if quiet else _ERRORS
         way = _open_way(Path(scratch) / "socket", port) if port else None
         near, far = socket.socketpair()

@@ -9,14 +9,20 @@ import tempfile
 from pathlib import Path
 
 from cape_fed.errors import InputError
+from cape_fed.logs import LOG_FILE
+from cape_fed.monitoring.activity import ACTIVITY_FILE, ACTIVITY_LOCK
+from cape_fed.site import audit
 from cape_fed.site.cage.bounds import Bounds
 from cape_fed.site.cage.bubblewrap import why_not
 from cape_fed.site.cage.launch import run_caged
-from cape_fed.site.config import SiteConfig
+from cape_fed.site.config import LEDGER, SiteConfig
+from cape_fed.site.daily import LOCK_FILE, ROUNDS_FILE
 
 GPU = ("nvidia*", "dri", "kfd")
 """Devices under /dev."""
 GIB = 1 << 30
+NOTES = (LOG_FILE, ACTIVITY_FILE, ACTIVITY_LOCK, ROUNDS_FILE, LOCK_FILE)
+"""Files in a site's state that an app writes to, beside those of its run, the audit log and the ledger."""
 
 
 def make_cage(site: SiteConfig) -> Bounds | None:
@@ -50,11 +56,13 @@ def bounds_of(site: SiteConfig, runtime: Path) -> Bounds:
     """What apps of a site get of the machine; files that they write to are made where there are none."""
     site.state.mkdir(parents=True, exist_ok=True)
     gpu = [str(path) for pattern in GPU for path in sorted(Path("/dev").glob(pattern))] if site.device != "cpu" else []
+    written = (*audit.log_files(site), site.audit_head_file, site.state / LEDGER, site.ledger_head_file)
     memory = int(site.cage.memory_gb * GIB) if site.cage.memory_gb else _machine_memory() * 3 // 4
     return Bounds(
         read=tuple(str(store.resolve()) for store in site.stores),
         state=str(site.state.resolve()),
-        files=tuple(str(path.resolve()) for path in (site.audit_head_file, site.ledger_head_file)),
+        files=tuple(str(path.resolve()) for path in written),
+        notes=tuple(str(site.state.resolve() / name) for name in NOTES),
         devices=tuple(gpu),
         runtime=str(runtime),
         memory=memory,

@@ -34,7 +34,7 @@ def check_cage(subject: Subject) -> Finding:
     if found:
         return failed(f"an app in it could {', '.join(found)}", "keep these out of the folders that apps see")
     most = f"at most {bounds.processes} processes and {bounds.memory / GIB:.0f} GiB of memory"
-    return passed(f"bubblewrap: no network, no salt, no keys, stores to read only, nothing to write but state, {most}")
+    return passed(f"bubblewrap: no network, salt or keys, stores to read only, nothing to write but its run, {most}")
 
 
 def _secrets(site: SiteConfig) -> list[Path]:
@@ -45,5 +45,5 @@ def _secrets(site: SiteConfig) -> list[Path]:
 
 def _places(site: SiteConfig) -> list[Path]:
     """Folders that an app should not write to."""
-    places = [*site.stores, site.state.parent, Path(sys.prefix), Path.home(), Path("/"), Path("/usr/lib")]
+    places = [*site.stores, site.state, site.state.parent, Path(sys.prefix), Path.home(), Path("/"), Path("/usr/lib")]
     return [place.resolve() for place in [*places, *([site.apps] if site.apps else [])] if place.is_dir()]

@@ -9,17 +9,22 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from cape_fed.errors import InputError
+from cape_fed.monitoring.activity import read_activity
+from cape_fed.site import audit
 from cape_fed.site.cage import bubblewrap, launch, setup
 from cape_fed.site.cage.bounds import Bounds, note_run
 from cape_fed.site.cage.trial import FEW, LITTLE, breaches
 from cape_fed.site.check.cage import check_cage
 from cape_fed.site.check.finding import Subject
 from cape_fed.site.config import CageOptions, SiteConfig, SuperLinkAccess
+from cape_fed.site.daily import counting
+from cape_fed.site.ledger import ledger_of
 from cape_fed.site.warmth import WarmProcess
 
 RUN, OTHER = "0123456789ab", "ba9876543210"
@@ -28,10 +33,19 @@ needs_bubblewrap = pytest.mark.skipif(bubblewrap.why_not() is not None, reason=f
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SiteConfig:
-    for folder in ("store", "other-store", "site.apps", f"state/{RUN}", f"state/{OTHER}", "state/refused"):
+    for folder in (
+        "store",
+        "other-store",
+        "site.apps",
+        f"state/{RUN}",
+        f"state/{OTHER}",
+        "state/refused",
+        "state/privacy",
+        "state/audit",
+    ):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "file").write_text("x")
-    for file in ("salt", "key", "state.audit-head", "state.ledger-head"):
+    for file in ("salt", "key", "state.audit-head", "state.ledger-head", "state/audit/log.jsonl", "state/audit/.lock"):
         (tmp_path / file).write_text("secret" * 10)
     monkeypatch.setenv("CAPE_FED_SALT_FILE", str(tmp_path / "salt"))
     access = SuperLinkAccess(address="localhost:1", certificate=tmp_path / "ca", key=tmp_path / "key")
@@ -58,10 +72,11 @@ def said(bounds: Bounds, code: str, *, port: int = 0, run: str = "", warm: Path 
 
 @needs_bubblewrap
 def test_the_last_hashes_of_audit_log_and_ledger_can_be_written_where_they_are_kept(bounds: Bounds) -> None:
-    assert [Path(file).name for file in bounds.files] == ["state.audit-head", "state.ledger-head"]
+    heads = [file for file in bounds.files if file.endswith("-head")]
+    assert [Path(file).name for file in heads] == ["state.audit-head", "state.ledger-head"]
     code = "import os\nfor path in {}: os.pwrite(os.open(path, os.O_WRONLY), b'new', 0)"
-    assert said(bounds, code.format(bounds.files))[0] == 0
-    assert all(Path(file).read_text().startswith("new") for file in bounds.files)
+    assert said(bounds, code.format(heads))[0] == 0
+    assert all(Path(file).read_text().startswith("new") for file in heads)
 
 
 @needs_bubblewrap
@@ -72,6 +87,7 @@ def test_nothing_that_is_tried_works(bounds: Bounds, tmp_path: Path, entering: b
         for name in ("salt", "key", "other-store/file", "site.apps/file", "state/refused/file", f"state/{OTHER}/file")
     ]
     places = [tmp_path, tmp_path / "store", tmp_path / "site.apps", tmp_path / "state" / OTHER, Path(sys.prefix)]
+    places += [tmp_path / "state", tmp_path / "state" / "audit", tmp_path / "state" / "refused"]
     places += [Path("/"), Path("/etc"), Path("/usr/lib"), Path("/dev"), Path("/var/tmp")]
     places = [place for place in places if place.exists()]
     assert breaches(bounds, read=[*secrets, Path("/etc/shadow")], write=places, entering=entering) == []
@@ -96,6 +112,55 @@ def test_an_app_reads_its_stores_and_writes_its_own_run(bounds: Bounds, site: Si
     assert said(bounds, code, run=RUN) == (0, "x\n['file', 'kept'] []\n")
     assert (site.state / RUN / "kept").read_text() == "1"
     assert (site.state / OTHER / "file").exists()
+
+
+BOOKS = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from cape_fed.monitoring.activity import note
+from cape_fed.site import audit
+from cape_fed.site.config import SiteConfig
+from cape_fed.site.daily import counting
+from cape_fed.site.ledger import ledger_of
+from cape_fed.site.logbook import logging_as
+site = SiteConfig.model_validate_json({site!r})
+audit.record(site, "joined")
+ledger_of(site).append("exposed", {{"roster": "r", "patients": []}})
+note(site.state, lambda activity: activity.begin("train"))
+with counting(site, datetime(2026, 1, 1)) as day: day.add()
+with logging_as(site):
+    __import__("logging").getLogger("cape_fed").warning("written")
+(site.run_folder({run!r}) / "kept").write_text("1")
+"""
+
+
+@needs_bubblewrap
+def test_what_an_app_has_to_write_it_can_and_a_folder_that_stays_empty_is_of_no_run(
+    bounds: Bounds, site: SiteConfig, tmp_path: Path
+) -> None:
+    """Audit log, ledger, what the site does, how much a day, its log, and the folder of its run."""
+    for file in (*site.state.rglob("audit/*"), site.audit_head_file, site.ledger_head_file):
+        file.unlink()
+    ledger_of(site).begin()
+    audit.record(site, "node started")
+    new = "c" * 12
+    read = (*bounds.read, str(Path(audit.__file__).parents[2]))
+    code = BOOKS.format(site=site.model_dump_json(), run=new)
+    code = f"import sys; sys.path.insert(0, {read[-1]!r})\n{code}"
+    assert said(replace(bounds, read=read), code, run=new) == (0, "")
+    assert [entry["kind"] for entry, _ in audit.read_entries(site)] == ["node started", "joined"]
+    assert [entry.kind for entry in ledger_of(site).entries()] == ["opened", "exposed"]
+    activity = read_activity(site.state)
+    assert activity is not None
+    assert activity.working is not None
+    with counting(site, datetime(2026, 1, 1)) as day:
+        assert day.rounds == 1
+    assert "WARNING cape_fed written" in (site.state / "log.txt").read_text()
+    assert (site.state / new / "kept").exists()
+    other = "d" * 12
+    assert said(bounds, f"import os; print(os.listdir({str(site.state / other)!r}))", run=other) == (0, "[]\n")
+    assert not (site.state / other).exists()
 
 
 @needs_bubblewrap
