@@ -18,6 +18,8 @@ from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.workbench import Workbench
 from cape_fed.site.check.finding import Finding, Subject, failed, passed, skipped, warning
 
+EXTRA = "federation"
+"""What a site is installed with."""
 STEPS = 3
 """Timed steps at most, after one that is not: it allocates and chooses kernels."""
 ENOUGH = 5.0
@@ -96,7 +98,7 @@ def check_versions(subject: Subject) -> Finding:
         raise InputError("cape-fed is not installed as a package: pip install it") from error
     wrong = []
     for requirement in required:
-        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": EXTRA}):
             continue
         try:
             version = importlib.metadata.version(requirement.name)
@@ -106,8 +108,7 @@ def check_versions(subject: Subject) -> Finding:
         if not requirement.specifier.contains(version, prereleases=True):
             wrong.append(f"{requirement.name} is {version}, not {requirement.specifier}")
     if wrong:
-        return failed(
-            "; ".join(wrong), "install the versions in constraints.txt: pip install -c constraints.txt cape-fed"
-        )
+        remedy = f"install the versions in constraints.txt: pip install -c constraints.txt 'cape-fed[{EXTRA}]'"
+        return failed("; ".join(wrong), remedy)
     flower, torch_version = (importlib.metadata.version(name) for name in ("flwr", "torch"))
     return passed(f"cape-fed {own}, Flower {flower}, PyTorch {torch_version}, Python {platform.python_version()}")
