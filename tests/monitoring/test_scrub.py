@@ -23,7 +23,7 @@ def scrubber() -> Scrubber:
         ("cannot read /srv/stores/John Doe/x.npy", f"cannot read ⟨path⟩ {CUT}/x.npy"),
         ("open C:\\archive\\doe.hea", "open ⟨path⟩"),
         ("record JS00017 of patient 4711", "record ⟨record⟩ of patient ⟨record⟩"),
-        ("KeyError: 'Jane Roe, born 1961-02-03'", f"KeyError: '{CUT} ⟨date⟩'"),
+        ("KeyError: 'Jane Roe, dob 1961-02-03'", f"KeyError: '{CUT} ⟨date⟩'"),
         ("from 10.1.2.3:443 and fe80::1ff:fe23:4567:890a", "from ⟨address⟩ and ⟨address⟩"),
         ("ask jane.roe@hospital.example or https://hospital.example/x", "ask ⟨mail⟩ or ⟨address⟩"),
         ("number 123456789 and 12345", f"number {CUT} and 12345"),
