@@ -36,13 +36,16 @@ class Enrolled:
 def enrol(kit: Path, stores: Sequence[Path], state: Path | None = None, *, replace_key: bool = False) -> Enrolled:
     """Make the key of the site whose kit is in ``kit``, unless it has one, and complete the kit's site.toml.
 
-    ``stores`` and ``state`` (by default ``kit/state``) are written into it as absolute paths, as are those of
-    certificate and key. InputError where the folder is no kit or a store cannot be opened; then nothing is written.
+    ``stores`` and ``state`` (by default what it says already, else ``kit/state``) are written into it as absolute
+    paths, as are those of certificate and key. InputError where the folder is no kit or a store cannot be opened; then
+    nothing is written.
     """
     kit = kit.resolve()
     text = _read_kit(kit)
-    name = str(tomllib.loads(text)["name"])
-    values = {"state": (state or kit / "state").resolve(), "certificate": kit / "ca.crt", "key": kit / KEY_FILE}
+    described = tomllib.loads(text)
+    name = str(described["name"])
+    kept = kit / str(described.get("state") or "state")
+    values = {"state": (state or kept).resolve(), "certificate": kit / "ca.crt", "key": kit / KEY_FILE}
     text = _complete(text, values, _labels(stores))
     made = replace_key or not (kit / KEY_FILE).exists()
     key = _new_key(kit / KEY_FILE) if made else load_key(kit / KEY_FILE)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from cape_fed.appfiles import ROOT
 from cape_fed.release.bundle import load_encoder
 from tests.deployment.deployment import Deployment, unavailable
 from tests.deployment.kits import Kits, lines_of, nginx_missing
@@ -37,3 +39,18 @@ def test_the_readmes_lead_from_nothing_to_a_bundle(tmp_path: Path, cohorts: Path
         assert coordinator.returncode is None
         # Sites are let in on the one port that is open, and each of them asked for nothing else.
         assert {line.split()[3].rpartition("/")[0] for line in kits.asked().splitlines()} <= {"/v1/fleet", ""}
+        require_no_run_from_outside(kits, host)
+
+
+def require_no_run_from_outside(kits: Kits, host: Deployment) -> None:
+    """Whoever has a kit of a site knows the address and the authority, and starts a run by Flower's own command."""
+    home, before = host.folder / "outside", len(kits.asked().splitlines())
+    home.mkdir()
+    (home / "config.toml").write_text(
+        f'[superlink.door]\naddress = "127.0.0.1:{kits.port}"\nroot-certificates = "{kits.site("hospital-a")}/ca.crt"\n'
+    )
+    done = host.run_cli(["flwr", "run", str(ROOT), "door", "--format", "json"], 120, env={"FLWR_HOME": str(home)})
+    assert json.loads(done.stdout[done.stdout.index("{") :])["success"] is False, done.stdout
+    asked = [line for line in kits.asked().splitlines()[before:] if "/v1/fleet/" not in line]
+    assert asked
+    assert all(" 403 " in line and "/v1/control/" in line for line in asked), asked

@@ -49,6 +49,7 @@ def test_a_second_call_keeps_the_key_and_what_was_edited(kit: Path, tiny_store: 
     assert (site.limits.minutes, site.state) == (7, tmp_path / 'a "state"')
     assert len(site.stores) == 1
     assert enrol(kit, [], replace_key=True).fingerprint != first.fingerprint
+    assert read_site(file).state == site.state  # with the ledger in it
 
 
 def test_a_store_that_is_none_or_a_folder_that_is_no_kit_leaves_nothing_behind(kit: Path, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ def enrol(
         list[Path] | None, typer.Option("--store", help="A store of this site; once for each cohort.")
     ] = None,
     state: Annotated[
-        Path | None, typer.Option("--state", help="Folder for what runs keep here; in the kit if absent.")
+        Path | None,
+        typer.Option("--state", help="Folder for what runs keep here; if absent that of site.toml, else in the kit."),
     ] = None,
     new_key: Annotated[
         bool, typer.Option("--new-key", help="Make a new key in place of the one that is there.")
