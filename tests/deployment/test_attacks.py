@@ -240,12 +240,14 @@ def test_an_evil_app_is_not_unpacked(
         attacked.deployment.wait_finished(int(answer["run-id"]), 120)
     if make is bomb:  # Flower itself does not pack the other one, and would not unpack it at the coordinator either
         assert answer.get("success"), done
+        said = attacked.deployment.run_cli(["flwr", "log", str(answer["run-id"]), CONNECTION, "--show"]).stdout
+        assert "ANSWERS [108, 108]" in said
         (refused,) = RefusedApps(attacked.hospitals.state("a")).entries()
         assert RefusedApps(attacked.hospitals.state("a")).content(refused) == file.read_bytes()
         assert command(["site", "approve", str(site), str(refused.run), "--yes"]) == 2
     assert command(["site", "approve", str(site), str(file), "--yes"]) == 2
     assert words in capsys.readouterr().err
-    assert [*attacked.hospitals.folder.rglob("zeros.py")] == []
+    assert [*attacked.hospitals.state("a").rglob("zeros.py")] == []
     assert [*tmp_path.parent.rglob("climbed.py"), *Path("/").glob("climbed.py")] == []
     attacked.goes_on()
 
