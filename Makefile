@@ -17,17 +17,17 @@ help: ## list the targets
 demo: $(VENV)/ready ## run everything on synthetic cohorts and say where the report is (OUT=DIR to choose)
 	$(BIN)/cape-fed demo --out $(OUT)
 
-# Every worker computes with one thread. Tests of deployments watch the clock, so they have the machine to themselves.
+# Every worker computes with one thread. Tests that watch the clock, those marked alone, have the machine to themselves.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 SPREAD := --numprocesses auto --dist loadfile
 
 test: $(VENV)/ready ## the default test suite
-	$(PYTEST) $(SPREAD) --ignore tests/deployment
-	$(PYTEST) tests/deployment
+	$(PYTEST) $(SPREAD) -m 'not slow and not nightly and not alone'
+	$(PYTEST) -m 'not slow and not nightly and alone'
 
 slow: $(VENV)/ready ## the tests that take longer
-	$(PYTEST) $(SPREAD) -m slow --ignore tests/deployment
-	$(PYTEST) -m slow tests/deployment
+	$(PYTEST) $(SPREAD) -m 'slow and not alone'
+	$(PYTEST) -m 'slow and alone'
 
 nightly: $(VENV)/ready ## deployments under faults and images, for an hour and with the machine to themselves
 	$(PYTEST) -m nightly

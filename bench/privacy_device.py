@@ -15,7 +15,7 @@ from bench.privacy import made_up_pairs, private_learner
 from bench.row import wait
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.learner import Learner
-from cape_fed.privacy.gradient import Contrast, clipped_sum, loop_gradients, vmap_gradients
+from cape_fed.privacy.gradient import Contrast, clipped_sum, fast_gradients, loop_gradients
 
 PAIRS, SAMPLES, FS, STEPS = 128, 1000, 100, 5
 
@@ -38,12 +38,12 @@ def main(name: str = "cuda", model: str = "base") -> int:
 
 
 def _same_gradients(config: PretrainConfig, device: torch.device, cpu: torch.device) -> bool:
-    """The clipped sum of blocks by vmap on the device, and by the loop on the CPU."""
+    """The clipped sum of blocks in one pass on the device, and by the loop on the CPU."""
     ecg = torch.randn(3, 2, 1, 4, 12, SAMPLES // 2, generator=torch.Generator().manual_seed(0))
     valid = torch.full((3, 2, 1, 4), SAMPLES // 2)
     sums = []
     torch.backends.cudnn.allow_tf32 = False  # the comparison is of float32, the times below are as in training
-    for place, way in ((cpu, loop_gradients), (device, vmap_gradients), (device, loop_gradients)):
+    for place, way in ((cpu, loop_gradients), (device, fast_gradients), (device, loop_gradients)):
         learner = Learner(config, FS, "bench", place)
         blocks = (ecg.to(place), valid.to(place))
         gradients = way(Contrast(learner.encoder, learner.head, config), blocks)

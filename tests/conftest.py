@@ -24,6 +24,13 @@ hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")  # how long an example takes depends on what else the machine does
 
 TinyStore = Callable[..., Store]
+DEPLOYMENTS = Path(__file__).with_name("deployment")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if DEPLOYMENTS in item.path.parents:
+            item.add_marker(pytest.mark.alone)
 
 
 @pytest.fixture(scope="session")

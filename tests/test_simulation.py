@@ -13,6 +13,7 @@ from tests.conftest import TinyStore
 from tests.federation.helpers import make_cohorts
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_names_in_the_working_folder_do_not_take_the_apps_place(tiny_store: TinyStore, tmp_path: Path) -> None:
     make_cohorts(tiny_store, ["a", "b"], [16, 16])

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad, vmap
+from torch.func import vmap
 
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.feed import Pairs, View
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.objective import nt_xent
+from cape_fed.privacy.batched import batched_gradients, is_batchable
 from cape_fed.privacy.config import PrivacyConfig
 from cape_fed.privacy.entropy import Noise, system_generator
 from cape_fed.privacy.fitness import check_private_module
@@ -22,12 +23,15 @@ Blocks = tuple[Tensor, Tensor]
 Gradients = list[Tensor]
 """One tensor a parameter, ``[B, ...]``: the gradient of every block."""
 BlockGradients = Callable[["Contrast", Blocks], Gradients]
-_CHUNK = 2**25
-"""Numbers that the gradients of the blocks of one chunk take together."""
+_CHUNK, _CHUNK_CPU = 2**28, 2**25
+"""Numbers that the gradients of the blocks of one chunk take together: what fits a cache is quicker on a CPU."""
 _SAMPLES = 512
 """Recordings of one chunk."""
-_MARGIN = 1e-6
-"""By how much a clipped gradient stays below the bound, for the rounding of float32."""
+_TOLERANCE = 0.05
+"""How far apart two ways to a gradient are for their rounding at most, over its length."""
+_PIECE = 1024
+_MARGIN = 5e-5
+"""By how much a clipped gradient stays below the bound: more than summing `_PIECE` squares in float32 can be off."""
 
 
 class Contrast(nn.Module):
@@ -41,48 +45,85 @@ class Contrast(nn.Module):
         self.precision = config.precision
 
     def forward(self, ecg: Tensor, valid: Tensor) -> Tensor:
-        """The mean over V of the NT-Xent of k pairs, from ``[2, V, k, 12, T]`` mV and ``[2, V, k]`` valid samples."""
-        _, views, patients = valid.shape
+        """Every block's mean over V of the NT-Xent of its k pairs, ``[B]``: see `Blocks` for the shapes."""
+        blocks, _, views, patients = valid.shape
         with torch.autocast(ecg.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            z = self.head(self.encoder(ecg.flatten(0, 2), valid.flatten()))
-        z = z.float().reshape(2, views, patients, -1)
+            z = self.head(self.encoder(ecg.flatten(0, 3), valid.flatten()))
+        pairs = z.float().reshape(blocks, 2, views, patients, -1).transpose(1, 2).flatten(2, 3)
         groups = torch.arange(patients, device=ecg.device).repeat(2)
-        losses = [
-            nt_xent(pairs := z[:, view].flatten(0, 1), pairs, groups, groups, 0, self.temperature)
-            for view in range(views)
-        ]
-        return torch.stack(losses).mean()
+
+        def loss(z: Tensor) -> Tensor:
+            return nt_xent(z, z, groups, groups, 0, self.temperature)
+
+        value: Tensor = vmap(vmap(loss))(pairs)
+        return value.mean(dim=1)
 
 
 def loop_gradients(model: Contrast, blocks: Blocks) -> Gradients:
-    """The obvious way: one backward pass a block."""
+    """The obvious way: one pass forward and back a block."""
     parameters = list(model.parameters())
-    found = [torch.autograd.grad(model(ecg, valid), parameters) for ecg, valid in zip(*blocks, strict=True)]
+    found = [
+        torch.autograd.grad(model(ecg[None], valid[None]).sum(), parameters) for ecg, valid in zip(*blocks, strict=True)
+    ]
     return [torch.stack(column) for column in zip(*found, strict=True)]
 
 
-def vmap_gradients(model: Contrast, blocks: Blocks) -> Gradients:
-    """All blocks in one pass, for devices on which many small passes are slow."""
-    parameters = {name: value.detach() for name, value in model.named_parameters()}
+def fast_gradients(model: Contrast, blocks: Blocks) -> Gradients:
+    """All blocks in one pass; see `find_gradients` for the models with which it may be used."""
+    return batched_gradients(model, lambda: model(*blocks), list(model.parameters()))
 
-    def loss(parameters: dict[str, Tensor], ecg: Tensor, valid: Tensor) -> Tensor:
-        value: Tensor = functional_call(model, parameters, (ecg, valid))
-        return value
 
-    found: dict[str, Tensor] = vmap(grad(loss), in_dims=(None, 0, 0))(parameters, *blocks)
-    return [found[name] for name in parameters]
+def find_gradients(model: Contrast, like: Blocks) -> BlockGradients:
+    """The fast way where it gives what the loop gives on noise in the shape of ``like``, else the loop.
+
+    So an encoder that uses its parameters in a way of its own is trained right, if more slowly.
+    """
+    if not is_batchable(model):
+        return loop_gradients
+    ecg, valid = like
+    generator = torch.Generator(ecg.device).manual_seed(0)
+    noise = torch.randn(2, *ecg.shape[1:], generator=generator, device=ecg.device)
+    blocks = noise, torch.full((2, *valid.shape[1:]), ecg.shape[-1], device=valid.device)
+    try:
+        fast = fast_gradients(model, blocks)
+    except (KeyError, RuntimeError):
+        return loop_gradients
+    slow = loop_gradients(model, blocks)
+    equal = all((one - other).norm() <= _TOLERANCE * other.norm() for one, other in zip(fast, slow, strict=True))
+    return fast_gradients if equal else loop_gradients
 
 
 def clipped_sum(gradients: Gradients, bound: float) -> list[Tensor]:
-    """The sum over blocks of their gradients, each scaled down to ``bound`` as one vector; not finite ones count 0."""
-    flat = [gradient.flatten(1) for gradient in gradients]
-    norms = torch.stack([gradient.double().square().sum(dim=1) for gradient in flat]).sum(dim=0).sqrt()
+    """The sum over blocks of their gradients, each scaled down to ``bound`` as one vector; not finite ones count 0.
+
+    What is not finite is set to 0 in ``gradients`` themselves.
+    """
+    flat = [gradient.permute(_order(gradient)).flatten(1) for gradient in gradients]
+    norms = torch.stack([_squares(rows) for rows in flat]).sum(dim=0).sqrt()
     counts = norms.isfinite()
     factors = torch.where(counts, (bound / (norms * (1 + _MARGIN))).clamp(max=1.0), 0.0).float()
-    return [
-        (factors @ torch.where(counts[:, None], gradient, 0.0)).view(full.shape[1:])
-        for gradient, full in zip(flat, gradients, strict=True)
-    ]
+    sums = [factors @ rows.masked_fill_(~counts[:, None], 0.0) for rows in flat]
+    return [_as_one_of(gradient, total) for gradient, total in zip(gradients, sums, strict=True)]
+
+
+def _order(gradients: Tensor) -> list[int]:
+    """The dimensions of ``[B, ...]`` as they lie in memory, so that to flatten them copies nothing."""
+    return [0, *sorted(range(1, gradients.dim()), key=gradients.stride, reverse=True)]
+
+
+def _as_one_of(gradients: Tensor, flat: Tensor) -> Tensor:
+    """A flat tensor in that order in the shape of one block's."""
+    order = [dimension - 1 for dimension in _order(gradients)[1:]]
+    shape = gradients.shape[1:]
+    return flat.view([shape[dimension] for dimension in order]).permute([order.index(i) for i in range(len(order))])
+
+
+def _squares(rows: Tensor) -> Tensor:
+    """Squared norms ``[B]`` of ``[B, n]``: pieces are summed in float32, which is fast, and their sums in float64."""
+    whole = rows.shape[1] - rows.shape[1] % _PIECE
+    pieces = rows[:, :whole].reshape(len(rows), -1, _PIECE), rows[:, None, whole:]
+    norms = [torch.linalg.vector_norm(piece, dim=2).double().square().sum(dim=1) for piece in pieces if piece.numel()]
+    return torch.stack(norms).sum(dim=0)
 
 
 class PrivateGradient:
@@ -104,15 +145,15 @@ class PrivateGradient:
         self.privacy = privacy
         self.deviation = noise_multiplier * privacy.clip
         self.denominator = privacy.sample_rate * blocks
-        self.gradients = gradients or (loop_gradients if self.device.type == "cpu" else vmap_gradients)
+        self.gradients = gradients
 
     def backward(self, pairs: Pairs, step: int) -> Tensor:
         """See `GradientSource.backward`; the loss is NaN, since nothing is to be computed from the real one."""
         total = [torch.zeros_like(parameter) for parameter in self.model.parameters()]
         for blocks in self._chunks(pairs):
-            for part, added in zip(
-                total, clipped_sum(self.gradients(self.model, blocks), self.privacy.clip), strict=True
-            ):
+            self.gradients = self.gradients or find_gradients(self.model, blocks)
+            clipped = clipped_sum(self.gradients(self.model, blocks), self.privacy.clip)
+            for part, added in zip(total, clipped, strict=True):
                 part += added
         self.release(total)
         return torch.full((), float("nan"), device=self.device)
@@ -129,7 +170,8 @@ class PrivateGradient:
         views, block = self.privacy.views, self.privacy.block
         count = len(pairs.group) // (views * block)
         size = sum(parameter.numel() for parameter in self.model.parameters())
-        chunk = max(1, min(_CHUNK // size, _SAMPLES // (2 * views * block)))
+        numbers = _CHUNK_CPU if self.device.type == "cpu" else _CHUNK
+        chunk = max(1, min(numbers // size, _SAMPLES // (2 * views * block)))
         generator = system_generator(self.device)
         for begin in range(0, count, chunk):
             part = slice(begin * views * block, (begin + chunk) * views * block)

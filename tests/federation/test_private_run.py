@@ -76,6 +76,7 @@ def test_a_run_that_is_taken_up_again_counts_what_it_did_before(root: Path) -> N
     assert protection.sites["b+c"].steps >= 4
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_the_other_engine_does_it_too(root: Path) -> None:
     simulate(private(root, "flower", engine="flower"))

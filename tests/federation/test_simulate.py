@@ -101,6 +101,7 @@ def test_federated_equals_central_on_the_same_batches(root: Path) -> None:
     assert moved / size > 1e-3  # ten steps went somewhere: the equality is not that of standing still
 
 
+@pytest.mark.alone
 def test_flower_engine_gives_the_same_weights_bit_for_bit(root: Path) -> None:
     local = simulate(config_for(root, "local"))
     flower = simulate(config_for(root, "flower", engine="flower"))

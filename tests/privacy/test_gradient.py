@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from cape_fed.errors import InputError
 from cape_fed.pretrain.feed import Pairs
 from cape_fed.pretrain.learner import Learner
-from cape_fed.privacy.gradient import Blocks, clipped_sum, loop_gradients, vmap_gradients
+from cape_fed.privacy.gradient import Blocks, clipped_sum, fast_gradients, loop_gradients
 from tests.privacy.blocks import SAMPLES, learner, model_of, norm, pairs, recordings, source
 
 CLIP = 0.7
@@ -87,7 +87,7 @@ def test_a_recording_that_is_not_finite_voids_its_block_alone() -> None:
 @pytest.mark.parametrize("views", [1, 3])
 def test_the_fast_way_equals_the_loop(views: int) -> None:
     made, blocks = learner(), recordings(4, 3, views=views)
-    slow, fast = (way(model_of(made), blocks) for way in (loop_gradients, vmap_gradients))
+    slow, fast = (way(model_of(made), blocks) for way in (loop_gradients, fast_gradients))
     for one, other in zip(slow, fast, strict=True):
         assert torch.allclose(one, other, rtol=1e-3, atol=1e-5 * float(one.abs().max()))
 

@@ -46,6 +46,7 @@ def test_without_a_ray_cluster_nothing_is_written(data: list[str], study: StudyC
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_processes_and_ray_give_the_same(data: list[str], study: StudyConfig, tmp_path: Path) -> None:
     small = study.only(["batches"])
