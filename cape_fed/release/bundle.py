@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from cape_fed.release.card import model_card
 from cape_fed.release.membership import Membership
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.provenance import Provenance
-from cape_fed.release.sums import SUMS, check_sums, write_sums
+from cape_fed.release.sums import check_sums, write_sums
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.profile import Profile
 
