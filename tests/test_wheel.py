@@ -34,6 +34,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_wheel_owns_one_name(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         tops = {name.split("/")[0] for name in archive.namelist()}
+        assert "cape_fed/serving/open_inference_grpc.proto" in archive.namelist()
     assert {top for top in tops if not top.endswith(".dist-info")} == {"cape_fed"}
 
 
@@ -92,7 +93,7 @@ def said(command: Path, *arguments: str, folder: Path) -> subprocess.CompletedPr
 def test_a_checkout_stages_code_and_configurations_and_nothing_else(tmp_path: Path) -> None:
     staged = contents(appfiles.stage_app(tmp_path / "app"))
     assert {path.split("/")[0] for path in staged} == {"cape_fed", "server", "client", "configs", "pyproject.toml"}
-    assert {Path(path).suffix for path in staged} <= {".py", ".yaml", ".toml", ".j2", ".typed"}
+    assert {Path(path).suffix for path in staged} <= {".py", ".yaml", ".toml", ".j2", ".proto", ".typed"}
 
 
 def test_an_installed_package_packs_the_same_app_as_a_checkout(tmp_path: Path) -> None:
