@@ -5,9 +5,19 @@ from __future__ import annotations
 import logging
 
 import pytest
+from flwr.supercore.error import ApiErrorCode
+from flwr.supercore.exit import ExitCode
 
 from cape_fed.errors import InputError, RunError
-from cape_fed.site.exits import LastWords, explain_exit, explained_exit
+from cape_fed.site.exits import (
+    NO_CONNECTION,
+    NOT_A_KEY,
+    NOT_ACTIVATED,
+    OTHER_VERSION,
+    LastWords,
+    explain_exit,
+    explained_exit,
+)
 
 FAILED = "Exit Code: 305\nFailed to initialize the connection to the SuperLink.\n"
 
@@ -56,3 +66,12 @@ def test_an_exit_within_the_block_is_explained_and_others_pass() -> None:
         end_with("nothing that is known", 1)
     with pytest.raises(SystemExit):
         end_with(FAILED, 0)
+
+
+def test_the_installed_flower_ends_with_these_codes() -> None:
+    assert (
+        ExitCode.SUPERNODE_NODE_AUTH_KEY_INVALID,
+        ExitCode.SUPERNODE_CONNECTION_ERROR,
+        ExitCode.RUNTIME_VERSION_INCOMPATIBLE,
+    ) == (NOT_A_KEY, NO_CONNECTION, OTHER_VERSION)
+    assert ApiErrorCode.FLEET_NODE_ACTIVATION_FAILED == NOT_ACTIVATED

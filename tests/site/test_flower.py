@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import inspect
@@ -9,6 +10,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -16,6 +18,7 @@ from flwr.app import ConfigRecord, MetricRecord, RecordDict
 from flwr.common.constant import ErrorCode
 from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
 
+from cape_fed.appfiles import ROOT
 from cape_fed.errors import InputError
 from cape_fed.federation.fab import pack
 from cape_fed.federation.failures import WORDS, SiteFailure
@@ -192,3 +195,19 @@ def test_the_node_is_told_of_which_run_a_message_is() -> None:
             confirm_message_received=lambda number, name: None, trusted_entities=None,
         )  # fmt: skip
         assert told == [None, *expected]
+
+
+def test_every_name_of_flowers_that_is_used_is_there() -> None:
+    """Also where it is imported in a function, by a command that no other test of this suite calls."""
+    used = {
+        (node.module, alias.name)
+        for file in [*Path(flower.__file__).parents[1].rglob("*.py"), *(ROOT / "client").glob("*.py")]
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("flwr")
+        for alias in node.names
+    }
+    assert len(used) > 30
+    missing = [
+        f"{module}.{name}" for module, name in used if module and not hasattr(importlib.import_module(module), name)
+    ]
+    assert missing == []
