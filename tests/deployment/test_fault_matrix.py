@@ -169,18 +169,17 @@ def test_a_site_killed_in_a_round_and_back_around_its_expiry_costs_that_round_on
         site.kill()
         expiry = online_until(faulty, "b")
         assert expiry is not None
-        last, fault = moment == MOMENTS[-1], {"fault": ""} if moment == MOMENTS[-1] else {}
-        site = start_b(expiry + moment, **fault)
+        fault = "hang@0-999" if moment != MOMENTS[-1] else ""
+        site = start_b(expiry + moment, fault=fault)
         while not begins(faulty, site):
-            site = start_b(**fault)
+            site = start_b(fault=fault)
         began = monotonic()
         faulty.wait_for_rounds(out, number + 1, 60)
         print(
             f"back {moment:+.2f} s after the expiry: round {number} ended {monotonic() - began:.1f} s later", flush=True
         )
         lost.append(number)
-        if last:
-            faulty.deployment.wait_for(lambda: missing(out)[-1] == [], 120, "a round with b again")
+    faulty.deployment.wait_for(lambda: missing(out)[-1] == [], 120, "a round with b again")
     follower.kill(signal.SIGINT, group=False)
     assert [missing(out)[number] for number in lost] == [["b"]] * len(MOMENTS)
     for number in lost:
