@@ -19,7 +19,7 @@ ORDER = (
     ("report",),
     ("signal",),
     ("store",),
-    ("plotting", "monitoring"),
+    ("plot", "monitoring"),
     ("archive", "synthetic"),
     ("pretrain",),
     ("release", "privacy"),

@@ -45,7 +45,7 @@ def _verify(store: Store) -> None:
 
 def _plot(store: Store, record: str, out: Path) -> None:
     # matplotlib takes a second to import
-    from cape_fed.plotting import save_record
+    from cape_fed.plot import save_record
 
     save_record(store, store.row_of(record), out)
     typer.echo(f"drew {out}", err=True)

@@ -10,7 +10,7 @@ import numpy as np
 from cape_fed.evaluate.cohorts import EvaluatedCohort, Rows
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.files import atomic_file
-from cape_fed.plotting import draw_ecg
+from cape_fed.plot import ecg
 from cape_fed.seeds import derive_rng
 
 FOLDER = "figures"
@@ -31,9 +31,8 @@ def draw_examples(cohorts: Sequence[EvaluatedCohort], out: Path, options: Evalua
     for index, cohort in enumerate(cohorts):
         for number, row in enumerate(_pick(cohort, options)):
             store = cohort.store
-            figure = draw_ecg(
-                store.millivolts([row])[0], store.profile.fs, valid=int(store.valid[row]), title=_describe(cohort, row)
-            )
+            recording = store.millivolts([row])[0][:, : int(store.valid[row])]
+            figure = ecg(recording, store.profile.fs, title=_describe(cohort, row))
             with atomic_file(example_path(out, index, number)) as partial:
                 figure.savefig(partial, format="png", dpi=_DPI)
 

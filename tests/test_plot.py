@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+import cape_fed
 from cape_fed.errors import InputError
-from cape_fed.plotting import GAIN, MARGIN_MM, PULSE_MM, caption, draw_ecg, draw_record, save_record, svg
+from cape_fed.plot import GAIN, MARGIN_MM, PULSE_MM, SHEETS, Layout, caption, draw_record, ecg, save_record, svg
 from cape_fed.signal.leads import LEADS
 from tests.conftest import TinyStore
 
@@ -25,7 +26,7 @@ def strips(figure: Figure) -> list[np.ndarray]:
 def test_scale_is_25_mm_a_second_and_10_mm_a_millivolt() -> None:
     ecg_mv = np.zeros((12, 1000), np.float32)
     ecg_mv[1, 100] = 1.5
-    figure = draw_ecg(ecg_mv, 100)
+    figure = ecg(ecg_mv, 100)
     width, height = figure.get_size_inches() * 25.4
     axes = figure.axes[0]
     assert axes.get_xlim() == pytest.approx((0, width))
@@ -39,7 +40,7 @@ def test_scale_is_25_mm_a_second_and_10_mm_a_millivolt() -> None:
 
 def test_every_lead_stands_in_its_place() -> None:
     ecg_mv = np.arange(12, dtype=np.float32)[:, None] * np.sin(np.arange(1000) / 5, dtype=np.float32)
-    figure = draw_ecg(ecg_mv, 100)
+    figure = ecg(ecg_mv, 100)
     drawn = strips(figure)
     assert len(drawn) == 13
     order = ["I", "aVR", "V1", "V4", "II", "aVL", "V2", "V5", "III", "aVF", "V3", "V6", "II"]
@@ -53,7 +54,7 @@ def test_every_lead_stands_in_its_place() -> None:
 
 
 def test_calibration_pulse_is_one_millivolt_for_200_ms() -> None:
-    figure = draw_ecg(np.zeros((12, 1000), np.float32), 100)
+    figure = ecg(np.zeros((12, 1000), np.float32), 100)
     pulses = [np.asarray(line.get_xydata()) for line in figure.axes[0].lines if len(line.get_xdata()) == 6]
     assert len(pulses) == 4
     for pulse in pulses:
@@ -61,17 +62,53 @@ def test_calibration_pulse_is_one_millivolt_for_200_ms() -> None:
         assert np.ptp(pulse[pulse[:, 1] > pulse[:, 1].min(), 0]) == pytest.approx(5)
 
 
-def test_padding_is_left_out() -> None:
-    ecg_mv = np.random.default_rng(0).normal(size=(12, 1000)).astype(np.float32)
-    drawn = strips(draw_ecg(ecg_mv, 100, valid=600))
+def test_padding_is_left_out(tiny_store: TinyStore) -> None:
+    store = tiny_store("x", patients=1, repeats=[1])
+    valid = int(store.valid[0])
+    assert len(strips(draw_record(store, 0))[-1]) == min(valid, 1000)
+    short = np.random.default_rng(0).normal(size=(12, 600)).astype(np.float32)
+    drawn = strips(ecg(short, 100))
     assert len(drawn[-1]) == 600
     assert len(drawn) == 3 * 3 + 1
-    assert strips(draw_ecg(ecg_mv, 100, valid=0)) == []
+    assert strips(ecg(short[:, :0], 100)) == []
 
 
-def test_only_twelve_leads_are_drawn() -> None:
-    with pytest.raises(ValueError, match=r"\[12, n\]"):
-        draw_ecg(np.zeros((8, 1000), np.float32), 100)
+def test_leads_by_name_in_any_order_and_none_where_there_is_none() -> None:
+    ecg_mv = np.arange(1, 4, dtype=np.float32)[:, None] * np.sin(np.arange(1000) / 5, dtype=np.float32)
+    figure = ecg(ecg_mv, 100, leads=["v6", "Lead II", "MDC_ECG_LEAD_I"], layout="12x1")
+    heights = [round(np.ptp(strip[:, 1]) / 2 / GAIN) for strip in strips(figure)]
+    assert heights == [3, 2, 1]  # I, II, V6
+    assert [text.get_text() for text in figure.axes[0].texts if text.get_weight() == "bold"] == list(LEADS)
+
+
+def test_missing_samples_are_a_gap() -> None:
+    ecg_mv = np.zeros((12, 1000), np.float32)
+    ecg_mv[1, 300:400] = np.nan
+    ecg_mv[2] = np.nan
+    drawn = strips(ecg(ecg_mv, 100, layout="12x1"))
+    assert len(drawn) == 11
+    assert np.flatnonzero(np.isnan(drawn[1][:, 1])).tolist() == list(range(300, 400))
+
+
+def test_a_later_part() -> None:
+    ecg_mv = np.zeros((12, 3000), np.float32)
+    ecg_mv[1, 1500] = 2
+    rhythm = strips(ecg(ecg_mv, 100, begin=12))[-1]
+    assert len(rhythm) == 1000
+    assert rhythm[rhythm[:, 1].argmax(), 0] == pytest.approx(LEFT + 3 * 25)
+    assert strips(ecg(ecg_mv, 100, begin=40)) == []
+
+
+@pytest.mark.parametrize("layout", SHEETS)
+def test_every_layout_fits_on_a_sheet_of_a4(layout: Layout) -> None:
+    figure = ecg(np.zeros((12, 1000), np.float32), 100, layout=layout)
+    width, height = figure.get_size_inches() * 25.4
+    assert width <= 297
+    assert height <= 210
+    for strip in strips(figure):
+        assert strip[:, 0].max() <= width
+        assert 0 < strip[0, 1] < height
+    assert figure._repr_png_().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
@@ -79,6 +116,22 @@ def test_files(tiny_store: TinyStore, tmp_path: Path, suffix: str, start: bytes)
     out = tmp_path / "new" / f"ecg.{suffix}"
     save_record(tiny_store(), 3, out)
     assert out.read_bytes().startswith(start)
+
+
+def test_what_cannot_be_drawn() -> None:
+    eight = np.zeros((8, 1000), np.float32)
+    with pytest.raises(ValueError, match=r"\[12, n\]"):
+        ecg(eight, 100)
+    with pytest.raises(ValueError, match="'V9' is none of the twelve leads"):
+        ecg(eight, 100, leads=[*LEADS[:7], "V9"])
+    with pytest.raises(ValueError, match="3x4, 6x2, 12x1"):
+        ecg(np.zeros((12, 10)), 100, layout="5x5")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="0 Hz"):
+        ecg(np.zeros((12, 10)), 0)
+
+
+def test_the_library_has_it_at_hand() -> None:
+    assert cape_fed.plot.ecg is ecg
 
 
 def test_unknown_suffix(tiny_store: TinyStore, tmp_path: Path) -> None:
