@@ -19,10 +19,13 @@ from cape_fed.privacy.config import PrivacyConfig
 from cape_fed.release.provenance import Provenance
 from cape_fed.section import Section
 from cape_fed.store.counts import CohortCounts
+from cape_fed.tracking.config import TrackingConfig
 
 FEDERATED = "federated"
 """Name of a federated encoder in tables, where the configuration gives no other."""
-_LOCAL = {"data", "out", "start", "device", "threads", "resume", "evaluation", "finetune", "roster", "other_code"}
+_LOCAL = {
+    "data", "out", "start", "device", "threads", "resume", "evaluation", "finetune", "roster", "other_code", "tracking",
+}  # fmt: skip
 """Configuration that is about machines, sites or what comes after, and would carry their names into a bundle."""
 
 
@@ -60,6 +63,7 @@ class RunConfig(PretrainConfig):
     roster: RosterEntries | None = Field(default=None, description="sites and roles of a run on a SuperLink")
     evaluation: EvaluateOptions = EvaluateOptions()
     finetune: FinetuneConfig = FinetuneConfig()
+    tracking: TrackingConfig = TrackingConfig()
     resume: bool = Field(default=False, description="go on with the run in out=")
     other_code: bool = Field(default=False, description="resume although other code computes now than before")
 
@@ -107,8 +111,8 @@ class RunConfig(PretrainConfig):
         )
 
     def saved(self) -> dict[str, Any]:
-        """What ``config.yaml`` holds: plain values, and not whether this was a resumption."""
-        return self.model_dump(mode="json", exclude={"resume", "other_code"})
+        """What ``config.yaml`` holds: plain values, and neither whether this was a resumption nor where it is shown."""
+        return self.model_dump(mode="json", exclude={"resume", "other_code", "tracking"})
 
 
 def flat_paths(sites: Sequence[SitePaths]) -> list[Path]:

@@ -28,7 +28,13 @@ PLACE_FILE = "superlink.json"
 """On which SuperLink a federated run is."""
 PAGE_FILE = "federation.html"
 """How a federated run went."""
-PREPARED = ("config.yaml", LOG_FILE, "splits", "sites", STATUS_FILE, PLACE_FILE, PAGE_FILE)
+TENSORBOARD_FOLDER = "tensorboard"
+"""Event files of a run that is shown in TensorBoard."""
+MLFLOW_FILE = "mlflow.json"
+"""Which run of an MLflow server this one is."""
+PREPARED = (
+    "config.yaml", LOG_FILE, "splits", "sites", STATUS_FILE, PLACE_FILE, PAGE_FILE, TENSORBOARD_FOLDER, MLFLOW_FILE,
+)  # fmt: skip
 """What a run has that ended before its first round or step."""
 LOGGERS = ("cape_fed",)
 """Packages whose loggers write into a run's or a site's log."""

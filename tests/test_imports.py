@@ -19,7 +19,7 @@ ORDER = (
     ("report",),
     ("signal",),
     ("store",),
-    ("plot", "monitoring"),
+    ("plot", "monitoring", "tracking"),
     ("archive", "synthetic"),
     ("pretrain",),
     ("release", "privacy"),

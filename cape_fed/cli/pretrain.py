@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
 
 from cape_fed.cli.progress import progress_bar, training_report
 from cape_fed.compose import compose_config
+from cape_fed.tracking.follow import tracked
 
 
 def pretrain(
@@ -27,7 +29,8 @@ def pretrain(
     from cape_fed.jobs import pretrain_centrally
 
     config = compose_config(overrides)
-    with progress_bar("steps") as bar:
+    is_first = os.environ.get("RANK", "0") == "0"
+    with progress_bar("steps") as bar, tracked(config.out, config.tracking) if is_first else nullcontext():
         pretrain_centrally(config, training_report(bar))
-    if os.environ.get("RANK", "0") == "0":
+    if is_first:
         print(config.out / "bundle")

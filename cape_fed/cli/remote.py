@@ -29,6 +29,8 @@ from cape_fed.methods.registry import check_batch_statistics
 from cape_fed.release.start import load_start
 from cape_fed.rundir import LOCK_FILE, PLACE_FILE, RunDirectory
 from cape_fed.status import ENDS, STOPPED, read_status
+from cape_fed.tracking.config import TrackingConfig
+from cape_fed.tracking.follow import tracked
 
 STOPPED_RUN = "finished:stopped"
 """What a SuperLink says of a run after ``flwr stop``."""
@@ -75,18 +77,20 @@ def resume_run(directory: Path, *, other_code: bool = False) -> Path:
             f"nothing to resume in {directory}: it holds no run that was started on a SuperLink"
         ) from error
     link = SuperLink(place["connection"])
+    tracking = TrackingConfig.model_validate(place.get("tracking", {}))
     status = read_status(out)
     if status.get("state") == "finished":
         print(f"the run in {directory} is finished: {summary(status)}", file=sys.stderr)
         return out
     if is_locked(out / LOCK_FILE):
-        _follow(link, status.get("flower_run", place["run"]), out)
+        with tracked(out, tracking):
+            _follow(link, status.get("flower_run", place["run"]), out)
         return out
     if saved is None:
         raise InputError(f"the run in {directory} ended before it began: start it again with cape-fed run CONNECTION")
     if (before := status.get("app", app_hash())) != app_hash():
         print(f"the run in {directory} was led by app {before} and goes on with {app_hash()}", file=sys.stderr)
-    config = validate_config({**saved, "out": str(out), "resume": True, "other_code": other_code})
+    config = validate_config({**saved, "out": str(out), "resume": True, "other_code": other_code, "tracking": tracking})
     _require_roster(config)
     return _start(place["connection"], config)
 
@@ -109,25 +113,32 @@ def connection_of(directory: Path) -> str | None:
 
 
 def _start(connection: str, config: RunConfig) -> Path:
+    with tracked(config.out, config.tracking):
+        return _lead(connection, config)
+
+
+def _lead(connection: str, config: RunConfig) -> Path:
+    """Start the run; what it is sent does not say where it is shown, since every site receives it."""
     link, new = SuperLink(connection), not config.out.exists()
     for words in link.ending_certificates():
         print(f"{words}: cape-fed provision --renew signs a new one for the same key", file=sys.stderr)
-    _note_place(config.out, connection, None)
+    _note_place(config, connection, None)
     try:
-        run = link.start({"cfg-json": config.model_dump_json(), "log-format": chosen_format()})
+        run = link.start({"cfg-json": config.model_dump_json(exclude={"tracking"}), "log-format": chosen_format()})
     except InputError:
         if new:
             shutil.rmtree(config.out)
         raise
     print(f"app {app_hash()}: sites run it that have approved it", file=sys.stderr)
-    _note_place(config.out, connection, run)
+    _note_place(config, connection, run)
     _follow(link, run, config.out)
     return config.out
 
 
-def _note_place(out: Path, connection: str, run: int | None) -> None:
-    with atomic_file(out / PLACE_FILE) as partial:
-        partial.write_text(json.dumps({"connection": connection, "run": run, "app": app_hash()}) + "\n")
+def _note_place(config: RunConfig, connection: str, run: int | None) -> None:
+    place = {"connection": connection, "run": run, "app": app_hash(), "tracking": config.tracking.model_dump()}
+    with atomic_file(config.out / PLACE_FILE) as partial:
+        partial.write_text(json.dumps(place) + "\n")
 
 
 def _follow(link: SuperLink, run: int, out: Path) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from cape_fed.cli.progress import progress_bar, training_report
 from cape_fed.compose import compose_config
+from cape_fed.tracking.follow import tracked
 
 
 def simulate(
@@ -29,7 +30,7 @@ def simulate(
 
     config = compose_config(overrides)
     try:
-        with progress_bar("rounds") as bar:
+        with progress_bar("rounds") as bar, tracked(config.out, config.tracking):
             simulate_federation(config, training_report(bar))
     finally:
         write_page_of_ended(config.out)
