@@ -43,6 +43,7 @@ from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.seen import check_unseen, split_of_run
 from cape_fed.release.start import load_start
 from cape_fed.rundir import RunDirectory, read_metrics
+from cape_fed.store.composition import compose
 from cape_fed.store.counts import count_store
 from cape_fed.store.split import Split, split_patients
 from cape_fed.store.store import Store
@@ -97,6 +98,7 @@ def pretrain_centrally(config: RunConfig, progress: Progress, splits: Mapping[st
                 counts = {cohort.name: count_store(cohort.store) for cohort in cohorts}
                 provenance = config.provenance(f"central {config.batching}", counts).model_copy(
                     update={
+                        "composition": {cohort.name: compose(cohort.store) for cohort in cohorts},
                         "privacy": protection_of(config.privacy, {CENTRAL: account.numbers()}) if account else None,
                         "started_from": start.provenance if start else None,
                     }
@@ -181,6 +183,8 @@ def finetune(bundle: Path, config: RunConfig, progress: Progress) -> FinetuneRes
 def _check_roles(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store], others: Sequence[Store]) -> None:
     """ID is what the encoder was trained on, OOD what it was not, whatever the command says; InputError otherwise."""
     check_unseen(bundle, encoder, others)
-    strange = [store.cohort for store in train if not encoder.provenance.trained_as(store.cohort)]
+    strange = [
+        store.cohort for store in train if not encoder.provenance.trained_as(store.cohort, store.meta.fingerprint)
+    ]
     if strange:
         raise InputError(f"{bundle} was not trained on {', '.join(strange)}: not ID, name it in data.evaluate")

@@ -24,7 +24,7 @@ def divide(
     No patient on whom the encoder was pretrained is tested. Raises InputError where the cohort cannot be
     split that way.
     """
-    if encoder.provenance.trained_as(store.cohort):
+    if encoder.provenance.trained_as(store.cohort, store.meta.fingerprint):
         if by == "folds":
             raise InputError(
                 f"{bundle} was pretrained on {store.cohort}, on patients of its test fold as well: leave "

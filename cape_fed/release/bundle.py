@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -84,22 +85,25 @@ def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
     return PretrainedEncoder(encoder.to(choose_device(device)), profile, config.provenance)
 
 
-def record_membership(path: Path, found: Membership) -> None:
-    """Write what an audit found into a bundle's configuration and its card, whole or not at all.
+def amend_bundle(path: Path, amend: Callable[[Provenance], Provenance]) -> None:
+    """Change what a bundle says in its configuration and its card, whole or not at all; the weights stay.
 
     InputError where the bundle is altered or not one.
     """
     check_sums(path, NEEDED)
     config = BundleConfig.model_validate_json((path / CONFIG).read_text())
     profile = Profile.model_validate_json((path / PROFILE).read_text())
-    provenance = config.provenance.model_copy(update={"membership": found})
-    config = config.model_copy(update={"provenance": provenance})
+    config = config.model_copy(update={"provenance": amend(config.provenance)})
     with atomic_directory(path) as partial:
-        for file in path.iterdir():
-            shutil.copy2(file, partial / file.name)
+        shutil.copytree(path, partial, dirs_exist_ok=True)
         (partial / CONFIG).write_text(config.model_dump_json(indent=1, exclude_none=True) + "\n")
-        (partial / CARD).write_text(model_card(provenance, config.encoder, profile))
+        (partial / CARD).write_text(model_card(config.provenance, config.encoder, profile))
         write_sums(partial)
+
+
+def record_membership(path: Path, found: Membership) -> None:
+    """Write what an audit found into a bundle; InputError as `amend_bundle`."""
+    amend_bundle(path, lambda provenance: provenance.model_copy(update={"membership": found}))
 
 
 def reference_signal(profile: Profile) -> NDArray[np.float32]:

@@ -8,9 +8,11 @@ from pydantic import BaseModel, ConfigDict
 
 from cape_fed.pretrain.config import SplitConfig
 from cape_fed.release.cohort_names import own_name
+from cape_fed.release.figures import Figures
 from cape_fed.release.membership import Membership
 from cape_fed.release.protection import Protection
-from cape_fed.store.counts import CohortCounts
+from cape_fed.store.composition import Composition
+from cape_fed.store.counts import WITHHELD, CohortCounts
 
 
 class Selection(BaseModel):
@@ -50,6 +52,8 @@ class Provenance(BaseModel):
     """Name of the method in tables."""
     cohorts: dict[str, CohortCounts] = {}
     """Cohorts that the encoder was trained on; those of a federation as SITE/COHORT."""
+    composition: dict[str, Composition] = {}
+    """Who is in those cohorts, where that is known; sites of a federation tell their counts alone."""
     config: dict[str, Any] = {}
     """The part of the run's configuration that the weights depend on."""
     privacy: Protection | None = None
@@ -69,10 +73,22 @@ class Provenance(BaseModel):
 
     membership: Membership | None = None
     """What an audit found of the patients that it was trained on; None where there was none."""
+    evaluation: Figures | None = None
+    """What an evaluation found, for the model card; None where none was written into it."""
+    licence: str | None = None
+    """What the weights may be used for, as whoever releases them says."""
 
-    def trained_as(self, cohort: str) -> dict[str, CohortCounts]:
-        """The training cohorts that their own site calls ``cohort``, by their names here; several sites may."""
-        return {name: counts for name, counts in self.cohorts.items() if own_name(name) == cohort}
+    def trained_as(self, cohort: str, fingerprint: str = WITHHELD) -> dict[str, CohortCounts]:
+        """The training cohorts that their own site calls ``cohort``, by their names here; several sites may.
+
+        Where the names were withheld, a store is known by its ``fingerprint`` alone.
+        """
+        known = {"", WITHHELD}
+        return {
+            name: counts
+            for name, counts in self.cohorts.items()
+            if own_name(name) == cohort or (counts.fingerprint == fingerprint and fingerprint not in known)
+        }
 
     @property
     def unprotected(self) -> dict[str, CohortCounts]:

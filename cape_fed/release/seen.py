@@ -15,7 +15,7 @@ from cape_fed.store.store import Store
 
 def check_unseen(bundle: Path, encoder: PretrainedEncoder, others: Sequence[Store]) -> None:
     """InputError where a cohort that is to be OOD took part in the encoder's training."""
-    seen = [name for store in others for name in encoder.provenance.trained_as(store.cohort)]
+    seen = [name for store in others for name in encoder.provenance.trained_as(store.cohort, store.meta.fingerprint)]
     if seen:
         raise InputError(
             f"{bundle} was trained on {', '.join(seen)}: not OOD, name it in data.train; "
@@ -30,7 +30,7 @@ def split_of_run(bundle: Path, encoder: PretrainedEncoder, store: Store) -> Spli
     """
     if path := RunDirectory(bundle.parent).saved_split(store.cohort):
         return load_split(path, store)
-    trained = encoder.provenance.trained_as(store.cohort)
+    trained = encoder.provenance.trained_as(store.cohort, store.meta.fingerprint)
     if trained and count_store(store) not in trained.values():
         raise InputError(
             f"{store.path} changed since {bundle} was trained on it and no split was saved next to the bundle: "

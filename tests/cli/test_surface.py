@@ -50,6 +50,7 @@ SURFACE = {
         "--batch", "--queue", "--max-message",
     ],
     "release audit": ["bundle", "stores", "--patients", "--views", "--seed", "--card", "--device", "--json"],
+    "release card": ["bundle", "--evaluation", "--named", "--licence"],
     "demo": ["--out", "--seed"],
     "top": ["place", "--json", "--page", "--every"],
     "metrics": ["directory", "--listen", "--certificate"],

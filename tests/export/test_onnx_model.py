@@ -71,6 +71,7 @@ def test_the_graph_says_what_it_takes(exported: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("model", "profile", "rate"), [("tiny", "compact100", 500), ("base", "cape400", 257)])
 def test_a_thousand_recordings_of_every_length(model: str, profile: str, rate: int, tmp_path: Path) -> None:
     encoder = load_encoder(write_tiny(tmp_path / "bundle", profile, model))

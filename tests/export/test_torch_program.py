@@ -15,6 +15,7 @@ from tests.export.helpers import PARITY, furthest
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_prepared_recordings_of_many_lengths(bundle: Path, tmp_path: Path) -> None:
     export_bundle(bundle, "torch", tmp_path / "out")
     program = torch.export.load(tmp_path / "out" / "model.pt2").module()

@@ -30,7 +30,9 @@ def audit_encoder(
     InputError for cohorts that the encoder was not trained on, for a patient in two of them and for too few held-out
     patients.
     """
-    strange = [store.cohort for store in stores if not encoder.provenance.trained_as(store.cohort)]
+    strange = [
+        store.cohort for store in stores if not encoder.provenance.trained_as(store.cohort, store.meta.fingerprint)
+    ]
     if strange:
         raise InputError(f"{bundle} was not trained on {', '.join(strange)}: it has no members there")
     for number, store in enumerate(stores):
