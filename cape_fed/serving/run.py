@@ -9,8 +9,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
+
 from cape_fed.errors import RunError
 from cape_fed.monitoring.exporter import make_exporter
+from cape_fed.release.bundle import reference_signal
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.serving.options import Options
 from cape_fed.serving.server import EncoderServer
@@ -29,6 +32,7 @@ async def serve_until_stopped(encoder: PretrainedEncoder, version: str, options:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    _warm_up(encoder)
     with _exporter(server.tally, options.metrics):
         await server.start()
         secured = "with TLS" if options.tls else "without TLS"
@@ -38,6 +42,12 @@ async def serve_until_stopped(encoder: PretrainedEncoder, version: str, options:
         if cut := await server.drain():
             raise RunError(f"{cut} requests were cut off: not answered within {options.limits.drain:g} s")
     log.info("stopped")
+
+
+def _warm_up(encoder: PretrainedEncoder) -> None:
+    """Embed once at another rate than the profile's, so that no client waits for imports and a device's first kernels."""
+    signal = np.repeat(reference_signal(encoder.profile), 2, axis=1)
+    encoder.embed(signal, 2 * encoder.profile.fs)
 
 
 @contextmanager
