@@ -55,7 +55,6 @@ def load(address: str, clients: int, seconds: float) -> dict[str, object]:
         thread.join()
     return {
         "latencies": [one for own in latencies for one in own],
-        "seconds": seconds,
         "answered": sum(answered),
         "cpu": process_time() - cpu,
     }

@@ -7,11 +7,12 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,34 +25,50 @@ from cape_fed.release.provenance import Provenance
 from cape_fed.signal.profile import get_profile
 
 CLIENTS = (1, 8, 32)
-SECONDS = 8.0
+SECONDS, ROUNDS = 3.0, 3
+"""Of load a round; rounds alternate with the bare encoder, so that other work on the machine affects both."""
 BARE = 32
 """Recordings a call of the bare encoder."""
 
 
+class Load(NamedTuple):
+    """One round."""
+
+    latencies: list[float]
+    answered: int
+    server_cpu: float
+    client_cpu: float
+
+
 def measure(scratch: Path, archive: Path) -> Iterator[Row]:
-    for model, profile in (("tiny", "compact100"), ("base", "compact100")):
+    for model in ("tiny", "base"):
         bundle = scratch / f"serving-{model}"
-        write_bundle(bundle, build_encoder(MODELS[model], 0), get_profile(profile), Provenance(method="bench"))
+        write_bundle(bundle, build_encoder(MODELS[model], 0), get_profile("compact100"), Provenance(method="bench"))
         encoder = load_encoder(bundle)
         with serving(bundle) as (address, process):
             for clients in CLIENTS:
-                before = bare(encoder)
-                found = load(address, clients, process)
-                reference = (before + bare(encoder)) / 2
-                latencies = np.array(found["latencies"])
-                rate = len(latencies) / found["seconds"]
-                p50, p99 = 1000 * np.percentile(latencies, [50, 99])
-                yield Row(
-                    f"serving {model}, {clients} clients",
-                    f"{rate:.0f} records/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms",
-                    f"encoder.embed of {BARE} at a time: {reference:.0f} records/s",
-                    f"{100 * rate / reference:.0f} %",
-                    "80 % at 32 clients",
-                    f"CPU a record: server {1000 * found['server'] / found['answered']:.1f} ms, clients "
-                    f"{1000 * found['cpu'] / found['answered']:.1f} ms, on the same {os.cpu_count()} cores; "
-                    f"load {os.getloadavg()[0]:.1f}",
-                )
+                yield row(model, clients, [(bare(encoder), load(address, clients, process)) for _ in range(ROUNDS)])
+
+
+def row(model: str, clients: int, rounds: Sequence[tuple[float, Load]]) -> Row:
+    """Medians over the rounds; latencies are those of all."""
+    latencies = np.concatenate([found.latencies for _, found in rounds])
+    rate = median(len(found.latencies) / SECONDS for _, found in rounds)
+    reference = median(alone for alone, _ in rounds)
+    p50, p99 = 1000 * np.percentile(latencies, [50, 99])
+    server, client = (
+        1000 * sum(getattr(found, part) for _, found in rounds) / sum(found.answered for _, found in rounds)
+        for part in ("server_cpu", "client_cpu")
+    )
+    return Row(
+        f"serving {model} to {clients} client{'s' if clients > 1 else ''}, 10 s at 500 Hz",
+        f"{rate:.0f} records/s, p50 {p50:.0f} ms, p99 {p99:.0f} ms",
+        f"encoder.embed of {BARE} at a time: {reference:.0f} records/s",
+        f"{100 * rate / reference:.0f} %",
+        "80 % at 32 clients",
+        f"CPU a record: server {server:.1f} ms, clients {client:.1f} ms, on the same {os.cpu_count()} cores; "
+        f"load {os.getloadavg()[0]:.1f}",
+    )
 
 
 def bare(encoder: PretrainedEncoder) -> float:
@@ -67,12 +84,12 @@ def bare(encoder: PretrainedEncoder) -> float:
     return BARE / median(times)
 
 
-def load(address: str, clients: int, process: subprocess.Popen[str]) -> dict:
-    """What the clients measured, and the CPU seconds of the server meanwhile."""
+def load(address: str, clients: int, process: subprocess.Popen[str]) -> Load:
+    """What the clients measured, and the CPU seconds of both sides meanwhile."""
     before = cpu_seconds(process.pid)
     command = [sys.executable, "-m", "bench.clients", address, str(clients), str(SECONDS)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return {**json.loads(done.stdout), "server": cpu_seconds(process.pid) - before}
+    done = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    return Load(done["latencies"], done["answered"], cpu_seconds(process.pid) - before, done["cpu"])
 
 
 def cpu_seconds(pid: int) -> float:

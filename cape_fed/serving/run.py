@@ -45,7 +45,7 @@ async def serve_until_stopped(encoder: PretrainedEncoder, version: str, options:
 
 
 def _warm_up(encoder: PretrainedEncoder) -> None:
-    """Embed once at another rate than the profile's, so that no client waits for imports and a device's first kernels."""
+    """Embed once at another rate than the profile's, so that no client waits for imports and first kernels."""
     signal = np.repeat(reference_signal(encoder.profile), 2, axis=1)
     encoder.embed(signal, 2 * encoder.profile.fs)
 
