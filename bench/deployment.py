@@ -24,7 +24,7 @@ STEADY = 2
 """The first round that counts; earlier ones also write byte code."""
 QUICK = ["federation.evaluate=false", "federation.measure_every=99", f"federation.rounds={ROUNDS}"]
 STEPS = (2, 300)
-"""Steps of a round: so few that the process for the next message is not ready in time, and enough for it."""
+"""Steps of a round: hardly any work, and some seconds of it."""
 TRANSPORTS = ("float32", "float16", "bfloat16")
 COHORTS, PATIENTS = 4, 500
 
@@ -41,7 +41,7 @@ def measure(scratch: Path, archive: Path) -> Iterator[Row]:
             f"2 steps with flower-supernode and its pauses: {_seconds(reference):.1f} s, {_own(reference):.1f} s own",
             f"{_seconds(lines) - _own(lines):.1f} s overhead (stock: {_seconds(reference) - _own(reference):.1f} s)",
             "3 s",
-            f"a Python process with Flower and PyTorch a site and message; {megabytes:.1f} MB a round",
+            f"a cage, a fork and the app's own modules a site and message; {megabytes:.1f} MB a round",
         )
     yield from _transports(scratch)
 
