@@ -76,3 +76,19 @@ def test_pages_read_well_in_a_browser(site: Path, address: str, tmp_path: Path) 
                 assert seen.errors == [], page
                 assert seen.without_text == [], page
                 assert seen.width <= width, f"{page} is {seen.width} pixels wide on a screen of {width}"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason=WHY_NOT)
+def test_the_browser_sees_what_is_wrong_with_a_page(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(
+        "<!doctype html><title>x</title><div style='width:700px'>wide</div><img src='data:image/gif;base64,R0lGODdhAQABAIAA'>"
+        "<script>console.error('said'); fetch('http://127.0.0.1:9/away')</script>"
+    )
+    with open_browser(tmp_path / "profile") as browser:
+        seen = browser.open(page.as_uri(), 400)
+    assert seen.outside() == ["http://127.0.0.1:9/away"]
+    assert "said" in seen.errors[0]
+    assert seen.width >= 700
+    assert len(seen.without_text) == 1
