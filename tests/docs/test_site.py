@@ -83,7 +83,8 @@ def test_pages_read_well_in_a_browser(site: Path, address: str, tmp_path: Path) 
 def test_the_browser_sees_what_is_wrong_with_a_page(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(
-        "<!doctype html><title>x</title><div style='width:700px'>wide</div><img src='data:image/gif;base64,R0lGODdhAQABAIAA'>"
+        "<!doctype html><title>x</title><div style='width:700px'>wide</div>"
+        "<img src='data:image/gif;base64,R0lGODdhAQABAIAA'>"
         "<script>console.error('said'); fetch('http://127.0.0.1:9/away')</script>"
     )
     with open_browser(tmp_path / "profile") as browser:
