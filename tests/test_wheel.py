@@ -68,7 +68,7 @@ def test_a_plain_installation_has_all_that_the_library_needs(wheel: Path, tmp_pa
     settings = ["data.train=[stores/a]", "out=runs/a"]
     for arguments, extra in (
         (["pretrain", *settings], "studies"),
-        (["simulate", *settings], "studies"),
+        (["simulate", *settings], "federation"),
         (["demo"], "federation"),
     ):
         done = said(command, *arguments, folder=tmp_path)
