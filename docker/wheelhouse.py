@@ -21,8 +21,8 @@ DEPENDENCIES, PACKAGE = "dependencies", "package"
 """Folders of a wheelhouse: what a new version of this project usually leaves alone, and the project's own wheel."""
 OWN, INSTALLER = "cape_fed", "pip"
 """Distributions that are no dependencies."""
-EXTRA = "federation"
-"""What a coordinator and a site need."""
+EXTRAS = "federation,formats"
+"""What a coordinator and a site need; hospitals export DICOM and XML."""
 REQUIREMENTS, OWN_LIST, BILL, SUMS = "requirements.txt", "package.txt", "sbom.cdx.json", "SHA256SUMS"
 
 
@@ -33,7 +33,7 @@ def make_wheelhouse(out: Path, arguments: Sequence[str]) -> None:
         folder = Path(scratch) / "wheels"
         dependencies, package = folder / DEPENDENCIES, folder / PACKAGE
         pip = ["wheel", "--quiet", "--wheel-dir", str(dependencies), "--constraint", str(CONSTRAINTS), *arguments]
-        run_pip([*pip, f"{ROOT}[{EXTRA}]"])
+        run_pip([*pip, f"{ROOT}[{EXTRAS}]"])
         run_pip([*pip, "--no-deps", INSTALLER])
         package.mkdir()
         (own,) = dependencies.glob(f"{OWN}-*.whl")
