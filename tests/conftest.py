@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import zlib
@@ -31,6 +32,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if DEPLOYMENTS in item.path.parents:
             item.add_marker(pytest.mark.alone)
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_before() -> Iterator[None]:
+    """A command that runs within a test sends logs to the standard error of that test, which is closed after it."""
+    root = logging.getLogger()
+    before = root.level, list(root.handlers)
+    yield
+    root.setLevel(before[0])
+    for handler in [handler for handler in root.handlers if handler not in before[1]]:
+        root.removeHandler(handler)
+    for handler in [handler for handler in before[1] if handler not in root.handlers]:
+        root.addHandler(handler)
 
 
 @pytest.fixture(scope="session")
