@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
 from cape_fed.errors import InputError
+
+_LOCK = struct.Struct("hhqqi4x")
+"""The kernel's ``struct flock``: kind, whence, start, length, process."""
 
 
 @contextmanager
@@ -66,6 +70,30 @@ def is_locked(path: Path) -> bool:
         return True
     finally:
         os.close(handle)
+    return False
+
+
+def hold_place(path: Path, place: int) -> int:
+    """Hold one place (a byte's number, from 0) of a file until the returned handle is closed or the process ends.
+
+    Other processes see it wherever they are, in another namespace of processes as well, where ids say nothing.
+    BlockingIOError where another process holds it.
+    """
+    handle = os.open(path, os.O_RDWR)
+    try:
+        fcntl.fcntl(handle, fcntl.F_OFD_SETLK, _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0))
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
+def is_place_held(path: Path, place: int) -> bool:
+    """Whether a living process holds that place of a file."""
+    try:
+        os.close(hold_place(path, place))
+    except BlockingIOError:
+        return True
     return False
 
 

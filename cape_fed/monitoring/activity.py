@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from time import time
@@ -12,11 +12,12 @@ from time import time
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cape_fed.files import overwrite
-from cape_fed.lock import locked_in_turn
+from cape_fed.lock import hold_place, is_place_held, locked_in_turn
 
 log = logging.getLogger(__name__)
 
 ACTIVITY_FILE, ACTIVITY_LOCK = "activity.json", ".activity.json.lock"
+_PLACES = 2**40
 _BYTES = 4096
 """Length that the file has at least: it is written in place, since an app may make no file beside it."""
 ANSWERED, LOST = "answered", "lost"
@@ -31,7 +32,8 @@ class Working(BaseModel):
     action: str
     since: float
     """Unix time."""
-    process: int
+    place: int = -1
+    """Of the lock file, held as long as the process lives: its id says nothing in the cage of another message."""
 
 
 class Activity(BaseModel):
@@ -63,11 +65,11 @@ class Activity(BaseModel):
     gpu_peak_bytes: int | None = None
     """Most memory that PyTorch held on the GPU while it worked on the last message."""
 
-    def begin(self, action: str) -> None:
-        """A message has come; one whose process ended without a word is counted as lost."""
-        if self.working is not None and not _lives(self.working.process):
+    def begin(self, action: str, place: int, alive: Callable[[int], bool]) -> None:
+        """A message has come, and ``place`` is held for it; one that ended without a word is counted as lost."""
+        if self.working is not None and not alive(self.working.place):
             self._count(self.working.action, LOST)
-        self.working = Working(action=action, since=time(), process=os.getpid())
+        self.working = Working(action=action, since=time(), place=place)
 
     def end(self, action: str, outcome: str) -> None:
         """The message that `begin` noted has this outcome."""
@@ -89,6 +91,20 @@ def read_activity(state: Path) -> Activity | None:
         return None
 
 
+def begin_work(state: Path, action: str) -> int | None:
+    """Note that work on a message begins; what is returned is to be closed when it ends, as it is with the process."""
+    lock, place = state / ACTIVITY_LOCK, 1 + secrets.randbelow(_PLACES)
+    held = None
+
+    def begin(activity: Activity) -> None:
+        nonlocal held
+        held = hold_place(lock, place)
+        activity.begin(action, place, lambda other: other > 0 and is_place_held(lock, other))
+
+    note(state, begin)
+    return held
+
+
 def note(state: Path, change: Callable[[Activity], None]) -> None:
     """Change the file. It is a record for people: where it cannot be written the log says so and work goes on."""
     try:
@@ -98,13 +114,3 @@ def note(state: Path, change: Callable[[Activity], None]) -> None:
             overwrite(state / ACTIVITY_FILE, json.dumps(activity.model_dump(mode="json")), _BYTES)
     except OSError as error:
         log.warning("%s cannot be written: %s", ACTIVITY_FILE, error.strerror)
-
-
-def _lives(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from flwr.app import Message
 from cape_fed.errors import InputError
 from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.messages import METRICS, Content, Request, content_bytes, read_request, source_hash
-from cape_fed.monitoring.activity import ANSWERED, Activity, note
+from cape_fed.monitoring.activity import ANSWERED, Activity, begin_work, note
 from cape_fed.site.config import SiteConfig
 
 
@@ -22,6 +23,7 @@ class Notes:
         self.action = action
         self.down = content_bytes(message.content) if message.has_content() else 0
         self.request = _request(message)
+        self._held: int | None = None
 
     @property
     def about(self) -> dict[str, Any]:
@@ -31,17 +33,23 @@ class Notes:
     def begin(self) -> None:
         """Work on the message begins."""
         if self.site.own_process:
-            note(self.site.state, lambda activity: activity.begin(self.action))
+            self._held = begin_work(self.site.state, self.action)
 
     def answered(self, reply: Message) -> None:
         """The message has a reply."""
         if self.site.own_process:
-            note(self.site.state, lambda activity: self._end(activity, ANSWERED, reply))
+            self._end_work(ANSWERED, reply)
 
     def failed(self, failure: SiteFailure) -> None:
         """The message is answered with a code."""
         if self.site.own_process:
-            note(self.site.state, lambda activity: self._end(activity, failure.name.lower(), None))
+            self._end_work(failure.name.lower(), None)
+
+    def _end_work(self, outcome: str, reply: Message | None) -> None:
+        note(self.site.state, lambda activity: self._end(activity, outcome, reply))
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _end(self, activity: Activity, outcome: str, reply: Message | None) -> None:
         activity.end(self.action, outcome)

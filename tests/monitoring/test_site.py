@@ -8,7 +8,7 @@ from time import time
 
 import pytest
 
-from cape_fed.monitoring.activity import Activity, Working, note
+from cape_fed.monitoring.activity import Activity, Working, begin_work, note
 from cape_fed.monitoring.site import SiteCollector, Watched
 from cape_fed.monitoring.specs import SITE_SPECS
 from tests.conftest import TinyStore
@@ -52,7 +52,7 @@ def test_what_its_messages_noted(watched: Watched) -> None:
         activity.loss, activity.samples_per_second, activity.gpu_peak_bytes = 1.5, 12.5, 2**30
         activity.epsilon = 2.5
         activity.last_time = 1000.0
-        activity.working = Working(action="train", since=900.0, process=1)
+        activity.working = Working(action="train", since=900.0)
 
     note(watched.state, change)
     found = scrape(watched)
@@ -77,7 +77,7 @@ def test_what_its_messages_noted(watched: Watched) -> None:
 
 
 def test_every_series_has_the_labels_of_the_table_and_no_path_or_patient(watched: Watched) -> None:
-    note(watched.state, lambda activity: activity.begin("train"))
+    begin_work(watched.state, "train")
     labels = {spec.name: set(spec.labels) for spec in SITE_SPECS}
     for metric in SiteCollector(watched).collect():
         for sample in metric.samples:
