@@ -118,7 +118,7 @@ BOOKS = """
 import sys
 from datetime import datetime
 from pathlib import Path
-from cape_fed.monitoring.activity import note
+from cape_fed.monitoring.activity import begin_work
 from cape_fed.site import audit
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.daily import counting
@@ -127,7 +127,7 @@ from cape_fed.site.logbook import logging_as
 site = SiteConfig.model_validate_json({site!r})
 audit.record(site, "joined")
 ledger_of(site).append("exposed", {{"roster": "r", "patients": []}})
-note(site.state, lambda activity: activity.begin("train"))
+assert begin_work(site.state, "train") is not None
 with counting(site, datetime(2026, 1, 1)) as day: day.add()
 with logging_as(site):
     __import__("logging").getLogger("cape_fed").warning("written")
