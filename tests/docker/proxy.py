@@ -36,6 +36,7 @@ def start_proxy(host: Host, certificates: Certificates, superlink: int) -> int:
     file.write_text(text)
     program = nginx()
     assert program
-    host.start("nginx", [program, "-c", str(file), "-e", "stderr", "-g", "daemon off;"])
+    # Workers of another user could not put bodies of requests into this folder.
+    host.start("nginx", [program, "-c", str(file), "-e", "stderr", "-g", "daemon off; user root;"])
     host.wait_for((scratch / "nginx.pid").exists, 20, "nginx")
     return port
