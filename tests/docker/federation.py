@@ -127,7 +127,8 @@ class Federation:
             f'[superlink]\naddress = "127.0.0.1:{self.fleet_port or self.port}"\n'
             'certificate = "/etc/cape-fed/ca.crt"\nkey = "/run/secrets/site.key"\n'
         )
-        for path in (self.cohorts, self.cohorts / name, *(self.cohorts / name).rglob("*")):  # a store is its owner's alone
+        store = self.cohorts / name
+        for path in (self.cohorts, store, *store.rglob("*")):  # a store is its owner's alone
             _give(path)
         apps = self.host.folder / f"{name}.apps"
         apps.mkdir(exist_ok=True)
