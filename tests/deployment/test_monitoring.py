@@ -17,7 +17,7 @@ from tests.deployment.prometheus import Prometheus, unavailable
 from tests.deployment.superlink import free_port
 from tests.monitoring.queries import alert_rules, dashboard_queries, selectors
 
-pytestmark = [pytest.mark.nightly, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 NOT_HERE = ("cape_fed_site_gpu_peak_bytes", "_epsilon")
 """What only a ClientApp on a GPU notes, and what only a private run has: this run is neither."""

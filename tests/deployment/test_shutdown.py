@@ -15,7 +15,7 @@ from tests.deployment.outcome import encoder_of, same
 from tests.deployment.processes import Process, processes
 from tests.deployment.superlink import free_port
 
-pytestmark = [pytest.mark.nightly, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 QUICK = ["federation.evaluate=false", "federation.measure_every=99", "federation.quorum=1.0"]
 SECONDS = 30
