@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cape_fed.evaluate.results import Estimate, Results, TaskResults
+from cape_fed.evaluate.results import ArtefactProbe, Estimate, Results, TaskResults
 from cape_fed.release.figures import Figure, Figures, Gap, Summary
 
 LABELS = 12
@@ -16,7 +16,6 @@ def figures_of(results: Results) -> Figures:
     roles = [info.role for info in results.cohorts.values()]
     classified = {name: task for name, task in results.tasks.items() if _positives(task)}
     shown = sorted(sorted(classified, key=lambda name: -_positives(classified[name]))[:LABELS])
-    probe = results.artefact_probe
     return Figures(
         id_cohorts=roles.count("id"),
         ood_cohorts=roles.count("ood"),
@@ -28,12 +27,12 @@ def figures_of(results: Results) -> Figures:
         },
         tasks={name: _task(classified[name]) for name in shown},
         gaps=_gaps(results),
-        probe=None if probe.point is None else Figure(point=probe.point, low=probe.low, high=probe.high),
-        chance=probe.chance,
+        probe=_figure(results.artefact_probe),
+        chance=results.artefact_probe.chance,
     )
 
 
-def _figure(estimate: Estimate | None) -> Figure | None:
+def _figure(estimate: Estimate | ArtefactProbe | None) -> Figure | None:
     if estimate is None or estimate.point is None:
         return None
     return Figure(point=estimate.point, low=estimate.low, high=estimate.high)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,7 @@ class Preparation(nn.Module):
     def __init__(self, profile: Profile, fs: float) -> None:
         super().__init__()
         self.resample = nn.Identity() if ratio(fs, profile.fs) == (1, 1) else Resampler(fs, profile.fs)
-        self.read = -int(-(profile.seconds + MARGIN_SECONDS) * fs // 1)
+        self.read = math.ceil((profile.seconds + MARGIN_SECONDS) * fs)
         self.samples = profile.samples
         self.step = fs / profile.fs
 
