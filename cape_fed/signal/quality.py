@@ -137,7 +137,8 @@ def is_usable(signal_mv: NDArray[np.float32], fs: float) -> bool:
 
 def amplitudes(signal_mv: NDArray[np.float32], fs: float) -> NDArray[np.float32]:
     """Range within one second of each lead in mV, as the median over seconds, ``[leads]`` for ``[leads, n]``."""
-    return _swing(_fill(signal_mv, np.isfinite(signal_mv)), fs)
+    finite = np.isfinite(signal_mv)
+    return _swing(signal_mv if finite.all() else _fill(signal_mv, finite), fs)
 
 
 def amplitude(signal_mv: NDArray[np.float32], fs: float) -> float:

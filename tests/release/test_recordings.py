@@ -11,6 +11,8 @@ import torch
 
 from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.release.recordings import MAX_MV, checked_window
+from cape_fed.signal.leads import LEADS
 from cape_fed.signal.profile import get_profile
 from tests.archive.files import ecg
 
@@ -143,3 +145,32 @@ def test_arrays_of_other_kinds_are_recordings(encoder: PretrainedEncoder, make: 
 def test_the_window_is_the_first_with_enough_signal(encoder: PretrainedEncoder, gap: float) -> None:
     late = np.concatenate((np.full((12, 6500), gap), X), axis=1)
     np.testing.assert_allclose(encoder.embed(late, 500), encoder.embed(X, 500), atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_reaches_too_far_is_what_is_far_from_its_median(seed: int) -> None:
+    """Ranges from half to thrice the limit, on one side of the median or both, with and without what is missing."""
+    draw = np.random.default_rng(seed)
+    signal = draw.normal(0, 0.3, (12, 5000)).astype(np.float32)
+    signal[draw.integers(12), draw.choice(5000, 40)] = draw.uniform(0.5, 1.5) * MAX_MV * draw.choice([-1, 1], 40)
+    if seed % 2:
+        signal[draw.random(signal.shape) < 0.1] = np.nan
+        signal[draw.integers(12)] = np.nan
+    there = signal[np.isfinite(signal).any(axis=1)].astype(np.float64)
+    far = float(np.nanmax(np.abs(there - np.nanmedian(there, axis=1, keepdims=True))))
+    if far > MAX_MV:
+        with pytest.raises(ValueError, match=re.escape(f"it has values up to {far:.3g}")):
+            checked_window(signal, 500, 10.5, "it")
+    else:
+        np.testing.assert_array_equal(checked_window(signal, 500, 10.5, "it"), signal)
+
+
+@pytest.mark.parametrize("change", [lambda x: x, with_missing, lambda x: x[[5, 4, 3, 2, 1, 0, *range(6, 12)]]])
+def test_float32_and_float64_make_the_same_rows(encoder: PretrainedEncoder, change: Any) -> None:
+    single = change(X.astype(np.float32))
+    for names in (None, LEADS[::-1], LEADS[1:]):
+        few = single[-len(names) :] if names else single
+        for found, expected in zip(
+            encoder.prepare(few, 500, names), encoder.prepare(few.astype(np.float64), 500, names), strict=True
+        ):
+            np.testing.assert_array_equal(found, expected)
