@@ -1,21 +1,37 @@
 """``python -m bench.privacy_utility OUT``: what privacy costs in AUROC, by ε, patients a site and the encoder at first.
 
-Synthetic hospitals, two of which train and one of which takes no part; one line of ``OUT/utility.jsonl`` for each run.
-What is in that file is not run again, so that an interrupted grid goes on.
+Two synthetic hospitals train and a third one takes no part; they are the same for every seed, which is of the training.
+One line of ``OUT/utility.jsonl`` for each run. What is in that file is not run again, so that an interrupted grid goes
+on.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
+import shutil
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from cape_fed.cli.main import run
+TRAIN, OTHER = ("a", "b"), "e"
+OTHER_PATIENTS = 2000
+FOREIGN = ("c", "d")
+"""Hospitals of other machines, by which an encoder is pretrained."""
 
-TRAIN, OTHER = ("synth-a", "synth-b"), "synth-e"
+
+class Setting(NamedTuple):
+    """One run of the grid."""
+
+    patients: int
+    epsilon: str
+    begin: str
+    views: int
+    seed: int
 
 
 def main() -> None:
@@ -25,65 +41,83 @@ def main() -> None:
     os.environ.setdefault("CAPE_FED_SALT_FILE", str(out / "salt"))
     table = out / "utility.jsonl"
     done = [json.loads(line) for line in table.read_text().splitlines()] if table.exists() else []
-    known = {(line["patients"], line["epsilon"], line["begin"], line["seed"]) for line in done}
-    for patients, epsilon, begin, seed in product(options.sizes, options.epsilons, options.begin, range(options.seeds)):
-        if (patients, epsilon, begin, seed) in known:
-            continue
-        line = {"patients": patients, "epsilon": epsilon, "begin": begin, "seed": seed}
-        line |= one_run(out, patients, epsilon, begin, seed, options.rounds, options.steps)
-        with table.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        print(json.dumps(line), flush=True)
+    known = {Setting(**{key: line[key] for key in Setting._fields}) for line in done}
+    left = [setting for setting in _grid(options) if setting not in known]
+    stores = [(letter, patients) for patients in options.sizes for letter in TRAIN]
+    stores += [(OTHER, OTHER_PATIENTS), *((letter, 1000) for letter in FOREIGN)]
+    with ProcessPoolExecutor(options.workers, multiprocessing.get_context("spawn")) as pool:
+        for made in as_completed([pool.submit(make_store, out, *store) for store in stores]):
+            made.result()
+        pool.submit(pretrain, out, options.rounds * options.steps).result()
+        for ended in as_completed([pool.submit(run_one, out, one, options.rounds, options.steps) for one in left]):
+            with table.open("a") as file:
+                file.write(json.dumps(ended.result()) + "\n")
+            print(json.dumps(ended.result()), flush=True)
 
 
-def one_run(out: Path, patients: int, epsilon: str, begin: str, seed: int, rounds: int, steps: int) -> dict[str, Any]:
+def make_store(out: Path, letter: str, patients: int) -> None:
+    """The store of one synthetic hospital, once."""
+    from cape_fed.study.plant import make_stores
+    from cape_fed.synthetic.catalogue import default_cohorts
+
+    spec = next(spec for spec in default_cohorts(6, 0) if spec.name[-1] == letter)
+    make_stores(_stores(out, patients), [spec], patients, 0, 0)
+
+
+def pretrain(out: Path, steps: int) -> None:
+    """An encoder from hospitals whose machines are none of those that are trained on, once."""
+    if not (out / "pretrained" / "bundle").exists():
+        paths = ",".join(str(_stores(out, 1000) / f"synth-{letter}") for letter in FOREIGN)
+        _do(["pretrain", "experiment=small", f"data.train=[{paths}]", f"train.steps={steps}", f"out={out}/pretrained"])
+
+
+def run_one(out: Path, setting: Setting, rounds: int, steps: int) -> dict[str, Any]:
     """Mean AUROC of one federation, within its cohorts and outside."""
-    stores = hospitals(out / f"{patients}-{seed}", patients, seed)
-    folder = out / f"run-{patients}-{epsilon}-{begin}-{seed}"
-    train = f"data.train=[{','.join(str(stores[name]) for name in TRAIN)}]"
-    words = ["simulate", "experiment=small", train, f"out={folder}", f"seed={seed}", f"federation.rounds={rounds}"]
-    words += [f"federation.local_steps={steps}", "federation.evaluate=false", "federation.measure_every=0"]
-    if epsilon != "inf":
-        words += ["privacy=patient", f"privacy.epsilon={epsilon}"]
-    if begin == "pretrained":
-        words.append(f"start={pretrained(out, rounds * steps)}")
+    from cape_fed.evaluate.options import EvaluateOptions
+    from cape_fed.evaluate.probes.representation import Representation
+    from cape_fed.pretrain.cohorts import open_stores, split_stores
+    from cape_fed.pretrain.config import SplitConfig
+    from cape_fed.release.bundle import load_encoder
+    from cape_fed.release.embed import embed_store
+    from cape_fed.study.measure import measure
+
+    folder = out / "-".join(["run", *map(str, setting)])
+    shutil.rmtree(folder, ignore_errors=True)
+    paths = [_stores(out, setting.patients) / f"synth-{letter}" for letter in TRAIN]
+    words = ["simulate", "experiment=small", f"data.train=[{','.join(map(str, paths))}]", f"out={folder}"]
+    words += [f"seed={setting.seed}", f"federation.rounds={rounds}", f"federation.local_steps={steps}"]
+    words += ["federation.evaluate=false", "federation.measure_every=0"]
+    if setting.epsilon != "inf":
+        words += ["privacy=patient", f"privacy.epsilon={setting.epsilon}", f"privacy.views={setting.views}"]
+    if setting.begin == "pretrained":
+        words.append(f"start={out}/pretrained/bundle")
     _do(words)
-    _do(["evaluate", str(folder / "bundle"), train, f"data.evaluate=[{stores[OTHER]}]", f"out={folder / 'evaluation'}"])
-    summary = json.loads((folder / "evaluation" / "results.json").read_text())["summary"]["auroc"]
-    return {scope: summary[scope] and summary[scope]["point"] for scope in ("id", "ood")}
+    encoder = load_encoder(folder / "bundle", "auto")
+    inside, outside = open_stores(paths), open_stores([_stores(out, OTHER_PATIENTS) / f"synth-{OTHER}"])
+    method = Representation("encoder", lambda store: embed_store(encoder, store))
+    splits = split_stores([*inside, *outside], SplitConfig())
+    measures, _ = measure(method, inside, outside, splits, EvaluateOptions(resamples=1), {})
+    return setting._asdict() | {scope: measures[f"auroc/{scope}"].point for scope in ("id", "ood")}
 
 
-def hospitals(folder: Path, patients: int, seed: int) -> dict[str, Path]:
-    """Stores of synthetic hospitals of one size, by name."""
-    stores = {name: folder / "stores" / name for name in (*TRAIN, OTHER)}
-    if not (folder / "archives").exists():
-        _do(["synth", str(folder / "archives"), "--cohorts", "3", "--patients", str(patients), "--seed", str(seed)])
-    for name, store in stores.items():
-        if not store.exists():
-            words = ["--format", "wfdb", "--cohort", name, "--profile", "compact100"]
-            _do(["ingest", str(folder / "archives" / name), str(store), *words])
-    return stores
+def _grid(options: argparse.Namespace) -> Iterable[Setting]:
+    """Largest first, so that no long run begins at the end."""
+    for patients, epsilon, begin, seed in product(
+        sorted(options.sizes, reverse=True), options.epsilons, options.begin, options.seeds
+    ):
+        for views in options.views if epsilon != "inf" and begin == "fresh" else (1,):
+            yield Setting(patients, epsilon, begin, views, seed)
 
 
-def pretrained(out: Path, steps: int) -> Path:
-    """An encoder from synthetic hospitals whose machines are none of those that are trained on."""
-    folder = out / "pretrained"
-    if not (folder / "bundle").exists():
-        archives = out / "other" / "archives"
-        _do(["synth", str(archives), "--cohorts", "6", "--patients", "1000", "--seed", "1000"])
-        stores = []
-        for archive in sorted(path for path in archives.iterdir() if path.is_dir() and path.name[-1] in "cd"):
-            stores.append(out / "other" / archive.name)
-            words = ["--format", "wfdb", "--cohort", f"other-{archive.name}", "--profile", "compact100"]
-            _do(["ingest", str(archive), str(stores[-1]), *words])
-        paths = ",".join(map(str, stores))
-        _do(["pretrain", "experiment=small", f"data.train=[{paths}]", f"train.steps={steps}", f"out={folder}"])
-    return folder / "bundle"
+def _stores(out: Path, patients: int) -> Path:
+    return out / f"stores-{patients}"
 
 
 def _do(words: list[str]) -> None:
+    from cape_fed.cli.main import run
+
     if code := run(words):
-        raise SystemExit(code)
+        raise RuntimeError(f"cape-fed {words[0]} ended with exit code {code}")
 
 
 def _options() -> argparse.Namespace:
@@ -92,9 +126,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--sizes", type=int, nargs="+", default=[500, 2000, 8000], help="patients a site")
     parser.add_argument("--epsilons", nargs="+", default=["1", "3", "8", "inf"])
     parser.add_argument("--begin", nargs="+", default=["fresh", "pretrained"])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--views", type=int, nargs="+", default=[1], help="of blocks of a fresh, private encoder")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--steps", type=int, default=10, help="steps a round")
+    parser.add_argument("--workers", type=int, default=1)
     return parser.parse_args()
 
 
