@@ -9,6 +9,7 @@ from cape_fed.errors import InputError
 BROUGHT_BY = {
     **dict.fromkeys(("hydra", "omegaconf", "opacus", "sklearn"), "studies"),
     **dict.fromkeys(("cryptography", "flwr", "grpc", "prometheus_client"), "federation"),
+    "statsmodels": "meta-analysis",
     "onnx": "onnx",
     "huggingface_hub": "hf",
 }

@@ -37,9 +37,9 @@ def print_study(results: StudyResults, out: Path) -> None:
     from cape_fed.study.report.words import sentences, unmeasured_text, verdict_text
 
     console = Console(width=None if Console().is_terminal else 140, highlight=False, markup=False)
-    for answer in results.answers.values():
+    for name, answer in results.answers.items():
         console.print(f"{answer.title}", style="bold")
-        for sentence in sentences(answer):
+        for sentence in sentences(answer, results.study.questions[name].headline):
             console.print(f"  {sentence}")
     for verdict in results.verdicts:
         console.print(f"{verdict.outcome}: {verdict.claim.text} {verdict_text(verdict)}")

@@ -12,8 +12,10 @@ from cape_fed.evaluate.statistics.similarity import linear_cka
 from cape_fed.study.artefacts import artefact_contrasts
 from cape_fed.study.config import Claim, Question, StudyConfig
 from cape_fed.study.contrasts import contrast, correct
+from cape_fed.study.measure import tasks_outside
 from cape_fed.study.plan import PlannedTrial
-from cape_fed.study.results import Answer, Contrast, Panel, Ruling, Value, Verdict
+from cape_fed.study.pooling import pool
+from cape_fed.study.results import Answer, Contrast, Panel, Pooled, PooledPanel, Ruling, Value, Verdict
 from cape_fed.study.trial import Outcome
 
 BySeed = Mapping[int, Outcome]
@@ -36,14 +38,15 @@ def answer(
         planned = [entry for entry in plan if entry.question == name and entry.trial.name in outcomes]
         worlds = any(entry.in_a_world for entry in planned)
         panels = [
-            _panel(panel, question, [p for p in planned if p.panel == panel], outcomes, subsets, worlds=worlds)
-            for panel in dict.fromkeys(entry.panel for entry in planned)
+            _panel(place, question, [p for p in planned if p.place == place], outcomes, subsets, worlds=worlds)
+            for place in dict.fromkeys(entry.place for entry in planned)
         ]
         answers[name] = Answer(
             title=question.title,
             reference=question.reference,
             panels=panels,
             worlds=worlds,
+            pooled=list(_pooled(question, panels)),
             carried=artefact_contrasts(question, planned, outcomes),
         )
     _mark_primary(study.claims, answers)
@@ -54,25 +57,53 @@ def answer(
 def _mark_primary(claims: Sequence[Claim], answers: Mapping[str, Answer]) -> None:
     """Mark the contrast of the primary claim, in a question that is asked once."""
     for claim in claims:
-        panels = answers[claim.question].panels
+        panels = _decisive(answers[claim.question])
         if claim.primary and len(panels) == 1:
             for found in panels[0].contrasts.get(claim.measure, []):
                 found.primary = (found.level, found.reference) == (claim.level, claim.reference)
 
 
 def judge(claims: Sequence[Claim], answers: Mapping[str, Answer]) -> list[Verdict]:
-    """What the contrasts say about each claim, in every panel of its question.
+    """What the contrasts say about each claim, in every panel of its question; pooled ones where cohorts are left out.
 
     Supported where the whole interval is on the claimed side of 0 and p is below 0.05 after correction; refuted where
     the whole interval lies below a benefit of the claim's margin; undecided otherwise.
     """
     return [
-        Verdict(claim=claim, panel=panel.name, outcome=_outcome(claim, found), contrast=found)
+        Verdict(
+            claim=claim,
+            panel=panel.name,
+            outcome=_outcome(claim, found),
+            contrast=found,
+            pooled=isinstance(found, Pooled),
+        )
         for claim in claims
-        for panel in answers[claim.question].panels
+        for panel in _decisive(answers[claim.question])
         for found in panel.contrasts.get(claim.measure, [])
         if (found.level, found.reference) == (claim.level, claim.reference)
     ]
+
+
+def _decisive(answer: Answer) -> Sequence[Panel] | Sequence[PooledPanel]:
+    """What claims are judged by."""
+    return answer.pooled if answer.left_out else answer.panels
+
+
+def _pooled(question: Question, panels: Sequence[Panel]) -> Iterator[PooledPanel]:
+    """Every contrast pooled over the cohorts left out, for each setting of everything else."""
+    for setting in dict.fromkeys(panel.setting for panel in panels if panel.left_out is not None):
+        own = {panel.left_out: panel.contrasts for panel in panels if panel.setting == setting and panel.left_out}
+        pooled: dict[str, list[Pooled]] = {}
+        for measure in dict.fromkeys(measure for contrasts in own.values() for measure in contrasts):
+            for level in question.compared:
+                by_cohort = {cohort: _of_level(found.get(measure, []), level) for cohort, found in own.items()}
+                if one := pool(by_cohort):
+                    pooled.setdefault(measure, []).append(one)
+        yield PooledPanel(name=setting, contrasts=pooled)
+
+
+def _of_level(contrasts: Sequence[Contrast], level: str) -> Contrast | None:
+    return next((found for found in contrasts if found.level == level), None)
 
 
 def _outcome(claim: Claim, found: Contrast) -> Ruling:
@@ -104,8 +135,12 @@ def _panel(
     reference = levels.get(question.reference, {})
     compared = [level for level in question.compared if level in levels and level != question.reference]
     measures = dict.fromkeys(measure for seeds in levels.values() for one in seeds.values() for measure in one.measures)
+    left_out = planned[0].left_out
     return Panel(
         name=name,
+        setting=planned[0].panel,
+        left_out=left_out,
+        tasks=[] if left_out is None else tasks_outside(measures),
         balance=_balance(planned, subsets),
         levels={
             level: {**dict(_values(seeds, worlds)), **_similarity(seeds, question, levels)}
@@ -174,13 +209,14 @@ def _contrasts(measure: str, levels: Levels, name: str, reference: BySeed, world
 
 
 def _correct(answers: Mapping[str, Answer]) -> None:
-    """Fill in Holm's correction over all contrasts of a measure in the study."""
-    by_measure: dict[str, list[Contrast]] = {}
+    """Fill in Holm's correction over all contrasts of a measure in the study; over pooled ones by themselves."""
+    single, pooled = dict[str, list[Contrast]](), dict[str, list[Contrast]]()
     for entry in answers.values():
-        for panel in entry.panels:
-            for measure, contrasts in panel.contrasts.items():
-                by_measure.setdefault(measure, []).extend(contrasts)
-    for contrasts in by_measure.values():
+        for family, panels in ((single, entry.panels), (pooled, entry.pooled)):
+            for panel in panels:
+                for measure, contrasts in panel.contrasts.items():
+                    family.setdefault(measure, []).extend(contrasts)
+    for contrasts in (*single.values(), *pooled.values()):
         correct(contrasts)
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 
 from cape_fed.config import RunConfig, flat_paths
 from cape_fed.errors import InputError
-from cape_fed.evaluate.cohorts import make_cohorts
+from cape_fed.evaluate.cohorts import Role, make_cohorts
+from cape_fed.evaluate.targets.registry import is_regression, task_names
+from cape_fed.evaluate.targets.support import Support, support_of
 from cape_fed.extras import require
 from cape_fed.pretrain.cohorts import Cohort, open_stores, split_stores
 from cape_fed.pretrain.workbench import require_full_batches
+from cape_fed.study.config import Claim
+from cape_fed.study.leave_out import FEWEST
 from cape_fed.study.plan import PlannedTrial, Trial
 from cape_fed.study.train import UNTRAINED, training_splits
+
+log = logging.getLogger(__name__)
 
 
 def check_trials(plan: Sequence[PlannedTrial]) -> None:
@@ -22,7 +29,7 @@ def check_trials(plan: Sequence[PlannedTrial]) -> None:
         try:
             _check_training(planned.trial)
         except InputError as error:
-            where = ", ".join(filter(None, (planned.level, planned.panel)))
+            where = ", ".join(filter(None, (planned.level, planned.place)))
             raise InputError(f"question {planned.question} ({where}): {error}") from error
 
 
@@ -42,6 +49,43 @@ def check_worlds(trials: Iterable[Trial]) -> None:
             raise InputError(
                 f"world_patients={trial.keys.world_patients} leaves {train} to train on, and a batch has {pairs} pairs"
             )
+
+
+def check_left_out(trials: Sequence[Trial], claims: Sequence[Claim]) -> None:
+    """InputError where fewer than three of the cohorts left out can be in what a claim is about.
+
+    Warns of each cohort in which there is no task to have an AUROC on, by name.
+    """
+    left_out = {trial.keys.left_out: trial for trial in trials if trial.keys.left_out is not None}
+    if not left_out:
+        return
+    require("meta-analysis", "statsmodels", "pooling over the cohorts left out")
+    if len(left_out) < FEWEST:
+        raise InputError(f"pooling takes {FEWEST} left-out cohorts or more, this study has {len(left_out)}: add some")
+    able = [cohort for cohort, trial in left_out.items() if outside_tasks(trial)]
+    fewest = max(trial.config.evaluation.min_patients for trial in left_out.values())
+    for cohort in left_out:
+        if cohort not in able:
+            log.warning("%s has no task with %d + %d patients and takes no part in AUROC", cohort, fewest, fewest)
+    if len(able) < FEWEST and any(claim.measure.startswith("auroc") for claim in claims):
+        raise InputError(
+            f"{len(able)} of {len(left_out)} cohorts have a task with {fewest} + {fewest} patients, pooling takes "
+            f"{FEWEST}: give larger cohorts, or lower evaluation.min_patients"
+        )
+
+
+def outside_tasks(trial: Trial) -> list[str]:
+    """Tasks with enough patients of either kind among those that probes are trained on and those evaluated OOD."""
+    train, outside = (open_stores(flat_paths(sites)) for sites in (trial.config.data.train, trial.config.data.evaluate))
+    splits = split_stores([*train, *outside], trial.config.split)
+    cohorts = make_cohorts(train, outside, splits, tasks := task_names([*train, *outside]))
+
+    def enough(task: str, role: Role) -> bool:
+        rows = [(c, c.train if role == "id" else c.tested["transfer"]) for c in cohorts if c.role == role]
+        supports = [support_of(c.targets[task][own], c.store.patients[own]) for c, own in rows]
+        return sum(supports, Support()).enough(task, trial.config.evaluation.min_patients)
+
+    return [task for task in tasks if not is_regression(task) and enough(task, "id") and enough(task, "ood")]
 
 
 def _distinct(plan: Sequence[PlannedTrial], what: Callable[[Trial], str]) -> list[PlannedTrial]:

@@ -42,6 +42,9 @@ class TrialKeys(Section):
         default=None, ge=0, description="number of a world: cohorts drawn from it and the seed of all training in it"
     )
     world_patients: int = Field(default=2000, gt=0, description="patients of every cohort of a world")
+    left_out: str | None = Field(
+        default=None, description="cohort of data.train that is evaluated as OOD in place of trained on; each: in turn"
+    )
 
 
 class Levels(Section):
@@ -68,6 +71,7 @@ class Question(Section):
         default=("auroc/id", "auroc/ood", "auroc/worst", "mae/ood"), description="measures of picture and table"
     )
     listed: tuple[str, ...] = Field(default=(), description="further measures of the table")
+    headline: str = Field(default="auroc/ood", description="the measure that the report's sentences are about")
     similar_to: str | None = Field(
         default=None, description="level to which the others' embeddings are compared by CKA"
     )

@@ -13,7 +13,9 @@ def contrast(level: str, reference: str, pairs: Sequence[tuple[Sampled, Sampled]
     """A level minus the reference over seeds or worlds, ``pairs`` holding both of each; not corrected yet."""
     found = effect([own - other for own, other in pairs], worlds=worlds)
     value = Value.of(found).model_dump()
-    return Contrast(level=level, reference=reference, size=found.size, p=found.p, p_holm=None, **value)
+    return Contrast(
+        level=level, reference=reference, size=found.size, p=found.p, p_holm=None, error=found.error, **value
+    )
 
 
 def correct(contrasts: Iterable[Contrast]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,8 @@ from cape_fed.evaluate.scoring.cells import make_resamples
 from cape_fed.evaluate.scoring.differences import MEAN, sampled_values
 from cape_fed.evaluate.scoring.pooled import POOLS, score_with_pools
 from cape_fed.evaluate.statistics.bootstrap import Sampled, mean
-from cape_fed.evaluate.targets.registry import task_names
+from cape_fed.evaluate.statistics.metrics import HIGHER_IS_BETTER
+from cape_fed.evaluate.targets.registry import is_regression, task_names
 from cape_fed.pretrain.cohorts import split_stores
 from cape_fed.pretrain.config import SplitConfig
 from cape_fed.pretrain.heads import project
@@ -31,6 +32,8 @@ Measures = dict[str, Sampled]
 """By name: ``metric/scope`` of the mean over tasks, ``task/scope`` of single tasks, ``probe/...``, ``artefact/...``."""
 
 PROBE, ARTEFACT = "probe/", "artefact/"
+EVERY, _OOD = "auroc/every", "/ood"
+"""The mean OOD AUROC over every task with a number there; that of ``auroc/ood`` is over those with one ID as well."""
 WITHIN: ProbeKind = "within"
 
 
@@ -54,10 +57,10 @@ def measure(
     predictions = predict(method, cohorts, features, options)
     roles = {cohort.name: cohort.role for cohort in cohorts}
     scored = score_with_pools(predictions, make_resamples(predictions, options), roles, options)
-    measures = {
-        f"{metric if task == MEAN else task}/{scope}": sampled
-        for (task, metric, scope), sampled in sampled_values(scored, {**roles, **POOLS}).items()
-    }
+    sampled = sampled_values(scored, {**roles, **POOLS})
+    measures = {f"{metric if task == MEAN else task}/{scope}": one for (task, metric, scope), one in sampled.items()}
+    if every := [measures[f"{task}{_OOD}"] for task in tasks_outside(measures)]:
+        measures[EVERY] = mean(every)
     for metric in ("auroc", "mae"):
         values = probe_values(scored, metric, WITHIN)
         if outside := [s for trials in values.values() for name, s in trials.items() if roles[name] == "ood"]:
@@ -71,6 +74,12 @@ def measure(
     measures |= {f"projection/{name}": value for name, value in projected.items()}
     side = [cohort for cohort in cohorts if cohort.role == "ood"] or cohorts
     return measures, draw_sample(side, features, np.random.default_rng(options.seed)).features
+
+
+def tasks_outside(measures: Iterable[str]) -> list[str]:
+    """The tasks that `EVERY` is the mean over, by the names of an outcome's measures."""
+    tasks = [name.removesuffix(_OOD) for name in measures if name.endswith(_OOD)]
+    return [task for task in tasks if task not in HIGHER_IS_BETTER and not is_regression(task)]
 
 
 def mean_measures(several: Sequence[Measures]) -> Measures:

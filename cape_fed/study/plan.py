@@ -19,6 +19,7 @@ from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 from cape_fed.section import Section
 from cape_fed.study.config import Question, StudyConfig, TrialKeys
+from cape_fed.study.leave_out import LEFT_OUT, each_left_out, leave_out
 from cape_fed.study.sites import Planted, Sites
 from cape_fed.study.subsets import SubsetConfig
 from cape_fed.study.worlds import World
@@ -47,6 +48,8 @@ class Trial(Section):
         plain["config"] = {key: value for key, value in plain["config"].items() if key not in _APART}
         if self.keys.world is None:  # keys that were added later leave the names of other trials as they were
             del plain["keys"]["world"], plain["keys"]["world_patients"]
+        if self.keys.left_out is None:
+            del plain["keys"]["left_out"]
         return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
@@ -66,6 +69,16 @@ class PlannedTrial:
     def in_a_world(self) -> bool:
         """Whether its cohorts are drawn for it."""
         return self.trial.keys.world is not None
+
+    @property
+    def left_out(self) -> str | None:
+        """The cohort that is left out of training, where the study leaves each out in turn."""
+        return self.trial.keys.left_out
+
+    @property
+    def place(self) -> str:
+        """The panel and the cohort left out, empty where there is neither."""
+        return ", ".join(filter(None, (self.panel, self.left_out and f"{self.left_out} left out")))
 
 
 def make_plan(study: StudyConfig, overrides: Sequence[str], out: Path, planted: Planted) -> list[PlannedTrial]:
@@ -109,11 +122,11 @@ def _place(
     name: str, question: Question, level: str, values: Mapping[str, Sequence[str]], out: Path, planted: Planted
 ) -> Iterator[PlannedTrial]:
     """One trial for each combination of what is swept; what is swept in addition to the seed makes the panels."""
-    panels = [key for key, several in values.items() if len(several) > 1 and key not in (SEED, WORLD)]
+    panels = [key for key, several in values.items() if len(several) > 1 and key not in (SEED, WORLD, LEFT_OUT)]
     if SEED in values and WORLD in values:
         raise InputError("a world has one seed, its number: leave out seed=")
-    for combination in product(*values.values()):
-        chosen = dict(zip(values, combination, strict=True))
+    combinations = (dict(zip(values, combination, strict=True)) for combination in product(*values.values()))
+    for chosen in (one for combination in combinations for one in each_left_out(combination)):
         panel = ", ".join(_show(chosen[key]) for key in panels)
         own = {key: chosen.pop(key).partition("=")[2] for key in TrialKeys.model_fields if key in chosen}
         if WORLD in own:
@@ -146,8 +159,10 @@ def _make_trial(
             raise InputError(f"no planted artefact '{keys.planted}': choose one of {', '.join(CONDITIONS)}")
         config = _with_stores(config, planted[keys.planted])
         artefacts = dict(planted) if keys.planted == ALL else {}
-    if keys.planted is not None and keys.world is not None:
-        raise InputError("a trial is in a world or on planted cohorts: leave out planted= or world=")
+    if sum(key is not None for key in (keys.planted, keys.world, keys.left_out)) > 1:
+        raise InputError("a trial has one source of cohorts: give only one of planted=, world= and left_out=")
+    if keys.left_out is not None:
+        config = _with_stores(config, leave_out(config.data, keys.left_out))
     if (world := world_of(keys, out)) is not None:
         config = _with_stores(config, world.sites)
     if len(config.data.train) < 1 or any(len(site) > 1 for site in config.data.train):

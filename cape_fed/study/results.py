@@ -18,12 +18,13 @@ class _Part(BaseModel):
 
 
 class Value(_Part):
-    """A mean over seeds with its interval over seeds and patients, or over worlds."""
+    """A mean over seeds with its interval over seeds and patients, over worlds, or over cohorts left out."""
 
     point: float
     low: float | None
     high: float | None
     seeds: list[float]
+    """Each seed's, world's or cohort's own value."""
 
     @classmethod
     def of(cls, effect: Effect) -> Value:
@@ -43,6 +44,8 @@ class Contrast(Value):
     """Corrected by Holm for all contrasts of this measure in the study; of the primary one, ``p`` as it is."""
     primary: bool = False
     """Whether this is the one contrast that a claim named beforehand as primary."""
+    error: float | None = None
+    """Standard error of the point."""
 
     @property
     def significant(self) -> bool:
@@ -50,11 +53,44 @@ class Contrast(Value):
         return self.p_holm is not None and self.p_holm < SIGNIFICANT
 
 
+class Pooled(Contrast):
+    """A contrast pooled over the cohorts that were left out in turn, see `cape_fed.study.pooling`."""
+
+    cohorts: list[str]
+    """Those that are in it, in the order of ``seeds``, which are their contrasts."""
+    missing: list[str]
+    """Those that have no contrast: no number for both levels."""
+    weights: list[float]
+    """Share of each cohort in the point."""
+    tau: float
+    """Standard deviation of the contrast between cohorts, by Paule and Mandel."""
+    i2: float
+    """Share of the variation between cohorts that is more than their errors explain, 0 to 1."""
+    predicted_low: float
+    predicted_high: float
+    """Interval in which the contrast of one further cohort is expected."""
+
+
+class PooledPanel(_Part):
+    """A question's contrasts pooled over the cohorts left out, with one setting of everything else."""
+
+    name: str
+    """What it is asked with, empty where there is one setting only."""
+    contrasts: dict[str, list[Pooled]]
+    """By measure; none of a measure or level with fewer than three cohorts."""
+
+
 class Panel(_Part):
     """A question asked with one setting of everything else."""
 
     name: str
     """What it is asked with, empty where there is one panel only."""
+    setting: str = ""
+    """The name without the cohort that is left out."""
+    left_out: str | None = None
+    """The cohort that the trials of this panel left out; the others were trained on."""
+    tasks: list[str] = []
+    """What the encoders of this panel were asked of the cohort left out."""
     levels: dict[str, dict[str, Value]]
     """Level → measure → value."""
     contrasts: dict[str, list[Contrast]]
@@ -71,8 +107,15 @@ class Answer(_Part):
     panels: list[Panel]
     worlds: bool = False
     """Whether replicates are worlds; otherwise they are seeds on the same cohorts."""
+    pooled: list[PooledPanel] = []
+    """Over the cohorts that were left out in turn; empty where none was."""
     carried: dict[str, list[Contrast]] = {}
     """Level → how much better the cohort is named where cohorts differ in an artefact than where in nothing."""
+
+    @property
+    def left_out(self) -> list[str]:
+        """Cohorts that were left out in turn, in the order of the study."""
+        return list(dict.fromkeys(panel.left_out for panel in self.panels if panel.left_out is not None))
 
     @property
     def artefacts(self) -> list[str]:
@@ -87,6 +130,8 @@ class Verdict(_Part):
     panel: str
     outcome: Ruling
     contrast: Contrast
+    pooled: bool = False
+    """Whether the contrast is pooled over cohorts left out in turn."""
 
 
 class Power(_Part):
@@ -122,6 +167,11 @@ class StudyResults(_Part):
     def in_worlds(self) -> bool:
         """Whether replicates are worlds in every question."""
         return bool(self.answers) and all(answer.worlds for answer in self.answers.values())
+
+    @property
+    def by_cohort(self) -> bool:
+        """Whether every question leaves out one cohort after the other."""
+        return bool(self.answers) and all(answer.left_out for answer in self.answers.values())
 
     @property
     def primary(self) -> bool:

@@ -11,9 +11,11 @@ from cape_fed.study.config import read_study
 
 
 def test_study_files(tmp_path: Path) -> None:
-    for name in ("batching", "composition", "federation"):
+    for name in ("batching", "composition", "federation", "leave-one-out", "worlds"):
         assert read_study(name).questions
-    with pytest.raises(InputError, match="no study 'magic': choose one of batching, composition, federation"):
+    with pytest.raises(
+        InputError, match="no study 'magic': choose one of batching, composition, federation, leave-one-out, worlds"
+    ):
         read_study("magic")
     (tmp_path / "own.yaml").write_text("title: x\nquestions: {a: {title: y, reference: z, levels: {w: seed=1}}}\n")
     with pytest.raises(InputError, match="the reference 'z' is none of the levels w"):

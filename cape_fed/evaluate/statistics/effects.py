@@ -26,6 +26,8 @@ class Effect:
     """Point in standard deviations between seeds; none where they do not vary."""
     seeds: tuple[float, ...]
     """Each seed's own value."""
+    error: float | None = None
+    """Standard error of the point; none with a single seed."""
 
 
 def effect(values: Sequence[Sampled], level: float = 0.95, *, worlds: bool = False) -> Effect:
@@ -46,12 +48,12 @@ def effect(values: Sequence[Sampled], level: float = 0.95, *, worlds: bool = Fal
     variance = between / len(points) + of_patients
     size = mean / between**0.5 if between > 0 else None
     if variance == 0:
-        return Effect(mean, mean, mean, float(mean == 0), size, seeds)
+        return Effect(mean, mean, mean, float(mean == 0), size, seeds, 0.0)
     error = variance**0.5
     freedom = (variance / (between / len(points))) ** 2 * (len(points) - 1) if between > 0 else np.inf
     reach = float(stats.t.ppf((1 + level) / 2, freedom)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, freedom))
-    return Effect(mean, mean - reach, mean + reach, p, size, seeds)
+    return Effect(mean, mean - reach, mean + reach, p, size, seeds, error)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

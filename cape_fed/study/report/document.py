@@ -12,6 +12,7 @@ from cape_fed.report.numbers import p_text
 from cape_fed.report.page import Picture, render_page, svg_picture, write_page
 from cape_fed.study.report import words
 from cape_fed.study.report.figures import artefact_figure, level_figure
+from cape_fed.study.report.forest import forest_figure
 from cape_fed.study.report.markdown import to_markdown
 from cape_fed.study.results import StudyResults
 
@@ -36,6 +37,8 @@ def render(results: StudyResults) -> str:
         "sentences": words.sentences,
         "verdict": words.verdict_text,
         "unmeasured": words.unmeasured_text,
+        "prediction": words.prediction,
+        "missing": words.missing_text,
     }
     return render_page(
         __package__, filters, results=results, questions=results.study.questions, pictures=_pictures(results)
@@ -48,6 +51,7 @@ def _pictures(results: StudyResults) -> dict[str, dict[str, Picture]]:
     for name, answer in results.answers.items():
         question = results.study.questions[name]
         figures = {
+            "pooled": forest_figure(answer, question.shown),
             "levels": level_figure(answer, question.shown, list(question.beside)),
             "carried": artefact_figure(answer),
         }

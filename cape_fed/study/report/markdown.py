@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cape_fed.report.numbers import p_text
-from cape_fed.study.report.words import interval, measure_name, number, unmeasured_text, verdict_text
-from cape_fed.study.results import Answer, Panel, StudyResults
+from cape_fed.study.report.words import interval, measure_name, number, prediction, unmeasured_text, verdict_text
+from cape_fed.study.results import Answer, Panel, PooledPanel, StudyResults
 
 
 def to_markdown(results: StudyResults) -> str:
@@ -23,10 +23,14 @@ def _lines(results: StudyResults) -> Iterator[str]:
     for name, answer in results.answers.items():
         yield f"\n## {answer.title}"
         question = results.study.questions[name]
+        for pooled in answer.pooled:
+            yield ""
+            yield from _pooled(pooled, [*question.shown, *question.listed])
         for panel in answer.panels:
             yield ""
             if panel.name:
-                yield f"**{panel.name}**\n"
+                tasks = f": {', '.join(panel.tasks)}" if panel.tasks else ""
+                yield f"**{panel.name}**{tasks}\n"
             yield from _panel(panel, answer.reference, [*question.shown, *question.listed])
         if answer.carried:
             yield from _carried(answer)
@@ -43,6 +47,24 @@ def _panel(panel: Panel, reference: str, measures: Sequence[str]) -> Iterator[st
             for m in known
         ]
         yield f"| {level}{' (reference)' if level == reference else ''} | {' | '.join(cells)} |"
+
+
+def _pooled(pooled: PooledPanel, measures: Sequence[str]) -> Iterator[str]:
+    """A row a measure and level: the contrast pooled over the cohorts left out, and how much these differ."""
+    if pooled.name:
+        yield f"**{pooled.name}**\n"
+    yield "| pooled over cohorts left out | difference | p | cohorts | τ | I² | one further cohort |"
+    yield "|---" * 7 + "|"
+    for measure in measures:
+        for found in pooled.contrasts.get(measure, []):
+            name = f"{measure_name(measure)}: {found.level} − {found.reference}"
+            difference = f"{number(found.point, measure, sign=True)} ({interval(found, measure, sign=True)})"
+            without = f", without {', '.join(found.missing)}" if found.missing else ""
+            yield (
+                f"| {name} | {difference} | {p_text(found.p_holm)} | "
+                f"{', '.join(found.cohorts)}{without} | {number(found.tau, measure)} | {100 * found.i2:.0f} % | "
+                f"{prediction(found, measure)} |"
+            )
 
 
 def _gap(panel: Panel, level: str, measure: str) -> str:

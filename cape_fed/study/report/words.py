@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from cape_fed.report.numbers import decimal, p_text
 from cape_fed.study.config import Claim
-from cape_fed.study.results import SIGNIFICANT, Answer, Contrast, Panel, Value, Verdict
+from cape_fed.study.leave_out import FEWEST
+from cape_fed.study.results import SIGNIFICANT, Answer, Contrast, Panel, Pooled, PooledPanel, Value, Verdict
 
-_SCOPES = {"id": "ID", "ood": "OOD", "worst": "worst cohort", "within": "OOD, own probe"}
+_SCOPES = {"id": "ID", "ood": "OOD", "worst": "worst cohort", "within": "OOD, own probe", "every": "OOD, every task"}
 _METRICS = {"auroc": "AUROC", "auprc": "AUPRC", "mae": "age error, years", "r2": "age R²"}
 _NAMES = {
     "probe/linear": "cohort named",
@@ -22,8 +23,6 @@ _NAMES = {
     "fact/seconds": "seconds a trial",
 }
 _YEARS = ("mae", "age")
-HEADLINE = "auroc/ood"
-"""The measure that a question's sentence is about."""
 
 
 def measure_name(measure: str) -> str:
@@ -47,11 +46,13 @@ def interval(value: Value, measure: str, *, sign: bool = False) -> str:
     return f"{number(value.low, measure, sign=sign)} to {number(value.high, measure, sign=sign)}"
 
 
-def sentences(answer: Answer) -> Iterator[str]:
-    """What the OOD numbers say about a question, panel by panel."""
-    for panel in answer.panels:
-        if HEADLINE in panel.contrasts:
-            yield _sentence(panel, answer.reference)
+def sentences(answer: Answer, headline: str) -> Iterator[str]:
+    """What the measure ``headline`` says about a question, panel by panel, or pooled over the cohorts left out."""
+    for pooled in answer.pooled:
+        yield from _pooled_sentences(pooled, answer, headline)
+    for panel in () if answer.left_out else answer.panels:
+        if headline in panel.contrasts:
+            yield _sentence(panel, answer.reference, headline)
     for level, contrasts in answer.carried.items():
         found = [contrast.level for contrast in contrasts if contrast.significant and contrast.point > 0]
         yield f"{level} carries {', '.join(found) if found else 'none of the artefacts that it was asked for'}."
@@ -60,7 +61,7 @@ def sentences(answer: Answer) -> Iterator[str]:
 def verdict_text(verdict: Verdict) -> str:
     """A claim's outcome with the numbers behind it."""
     contrast, measure = verdict.contrast, verdict.claim.measure
-    where = f" ({verdict.panel})" if verdict.panel else ""
+    where = f" ({verdict.panel})" if verdict.panel else ", pooled" if verdict.pooled else ""
     return (
         f"{measure_name(measure)}{where}: {contrast.level} − {contrast.reference} = "
         f"{number(contrast.point, measure, sign=True)} ({interval(contrast, measure, sign=True)}), "
@@ -76,20 +77,62 @@ def unmeasured_text(claim: Claim) -> str:
     )
 
 
-def _sentence(panel: Panel, reference: str) -> str:
+def pooled_text(contrast: Pooled, measure: str) -> str:
+    """What a pooled contrast says of cohorts in general, and what it rests on."""
+    point, cohorts = number(contrast.point, measure, sign=True), len(contrast.cohorts)
+    return (
+        f"{measure_name(measure)}: {contrast.level} − {contrast.reference} = {point} "
+        f"({interval(contrast, measure, sign=True)}), {p_text(contrast.p_holm)}, over {cohorts} cohorts left out "
+        f"in turn ({', '.join(contrast.cohorts)}). Between cohorts it varies by {number(contrast.tau, measure)} "
+        f"(one standard deviation; I² {100 * contrast.i2:.0f} %); in one further cohort, "
+        f"{prediction(contrast, measure)} is to be expected"
+    )
+
+
+def prediction(contrast: Pooled, measure: str) -> str:
+    """Where the contrast of one further cohort is expected."""
+    low, high = contrast.predicted_low, contrast.predicted_high
+    return f"{number(low, measure, sign=True)} to {number(high, measure, sign=True)}"
+
+
+def missing_text(contrast: Pooled) -> str:
+    """Which cohorts a pooled contrast is without, and why; empty where it has all."""
+    if not contrast.missing:
+        return ""
+    return f"Without {', '.join(contrast.missing)}: no task with enough patients there, or no encoder of both levels."
+
+
+def _pooled_sentences(pooled: PooledPanel, answer: Answer, headline: str) -> Iterator[str]:
+    start = f"{pooled.name}: " if pooled.name else ""
+    for contrast in pooled.contrasts.get(headline, []):
+        yield f"{start}{pooled_text(contrast, headline)}. {missing_text(contrast)}".rstrip()
+    if headline not in pooled.contrasts:
+        yield (
+            f"{start}{measure_name(headline)} is not pooled: fewer than {FEWEST} of the cohorts left out "
+            f"({', '.join(answer.left_out)}) have a contrast over two seeds or more."
+        )
+
+
+def _sentence(panel: Panel, reference: str, headline: str) -> str:
     corrected: list[str] = []
     uncorrected: list[str] = []
-    for contrast in panel.contrasts[HEADLINE]:
+    for contrast in panel.contrasts[headline]:
         if contrast.significant:
-            corrected.append(_gap(contrast))
+            corrected.append(_gap(contrast, headline))
         elif contrast.p is not None and contrast.p < SIGNIFICANT:
-            uncorrected.append(_gap(contrast))
-    base = number(panel.levels[reference][HEADLINE].point, HEADLINE)
+            uncorrected.append(_gap(contrast, headline))
+    base = number(panel.levels[reference][headline].point, headline)
     start = f"{panel.name}: against" if panel.name else "Against"
     significant = "; ".join(corrected) or "no level differs significantly after correction"
     rest = f". Significant without correction only: {'; '.join(uncorrected)}" if uncorrected else ""
-    return f"{start} {reference} (OOD AUROC {base}), {significant}{rest}."
+    return f"{start} {reference} ({_in_words(headline)} {base}), {significant}{rest}."
 
 
-def _gap(contrast: Contrast) -> str:
-    return f"{contrast.level} {number(contrast.point, HEADLINE, sign=True)} ({interval(contrast, HEADLINE, sign=True)})"
+def _in_words(measure: str) -> str:
+    """A measure within a sentence: ``OOD AUROC``."""
+    name, _, scope = measure_name(measure).partition(", ")
+    return f"{scope} {name}".strip()
+
+
+def _gap(contrast: Contrast, measure: str) -> str:
+    return f"{contrast.level} {number(contrast.point, measure, sign=True)} ({interval(contrast, measure, sign=True)})"
