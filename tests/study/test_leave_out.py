@@ -34,7 +34,8 @@ def stores(tiny_store: TinyStore, tmp_path: Path) -> str:
         rng = np.random.default_rng(number)
         sex = np.array(["F", "M"], object)[rng.integers(0, 2, 40)][owner] if name != "d" else ["F"] * len(owner)
         age = rng.uniform(30, 80, 40).astype(np.float32)[owner]
-        tiny_store(name, signals=signals, patient=[f"{name}{p}" for p in owner], age=age, sex=sex)
+        own = dict.fromkeys(("AF", "LVH"), [None] * len(owner))
+        tiny_store(name, signals=signals, patient=[f"{name}{p}" for p in owner], age=age, sex=sex, **own)
     return f"data.train=[{','.join(str(tmp_path / name) for name in NAMES)}]"
 
 
