@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def _trial_keys(values: Mapping[str, str]) -> TrialKeys:
 def _make_trial(
     question: Question, level: str, keys: TrialKeys, overrides: list[str], out: Path, planted: Planted
 ) -> Trial:
-    config = compose_config([*overrides, f"out={json.dumps(str(out))}"])
+    config = _compose((*overrides, f"out={json.dumps(str(out))}"))
     artefacts: dict[str, Sites] = {}
     if keys.planted is not None:
         if keys.planted not in planted:
@@ -175,6 +176,12 @@ def _make_trial(
             raise InputError("a study of subsets needs patients=N: how many train each encoder")
         subset, chosen = question.subset.of(keys.patients), level
     return Trial(config=config, keys=keys, subset=subset, level=chosen, artefacts=artefacts)
+
+
+@lru_cache(maxsize=4096)
+def _compose(overrides: tuple[str, ...]) -> RunConfig:
+    """The configuration of overrides, of which the trials that differ in a study's own keys have the same."""
+    return compose_config(overrides)
 
 
 def _with_stores(config: RunConfig, sites: Sites) -> RunConfig:

@@ -79,10 +79,11 @@ def test_no_trial_is_trained_on_the_cohort_that_it_leaves_out(stores: str, tmp_p
 
 def test_the_study_that_comes_with_it_leaves_out_all_of_the_cohorts(stores: str, tmp_path: Path) -> None:
     own = read_study("leave-one-out")
-    plan = make_plan(own, [stores], tmp_path / "out", {})
+    assert "seed=range(10)" in own.settings
+    plan = make_plan(own, [stores, "seed=0,1"], tmp_path / "out", {})
     for level in ("random", "idb", "federated"):
         cells = {(p.left_out, p.seed) for p in plan if p.level == level}
-        assert cells == {(cohort, seed) for cohort in NAMES for seed in range(10)}
+        assert cells == {(cohort, seed) for cohort in NAMES for seed in (0, 1)}
     assert {p.trial.config.train.steps for p in plan} == {600}
     (primary,) = [claim for claim in own.claims if claim.primary]
     assert (primary.level, primary.reference, primary.margin) == ("idb", "random", 0.007)

@@ -47,7 +47,7 @@ def _levels(pooled: PooledPanel) -> list[str]:
 
 def _ticks(answer: Answer, groups: Sequence[tuple[PooledPanel, str]], rows: int) -> tuple[list[int], list[str]]:
     """Rows with what is written beside them."""
-    places, names = [], []
+    places, names = list[int](), list[str]()
     for index, (pooled, level) in enumerate(groups):
         setting = f", {pooled.name}" if pooled.name else ""
         places += range(index * rows, index * rows + rows - 1)
