@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate.options import EvaluateOptions
@@ -25,6 +25,7 @@ FEDERATED = "federated"
 """Name of a federated encoder in tables, where the configuration gives no other."""
 _LOCAL = {
     "data", "out", "start", "device", "threads", "resume", "evaluation", "finetune", "roster", "other_code", "tracking",
+    "encoder",
 }  # fmt: skip
 """Configuration that is about machines, sites or what comes after, and would carry their names into a bundle."""
 
@@ -36,6 +37,29 @@ def _as_tuple(value: Any) -> Any:
 
 SitePaths = Annotated[tuple[Path, ...], BeforeValidator(_as_tuple), Field(min_length=1)]
 """The stores of one site."""
+
+
+def _by_name(value: Any) -> Any:
+    """An encoder that is given no name is called what it is."""
+    if isinstance(value, str):
+        return {value: value}
+    return {entry: entry for entry in value} if isinstance(value, Sequence) else value
+
+
+def _check_factories(encoders: dict[str, str]) -> dict[str, str]:
+    for name, factory in encoders.items():
+        module, _, function = factory.partition(":")
+        if not all(part.isidentifier() for part in (*module.split("."), function)):
+            raise InputError(
+                f"encoder={factory} is no factory: write package.module:factory, or {{{name}: package.module:factory}}"
+            )
+    return encoders
+
+
+ForeignEncoders = Annotated[
+    dict[str, str], BeforeValidator(_by_name), AfterValidator(_check_factories), Field(min_length=1)
+]
+"""Factories of encoders by the names that they have in tables."""
 
 
 class DataConfig(Section):
@@ -54,6 +78,11 @@ class RunConfig(PretrainConfig):
     data: DataConfig = DataConfig()
     out: Path = Field(description="directory that is written to")
     method: str | None = Field(default=None, description="name in tables; made from the configuration if absent")
+    encoder: ForeignEncoders | None = Field(
+        default=None,
+        description="evaluate, finetune: encoders of somebody else's, package.module:factory or {NAME: "
+        "package.module:factory}",
+    )
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
     threads: int | None = Field(default=None, gt=0, description="CPU threads of one learner")
     engine: Literal["local", "flower"] = Field(default="local", description="what carries a simulation's messages")
@@ -106,7 +135,7 @@ class RunConfig(PretrainConfig):
             provenance=self.provenance(FEDERATED, {}),
             resume=self.resume,
             privacy=self.privacy,
-            start=load_start(self.start, self.encoder),
+            start=load_start(self.start, self.encoder_config),
             other_code=self.other_code,
         )
 

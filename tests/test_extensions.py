@@ -101,7 +101,7 @@ def test_a_method_is_a_class_and_its_registration(root: Path, monkeypatch: pytes
         run = config(root, name, strategy="fedavg" if name == "fedavg" else "half", **changes)
         simulate_federation(run, no_progress)
         weights[name] = load_file(run.out / "bundle" / "model.safetensors")
-    start = encoders.build_encoder(run.pretraining.encoder, derive_seed(run.seed, "encoder")).state_dict()
+    start = encoders.build_encoder(run.pretraining.encoder_config, derive_seed(run.seed, "encoder")).state_dict()
     for name, value in weights["fedavg"].items():
         assert torch.allclose(weights["half"][name] - start[name], (value - start[name]) / 2, atol=1e-6), name
         assert torch.equal(weights["all"][name], value), name

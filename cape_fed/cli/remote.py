@@ -47,7 +47,7 @@ def start_run(connection: str, overrides: Sequence[str]) -> Path:
     config = config.model_copy(
         update={"out": config.out.resolve(), "start": config.start.resolve() if config.start else None}
     )
-    load_start(config.start, config.encoder)  # which says now what is wrong with it
+    load_start(config.start, config.encoder_config)  # which says now what is wrong with it
     check_private_run(config.privacy, config.pretraining, config.federation)
     check_batch_statistics(config.norm, config.federation)
     _require_roster(config)

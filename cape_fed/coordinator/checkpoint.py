@@ -82,7 +82,7 @@ class RunState:
 
 def new_state(config: PretrainConfig, start: Mapping[str, Tensor] | None = None) -> RunState:
     """The state before the first round: ``start``, or the weights that a central run with this seed begins from."""
-    encoder = dict(start or build_encoder(config.encoder, derive_seed(config.seed, "encoder")).state_dict())
+    encoder = dict(start or build_encoder(config.encoder_config, derive_seed(config.seed, "encoder")).state_dict())
     return RunState(Facts(run=uuid4().hex[:12]), encoder)
 
 

@@ -51,7 +51,7 @@ class Evaluation:
         self.federation = plan.federation
         self.asked = plan.evaluation
         self.pretraining = plan.pretraining
-        self.width = plan.pretraining.encoder.dim
+        self.width = plan.pretraining.encoder_config.dim
         if self.federation.evaluate and (self.asked.dimensions or 1) > self.width:
             raise InputError(f"evaluation.dimensions={self.asked.dimensions}: an embedding has {self.width}")
         self.path = run.path / EVALUATIONS_FILE

@@ -154,6 +154,6 @@ def _write_bundles(plan: FederationPlan, run: RunDirectory, state: RunState, end
 
 
 def _encoder(plan: FederationPlan, tensors: Mapping[str, Tensor]) -> Encoder:
-    model = build_encoder(plan.pretraining.encoder)
+    model = build_encoder(plan.pretraining.encoder_config)
     model.load_state_dict(dict(tensors))
     return model

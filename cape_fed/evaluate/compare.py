@@ -17,6 +17,7 @@ from cape_fed.evaluate.results import (
     RESULTS_FILE,
     Comparison,
     Difference,
+    ForeignInfo,
     MethodResults,
     Results,
     read_results,
@@ -50,12 +51,20 @@ def compare_runs(dirs: Sequence[Path], out: Path, *, options: EvaluateOptions | 
         cohorts=first.cohorts,
         differences=_differences(runs, list(baselines), options or first.options),
         similarity=_similarity({name: run for name, (run, _) in runs.items()}),
+        foreign=_foreign(runs, baselines),
         options=options or first.options,
     )
     out.mkdir(parents=True, exist_ok=True)
     report_comparison(comparison, {name: run for name, (run, _) in runs.items()}, out)
     write_json(comparison, out / RESULTS_FILE)
     return comparison
+
+
+def _foreign(runs: Runs, baselines: Iterable[str]) -> dict[str, ForeignInfo]:
+    """Of the methods that are shown, those that are encoders of somebody else's."""
+    first = next(iter(runs.values()))[1]
+    own = {name: results.foreign[results.method] for name, (_, results) in runs.items() if results.bundle_is_foreign}
+    return own | {name: info for name, info in first.foreign.items() if name in baselines}
 
 
 def _by_method(runs: Mapping[Path, Results]) -> Runs:

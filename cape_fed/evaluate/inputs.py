@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.evaluate.federated.central import Sites
+from cape_fed.evaluate.foreign.embed import embed_foreign
+from cape_fed.evaluate.foreign.load import LoadedForeign
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Embed, Representation
 from cape_fed.evaluate.targets.registry import task_names
@@ -28,7 +30,8 @@ Project = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 class EvaluationInputs:
     """Everything that the results of an evaluation follow from."""
 
-    bundle: Path
+    bundle: Path | None
+    """None where the method is a foreign encoder."""
     method: str
     """Name of the encoder in tables."""
     embed: Embed
@@ -38,6 +41,8 @@ class EvaluationInputs:
     """Cohorts that it was never trained on (OOD)."""
     baselines: Mapping[str, Embed] = field(default_factory=dict)
     """Further encoders by name; demographics are always among the baselines."""
+    foreign: Mapping[str, LoadedForeign] = field(default_factory=dict)
+    """Encoders of somebody else's by name: the method, or baselines that stand beside those above."""
     splits: Mapping[str, Split] = field(default_factory=dict)
     """By cohort, those of the training run; a cohort without one is split by the seed."""
     heads: Mapping[str, Project] = field(default_factory=dict)
@@ -55,10 +60,23 @@ class EvaluationInputs:
             raise InputError(f"the method cannot be called '{self.method}': a baseline has that name, give another")
         return Representation(self.method, self.embed)
 
+    def check_names(self) -> None:
+        """InputError where two rows of the tables would have the same name."""
+        _ = self.encoder, self.compared
+
     @property
     def compared(self) -> list[Representation]:
-        """The baselines."""
-        return [*(Representation(name, embed) for name, embed in self.baselines.items()), DEMOGRAPHICS]
+        """The baselines; InputError where a foreign encoder has the name of another one."""
+        own = [*(Representation(name, embed) for name, embed in self.baselines.items()), DEMOGRAPHICS]
+        beside = [
+            Representation(name, partial(embed_foreign, loaded))
+            for name, loaded in self.foreign.items()
+            if self.bundle is not None or name != self.method
+        ]
+        names = {self.method, *(method.name for method in own)}
+        if taken := [method.name for method in beside if method.name in names]:
+            raise InputError(f"no encoder= can be called '{taken[0]}': another row of the tables has that name")
+        return [*beside, *own]
 
     @property
     def summing(self) -> Sites:

@@ -251,6 +251,19 @@ class BundleInfo(_Part):
     """What protects the patients it was trained on, in a line."""
 
 
+class ForeignInfo(_Part):
+    """Which encoder of somebody else's stands behind a name in the tables."""
+
+    factory: str
+    """``package.module:factory``."""
+    version: str | None = None
+    """Name and version of the package, where it is installed as one."""
+    sha256: str | None = None
+    """Of the module's file; not of weights, which are the encoder's own business."""
+    overlap: Literal["unknown"] = "unknown"
+    """Whether patients tested here were among those it was trained on."""
+
+
 class Results(MethodResults):
     """``results.json`` of an evaluation: one method and its baselines."""
 
@@ -262,7 +275,14 @@ class Results(MethodResults):
     baselines: dict[str, MethodResults]
     differences: list[Difference]
     """The method against each baseline."""
+    foreign: dict[str, ForeignInfo] = {}
+    """Of the method and the baselines, those that are encoders of somebody else's."""
     options: EvaluateOptions
+
+    @property
+    def bundle_is_foreign(self) -> bool:
+        """Whether the method itself is an encoder of somebody else's, and not a bundle."""
+        return self.method in self.foreign
 
     def methods(self) -> dict[str, MethodResults]:
         """The method and its baselines by name."""
@@ -281,6 +301,8 @@ class Comparison(_Part):
     similarity: dict[str, dict[Role, float]] = {}
     """Linear CKA of each method's embeddings to the reference's, over ID and over OOD records; empty for evaluations
     that kept no sample of them."""
+    foreign: dict[str, ForeignInfo] = {}
+    """Of the methods, those that are encoders of somebody else's."""
     options: EvaluateOptions
 
 

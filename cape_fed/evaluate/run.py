@@ -15,7 +15,7 @@ from cape_fed.evaluate.methods import MethodOutcome, evaluate_method
 from cape_fed.evaluate.report.document import CURVES_FILE, report_evaluation
 from cape_fed.evaluate.report.examples import draw_examples
 from cape_fed.evaluate.report.maps import draw_map
-from cape_fed.evaluate.results import RESULTS_FILE, Results, write_json
+from cape_fed.evaluate.results import RESULTS_FILE, BundleInfo, ForeignInfo, Results, write_json
 from cape_fed.files import atomic_file
 
 
@@ -25,19 +25,30 @@ def evaluate_bundle(inputs: EvaluationInputs, out: Path) -> Results:
     Raises InputError for patients on both sides, for no training cohort, for a baseline of the encoder's name and for
     features that are not finite.
     """
-    encoder, cohorts, options = inputs.encoder, inputs.cohorts, inputs.options
+    encoder, compared, cohorts, options = inputs.encoder, inputs.compared, inputs.cohorts, inputs.options
     out.mkdir(parents=True, exist_ok=True)
     outcomes = {encoder.name: _evaluate_encoder(inputs, out)}
-    for baseline in inputs.compared:
+    for baseline in compared:
         features = baseline.embed_cohorts(cohorts)
         outcomes[baseline.name] = evaluate_method(baseline, cohorts, features, {}, options, inputs.summing)
-    results = collect_results(outcomes, cohorts, encoder.name, identify(inputs.bundle), options)
+    results = collect_results(outcomes, cohorts, encoder.name, _identity(inputs), options)
+    results = results.model_copy(update={"foreign": _facts(inputs)})
     write_predictions((block for outcome in outcomes.values() for block in outcome.predictions), out / PREDICTIONS_FILE)
     _write_curves(inputs.curves, out / CURVES_FILE)
     draw_examples(cohorts, out, options)
     report_evaluation(results, out)
     write_json(results, out / RESULTS_FILE)
     return results
+
+
+def _facts(inputs: EvaluationInputs) -> dict[str, ForeignInfo]:
+    return {name: loaded.info for name, loaded in inputs.foreign.items()}
+
+
+def _identity(inputs: EvaluationInputs) -> BundleInfo:
+    if inputs.bundle is None:
+        return BundleInfo(name=inputs.foreign[inputs.method].info.factory)
+    return identify(inputs.bundle)
 
 
 def _evaluate_encoder(inputs: EvaluationInputs, out: Path) -> MethodOutcome:

@@ -17,14 +17,14 @@ VALID_FOLD, TEST_FOLD = 9, 10
 
 
 def divide(
-    bundle: Path, encoder: PretrainedEncoder, store: Store, by: SplitBy, config: SplitConfig
+    bundle: Path | None, encoder: PretrainedEncoder, store: Store, by: SplitBy, config: SplitConfig
 ) -> tuple[Split, str]:
     """The split of a cohort to learn from, and how it was made, in words.
 
-    No patient on whom the encoder was pretrained is tested. Raises InputError where the cohort cannot be
-    split that way.
+    No patient on whom the encoder was pretrained is tested; of one without a ``bundle`` these are not known. Raises
+    InputError where the cohort cannot be split that way.
     """
-    if encoder.provenance.trained_as(store.cohort, store.meta.fingerprint):
+    if bundle is not None and encoder.provenance.trained_as(store.cohort, store.meta.fingerprint):
         if by == "folds":
             raise InputError(
                 f"{bundle} was pretrained on {store.cohort}, on patients of its test fold as well: leave "

@@ -140,10 +140,9 @@ def _facts(planned: Fit, tasks: Sequence[str], train: Labelled, choice: Choice, 
 
 
 def _encoder(setup: FinetuneSetup, planned: Fit, seed: int) -> Encoder:
-    pretrained = setup.encoder.encoder
     if planned.mode == "scratch":
-        return build_encoder(pretrained.config, derive_seed(seed, "encoder"))
-    return deepcopy(pretrained)
+        return build_encoder(setup.scratch, derive_seed(seed, "encoder"))
+    return deepcopy(setup.encoder.encoder)
 
 
 def _seed(setup: FinetuneSetup, planned: Fit) -> int:

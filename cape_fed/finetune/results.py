@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.results import BundleInfo, Estimate, Number
+from cape_fed.evaluate.results import BundleInfo, Estimate, ForeignInfo, Number
 from cape_fed.evaluate.targets.registry import metrics_of
 from cape_fed.finetune.config import FinetuneConfig, Mode
 
@@ -82,6 +82,8 @@ class FinetuneResults(_Part):
     method: str
     """Name of the encoder."""
     bundle: BundleInfo
+    foreign: ForeignInfo | None = None
+    """Which encoder of somebody else's it is, in place of a bundle's."""
     seed: int
     tasks: list[str]
     cohorts: dict[str, TunedCohort]

@@ -44,7 +44,8 @@ def finetune_cohorts(
     """
     fits = plan_fits(setup.settings.finetune)
     check_shares(setup, fits)
-    made_of = {"bundle": bundle.sha256, "stores": {c.name: c.store.meta.fingerprint for c in setup.cohorts}}
+    weights = setup.foreign.sha256 if setup.foreign else bundle.sha256
+    made_of = {"bundle": weights, "stores": {c.name: c.store.meta.fingerprint for c in setup.cohorts}}
     with run.open({**config, **made_of}, resume=resume):
         for number, planned in enumerate(fits):
             _run(setup, planned, run.path / FITS / planned.name)
@@ -73,6 +74,7 @@ def _results(
     return FinetuneResults(
         method=setup.method,
         bundle=bundle,
+        foreign=setup.foreign,
         seed=setup.settings.seed,
         tasks=list(setup.tasks),
         cohorts={cohort.name: _describe(cohort, splits[cohort.name]) for cohort in setup.cohorts},

@@ -11,9 +11,11 @@ import torch
 
 from cape_fed.evaluate.cohorts import EvaluatedCohort
 from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.results import ForeignInfo
 from cape_fed.finetune.config import FinetuneConfig
 from cape_fed.finetune.labelled import Labelled, Part, labelled
 from cape_fed.pretrain.config import AugmentConfig
+from cape_fed.pretrain.encoder import EncoderConfig
 from cape_fed.release.pretrained import PretrainedEncoder
 
 
@@ -41,6 +43,10 @@ class FinetuneSetup:
     tasks: Sequence[str]
     settings: FinetuneSettings
     device: torch.device
+    scratch: EncoderConfig
+    """What is trained from random weights, to compare with: the encoder's own shape where that is known."""
+    foreign: ForeignInfo | None = None
+    """Which encoder of somebody else's it is."""
 
     @cached_property
     def train(self) -> Labelled:

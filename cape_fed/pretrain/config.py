@@ -111,8 +111,8 @@ class PretrainConfig(Section):
         return check_model(model)
 
     @property
-    def encoder(self) -> EncoderConfig:
-        """The encoder that is trained."""
+    def encoder_config(self) -> EncoderConfig:
+        """The shape of the encoder that is trained."""
         from cape_fed.pretrain.encoders import encoder_config  # imports PyTorch
 
         return encoder_config(self.model, self.norm)

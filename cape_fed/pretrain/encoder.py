@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import ClassVar
 
+import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -40,6 +41,11 @@ class Encoder(nn.Module):
     @abstractmethod
     def forward(self, ecg: Tensor, valid: Tensor | None = None) -> Tensor:
         """Embed ``[B, 12, T]`` mV; ``valid`` ``[B]`` counts the samples before the padding. Returns ``[B, dim]``."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters are."""
+        return next(self.parameters()).device
 
     def sequence(self, ecg: Tensor) -> Tensor:
         """Features before pooling: ``[B, 12, T]`` mV to ``[B, dim, positions(T)]``.

@@ -33,7 +33,7 @@ class Learner:
         self.config = config
         self.device = device
         self.processes = processes or Processes()
-        self.encoder = build_encoder(config.encoder, derive_seed(config.seed, "encoder")).to(device)
+        self.encoder = build_encoder(config.encoder_config, derive_seed(config.seed, "encoder")).to(device)
         self.head = _build_head(config, self.encoder.config.dim, name).to(device)
         self.augmentation = Augmentation(config.augment, fs)
         self.optimiser = build_optimiser(config.train, self.parameters())

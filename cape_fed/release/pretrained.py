@@ -135,7 +135,7 @@ class PretrainedEncoder:
         self, compute: Callable[[Tensor], Tensor], signals: NDArray[np.int16], valid: NDArray[np.integer[Any]]
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         """Indices of rows of one length, and what ``compute`` makes of them."""
-        device = next(self.encoder.parameters()).device
+        device = self.encoder.device
         for length in np.unique(valid):
             found = np.flatnonzero(valid == length)
             for part in parts_of(len(found), BATCH):

@@ -48,7 +48,7 @@ def give_sums(incoming: Incoming, asked: EvaluateOptions, tensors: Mapping[str, 
     """Records with sums towards the transfer probes: see `site_sums` for what keeps patients out of them."""
     request, site = incoming.request, policy.site
     method, cohorts = _representation(request, tensors, site), _cohorts(request, site)
-    width, dimensions = request.config.encoder.dim, asked.dimensions or 0
+    width, dimensions = request.config.encoder_config.dim, asked.dimensions or 0
     _keep_to_one_projection(site.run_folder(request.run), width, dimensions, request.config.seed)
     columns = projection(width, dimensions, request.config.seed)
     features = {cohort.name: method.features(cohort.store) @ columns for cohort in cohorts}
@@ -78,7 +78,7 @@ def score_probes(incoming: Incoming, tensors: Mapping[str, Tensor], policy: Poli
         return {}
     request = incoming.request
     try:
-        probes, asked = read_probes(incoming.content, request.config.encoder.dim)
+        probes, asked = read_probes(incoming.content, request.config.encoder_config.dim)
     except ValueError as error:
         raise RefusedError("probes", str(error)) from error
     method, cohorts = _representation(request, tensors, policy.site), _cohorts(request, policy.site)
@@ -110,7 +110,7 @@ def _representation(request: Request, tensors: Mapping[str, Tensor], site: SiteC
         path = folder / f"{store.meta.fingerprint}.npy"
         if not path.exists():
             _forget_others(folder)
-            model = build_encoder(request.config.encoder)
+            model = build_encoder(request.config.encoder_config)
             model.load_state_dict(dict(tensors))
             encoder = PretrainedEncoder(model.to(choose_device(site.device)), store.profile)
             with atomic_file(path, PRIVATE) as partial, partial.open("wb") as file:

@@ -106,7 +106,7 @@ def _look_at(incoming: Incoming, tensors: Mapping[str, Tensor], policy: Policy) 
     request, site = incoming.request, policy.site
     records: Records = {}
     if request.measure:
-        encoder = build_encoder(request.config.encoder).to(choose_device(site.device))
+        encoder = build_encoder(request.config.encoder_config).to(choose_device(site.device))
         encoder.load_state_dict(dict(tensors))
         records[MONITORS] = number_record(monitor(request, site).measure(encoder))
     if request.sums is not None and site.role == "train":

@@ -44,7 +44,7 @@ def open_request(message: Message) -> Request:
 
 def open_message(message: Message, request: Request) -> Incoming:
     """The encoder and the method that a message brings; RefusedError where they cannot be used."""
-    new = build_encoder(request.config.encoder).state_dict()
+    new = build_encoder(request.config.encoder_config).state_dict()
     arrays = read_tensors(message.content, ENCODER, new)
     if euclidean_norm(arrays) > MAX_NORM * euclidean_norm(to_arrays(new)):
         raise RefusedError("norm", f"the norm of the encoder is over {MAX_NORM:g} times that of a new one")

@@ -120,7 +120,7 @@ def sums_over_named_dimensions_only(asked: Asked, site: SiteConfig) -> str | Non
     request = asked.request
     if request is None or request.sums is None:
         return None
-    width, named = request.config.encoder.dim, request.sums.dimensions
+    width, named = request.config.encoder_config.dim, request.sums.dimensions
     if named is not None and named <= width:
         return None
     return f"sums were asked for over {named or 'all'} dimensions of an embedding of {width}: name 1 to {width}"

@@ -29,7 +29,7 @@ from cape_fed.synthetic.planted import ALL, CONDITIONS
 SEED, WORLD = "seed", "world"
 WORLDS = "worlds"
 """Folder of the worlds that stand, in a study's directory."""
-_APART = {"out", "device", "threads", "resume", "method", "engine", "roster", "finetune"}
+_APART = {"out", "device", "threads", "resume", "method", "engine", "roster", "finetune", "encoder"}
 """Keys of the configuration that do not tell one trial from another."""
 
 

@@ -96,7 +96,7 @@ def _methods(trial: Trial, runs: list[RunDirectory]) -> Iterator[tuple[Represent
         yield DEMOGRAPHICS, {}
     elif trial.keys.pretraining == "untrained":
         config = trial.config.pretraining
-        encoder = build_encoder(config.encoder, derive_seed(config.seed, "encoder")).to(device)
+        encoder = build_encoder(config.encoder_config, derive_seed(config.seed, "encoder")).to(device)
 
         def embed(store: Store) -> NDArray[np.float32]:
             return embed_store(PretrainedEncoder(encoder, store.profile), store)

@@ -91,7 +91,7 @@ def test_fedbn_keeps_norm_layers_at_the_sites_and_averages_them_for_the_others(r
     run = config(root, "run", "fedbn", norm="batch")
     bundle = simulate(run)
     kept = {site: site_state(run, site) for site in SITES}
-    names = norm_tensors(build_encoder(run.pretraining.encoder, 0))
+    names = norm_tensors(build_encoder(run.pretraining.encoder_config, 0))
     assert kept["a"].keys() == kept["b+c"].keys() == names
     patients = {s: sum(pairs.patients for pairs in bench.pairs) for s, bench in benches(run).items()}
     for name in names:

@@ -31,8 +31,7 @@ def report_evaluation(results: Results, out: Path) -> None:
     """Write ``report.html`` of one evaluation into ``out``, where its figures and curves are."""
     view = View(
         title=f"{results.method}: inside and outside the training cohorts",
-        source=f"bundle {results.bundle.name}, sha256 {(results.bundle.sha256 or 'not known')[:12]}; "
-        f"{results.bundle.privacy or 'what protects its patients is not known'}",
+        source=_source(results),
         methods=[results.method],
         baselines=list(results.baselines),
         results=results.methods(),
@@ -42,8 +41,17 @@ def report_evaluation(results: Results, out: Path) -> None:
         curves=_curves({results.method: out}),
         maps=_maps({results.method: out}),
         examples=_examples(out, list(results.cohorts)),
+        foreign=results.foreign,
     )
     write_page(render(view), out)
+
+
+def _source(results: Results) -> str:
+    bundle = results.bundle
+    if results.bundle_is_foreign:
+        return f"encoder {bundle.name}"
+    privacy = bundle.privacy or "what protects its patients is not known"
+    return f"bundle {bundle.name}, sha256 {(bundle.sha256 or 'not known')[:12]}; {privacy}"
 
 
 def report_comparison(comparison: Comparison, runs: Mapping[str, Path], out: Path) -> None:
@@ -61,6 +69,7 @@ def report_comparison(comparison: Comparison, runs: Mapping[str, Path], out: Pat
         maps=_maps(runs),
         examples=_examples(next(iter(runs.values())), list(comparison.cohorts)),
         similarity={name: {str(role): x for role, x in sides.items()} for name, sides in comparison.similarity.items()},
+        foreign=comparison.foreign,
     )
     write_page(render(view), out)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cape_fed.evaluate.options import EvaluateOptions
-from cape_fed.evaluate.results import CohortInfo, Difference, MethodResults
+from cape_fed.evaluate.results import CohortInfo, Difference, ForeignInfo, MethodResults
 from cape_fed.report.page import Picture
 
 Curves = Sequence[Mapping[str, Any]]
@@ -36,6 +36,9 @@ class View:
     similarity: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """CKA of each method to the first, over ID and OOD records."""
 
+    foreign: Mapping[str, ForeignInfo] = field(default_factory=dict)
+    """Of methods and baselines, those whose training patients are not known."""
+
     @property
     def names(self) -> list[str]:
         """Methods, then baselines."""
@@ -45,3 +48,8 @@ class View:
     def tasks(self) -> list[str]:
         """Tasks with a number, in the order of the results."""
         return list(dict.fromkeys(task for name in self.names for task in self.results[name].tasks))
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known of every method on whom it was trained."""
+        return not any(name in self.foreign for name in self.methods)

@@ -47,7 +47,7 @@ def headline(view: View) -> list[str]:
     """
     first = view.methods[0]
     if len(view.methods) == 1:
-        sentences = list(_level(first, view.results[first].summary["auroc"]))
+        sentences = list(_level(first, view.results[first].summary["auroc"], view.known))
         for baseline in view.baselines:
             sentences.extend(_difference(view, first, baseline, ("ood", "id", "worst")))
     else:
@@ -57,6 +57,7 @@ def headline(view: View) -> list[str]:
             scopes = [scope for scope in ("ood", "id", "worst") if scope != told]
             sentences.extend(_difference(view, method, first, scopes))
     sentences.extend(_artefacts(view))
+    sentences.extend(_unknown(view))
     return sentences or ["No task has enough patients in these cohorts: there is no number to show."]
 
 
@@ -80,7 +81,7 @@ def _verdict(view: View) -> Iterator[str]:
     entry = _between(view, best, other, scope)
     if entry is None:
         return
-    where = "In cohorts that took no part in training" if scope == "ood" else "In test patients of the training cohorts"
+    where = f"In {_place(scope, view.known)}"
     mean, over = _over(summaries[best])
     if _is_significant(entry):
         yield f"{where}, {best} has the highest {mean} {over}, {_value(reached[best])}: {_gap(entry, other)}."
@@ -107,18 +108,36 @@ def _between(view: View, method: str, reference: str, scope: str) -> Difference 
     return None
 
 
-def _level(method: str, summary: Summary) -> Iterator[str]:
+def _place(scope: str, known: bool) -> str:
+    """What OOD and ID cohorts are; of an encoder of somebody else's it is known only what the probe was fitted on."""
+    if scope == "ood":
+        return "cohorts that took no part in training" if known else "cohorts on which the probe was not fitted"
+    return "test patients of the training cohorts" if known else "test patients of the cohorts of the probe"
+
+
+def _unknown(view: View) -> Iterator[str]:
+    names = [name for name in view.names if name in view.foreign]
+    if names:
+        were, them = ("was", "it") if len(names) == 1 else ("were", "them")
+        yield (
+            f"On which patients {' and '.join(names)} {were} trained is not known: those tested here may be among "
+            f"them, which would flatter {them}."
+        )
+
+
+def _level(method: str, summary: Summary, known: bool) -> Iterator[str]:
     mean, over = _over(summary)
     article = "an" if mean.startswith("A") else "a"
     if summary.ood:
         yield (
-            f"In cohorts that took no part in training, a linear probe on {method} reaches {article} "
+            f"In {_place('ood', known)}, a linear probe on {method} reaches {article} "
             f"{mean} of {_value(summary.ood)} {over}."
         )
     if summary.id:
         again = "over the same tasks" if summary.ood and len(summary.tasks) > 1 else over
         worst = f"; in the worst cohort, {summary.worst.cohort}, {_value(summary.worst)}" if summary.worst else ""
-        yield f"In test patients of the cohorts it was trained on it is {_value(summary.id)} {again}{worst}."
+        where = "test patients of the cohorts it was trained on" if known else _place("id", known)
+        yield f"In {where} it is {_value(summary.id)} {again}{worst}."
 
 
 def _difference(view: View, method: str, reference: str, scopes: Sequence[str]) -> Iterator[str]:

@@ -68,5 +68,7 @@ def _needed(subject: Subject) -> int:
     """Bytes that a run keeps at the site, as far as the plan tells."""
     if subject.plan is None:
         return ROOM
-    size = sum(value.numel() * value.element_size() for value in build_encoder(subject.plan.encoder).parameters())
+    size = sum(
+        value.numel() * value.element_size() for value in build_encoder(subject.plan.encoder_config).parameters()
+    )
     return ROOM + COPIES * size

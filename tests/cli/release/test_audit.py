@@ -23,7 +23,7 @@ def bundle(tiny_store: TinyStore, tmp_path: Path, one_thread: None) -> Path:
     store = tiny_store("a", patients=150, repeats=(1,))
     config = RunConfig.model_validate({"split": {"valid": 0.1, "test": 0.7}, "out": tmp_path})
     provenance = config.provenance("central idb", {"a": count_store(store)})
-    write_bundle(tmp_path / "bundle", build_encoder(config.encoder, 0), store.profile, provenance)
+    write_bundle(tmp_path / "bundle", build_encoder(config.encoder_config, 0), store.profile, provenance)
     return tmp_path / "bundle"
 
 
