@@ -12,7 +12,7 @@ from cape_fed.errors import InputError
 
 def study(
     name: Annotated[
-        str, typer.Argument(help="composition, batching, federation or worlds; or a YAML file of your own.")
+        str, typer.Argument(help="composition, batching, federation, leave-one-out or worlds; or a YAML file.")
     ],
     overrides: Annotated[list[str], typer.Argument(help="key=value or key=v1,v2 for every trial, and out=DIR.")],
     question: Annotated[
@@ -29,7 +29,8 @@ def study(
 
     composition: who the pretraining patients are. batching: from whom the pairs of a batch come, and which artefacts
     are learnt. federation: how the sites' updates are combined. worlds: whether in-distribution batches help in
-    hospitals in general, and why. Values may be swept as in Hydra: seed=range(5).
+    hospitals in general, and why. leave-one-out: whether they help on cohorts of your own, each left out in turn.
+    Values may be swept as in Hydra: seed=range(5).
 
     Example: cape-fed study batching data.train=[stores/a,stores/b] data.evaluate=[stores/c] out=studies/batching
     """

@@ -84,7 +84,7 @@ def test_the_study_that_comes_with_it_leaves_out_all_of_the_cohorts(stores: str,
     for level in ("random", "idb", "federated"):
         cells = {(p.left_out, p.seed) for p in plan if p.level == level}
         assert cells == {(cohort, seed) for cohort in NAMES for seed in (0, 1)}
-    assert {p.trial.config.train.steps for p in plan} == {600}
+    assert {(p.trial.config.train.steps, p.trial.config.train.pairs) for p in plan} == {(240, 32)}
     (primary,) = [claim for claim in own.claims if claim.primary]
     assert (primary.level, primary.reference, primary.margin) == ("idb", "random", 0.007)
 
