@@ -68,13 +68,14 @@ def serve(
 def _tls(host: str, certificate: Path | None, key: Path | None, client_ca: Path | None, insecure: bool) -> Tls | None:
     """The files for TLS; InputError where some are missing, or none is there for a port that others reach."""
     from cape_fed.errors import InputError
+    from cape_fed.loopback import LOOPBACK
     from cape_fed.serving.options import Tls
 
     if certificate is not None and key is not None:
         return Tls(certificate, key, client_ca)
     if certificate is not None or key is not None or client_ca is not None:
         raise InputError("TLS takes --certificate and --key together, and --client-ca only with them")
-    if host not in ("127.0.0.1", "::1", "localhost") and not insecure:
+    if host not in LOOPBACK and not insecure:
         raise InputError(
             f"--listen {host} is reached by others: give --certificate and --key, or --insecure if something else "
             "encrypts"

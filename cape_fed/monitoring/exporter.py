@@ -16,10 +16,10 @@ from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.metrics_core import Metric
 
 from cape_fed.errors import InputError
+from cape_fed.loopback import ADDRESS
 
 log = logging.getLogger(__name__)
 
-LOOPBACK = "127.0.0.1"
 PATHS = ("/metrics", "/health", "/ready")
 
 
@@ -51,8 +51,8 @@ def parse_listen(text: str, port: int) -> tuple[str, int]:
     if not colon:
         host, number = text, str(port)
     if not number.isdigit() or not 0 <= int(number) < 65536:
-        raise InputError(f"--listen {text}: give HOST:PORT, such as {LOOPBACK}:{port}")
-    return host.strip("[]") or LOOPBACK, int(number)
+        raise InputError(f"--listen {text}: give HOST:PORT, such as {ADDRESS}:{port}")
+    return host.strip("[]") or ADDRESS, int(number)
 
 
 def make_exporter(source: Source, host: str, port: int) -> WSGIServer:

@@ -6,7 +6,7 @@ import os
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+from cape_fed.loopback import LOOPBACK
 
 
 def proxy_for(host: str) -> tuple[str, int] | None:

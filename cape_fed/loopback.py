@@ -1,0 +1,6 @@
+"""What a machine is called by itself: who listens there is reached by nobody else."""
+
+from __future__ import annotations
+
+ADDRESS = "127.0.0.1"
+LOOPBACK = (ADDRESS, "localhost", "::1")
