@@ -35,9 +35,10 @@ class Spent:
         return math.inf if self.exposed else epsilon_prv(self.charges, delta)
 
 
-def current_roster(ledger: Ledger) -> Roster | None:
-    """The roster that was frozen last; None where none was."""
-    frozen = [entry.roster for entry in ledger.entries() if entry.kind == "roster"]
+def current_roster(ledger: Ledger, entries: Sequence[Entry] | None = None) -> Roster | None:
+    """The roster that was frozen last; None where none was. ``entries`` are the ledger's, where they are read."""
+    entries = ledger.entries() if entries is None else entries
+    frozen = [entry.roster for entry in entries if entry.kind == "roster"]
     return _roster(ledger, frozen[-1]) if frozen else None
 
 
@@ -111,9 +112,10 @@ def reserve(
     return run_charges(ledger, run)
 
 
-def run_charges(ledger: Ledger, run: str) -> list[Charge]:
-    """All private steps of one run."""
-    return merged(_charge(entry) for entry in ledger.entries() if entry.kind == "reserved" and entry.body["run"] == run)
+def run_charges(ledger: Ledger, run: str, entries: Sequence[Entry] | None = None) -> list[Charge]:
+    """All private steps of one run; ``entries`` as for `current_roster`."""
+    entries = ledger.entries() if entries is None else entries
+    return merged(_charge(entry) for entry in entries if entry.kind == "reserved" and entry.body["run"] == run)
 
 
 def _groups(ledger: Ledger, entries: Sequence[Entry], roster: Roster) -> Groups:

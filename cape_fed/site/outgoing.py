@@ -123,15 +123,17 @@ def _check_private(content: RecordDict, sent: Sent, site: SiteConfig) -> None:
     patients = numbers[PATIENTS]
     if not isinstance(patients, int) or patients <= 0:
         raise PolicyError("the weight is not a number of slots")
-    entered = [entry for entry in ledger_of(site).entries() if entry.request == request.id]
-    slots = current_roster(ledger_of(site))
+    ledger = ledger_of(site)
+    entries = ledger.entries()  # each time they are read, all of their hashes are computed
+    entered = [entry for entry in entries if entry.request == request.id]
+    slots = current_roster(ledger, entries)
     if not entered or slots is None or entered[-1].roster != slots.fingerprint:
         raise PolicyError("the steps are not in the ledger")
     if patients != slots.size or numbers["sample_rate"] != request.privacy.sample_rate:
         raise PolicyError("the numbers are not those of the ledger")
     if numbers["noise_multiplier"] != entered[-1].body["noise_multiplier"]:
         raise PolicyError("the noise is not that of the ledger")
-    spent = run_charges(ledger_of(site), request.run)
+    spent = run_charges(ledger, request.run, entries)
     epsilon = epsilon_rdp(spent, request.privacy.delta_for(slots.size))
     if (numbers["steps"], numbers["epsilon"]) != (sum(charge.steps for charge in spent), epsilon):
         raise PolicyError("steps or ε are not those of the ledger")
