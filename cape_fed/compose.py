@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from cape_fed.appfiles import CONFIGS
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
+from cape_fed.section import mistake
 
 _MISSING = "???"
 """OmegaConf's word for a value that has to be given."""
@@ -53,8 +54,8 @@ def validate_config(plain: Any) -> RunConfig:
 def describe(error: ValidationError) -> str:
     """The first thing pydantic found, as one line that names the key."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    return f"{key}: {first['msg'].lower()} (got {str(first['input'])[:80]})"
+    key, words = mistake(first)
+    return f"{key}: {words} (got {str(first['input'])[:80]})"
 
 
 def _check_key(override: str, known: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ from cape_fed.methods.multi_krum import MultiKrum
 from cape_fed.methods.scaffold import Scaffold
 from cape_fed.methods.trimmed_mean import TrimmedMean
 from cape_fed.pretrain.config import Norm
+from cape_fed.section import mistake
 
 AnyMethod = Method[Any]
 
@@ -103,5 +104,5 @@ def _read_options(method: type[AnyMethod], options: Mapping[str, float]) -> Any:
         )
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"federation.options.{key}: {first['msg'].lower()} (got {first['input']})") from error
+        key, words = mistake(first)
+        raise InputError(f"federation.options.{key}: {words} (got {first['input']})") from error

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError, field_validator
 from cape_fed.errors import InputError
 from cape_fed.federation.names import NAME_RULE, is_name
 from cape_fed.federation.roster import RosterEntries
-from cape_fed.section import Section
+from cape_fed.section import Section, mistake
 
 _HOST = re.compile(
     r"(?=.{1,253}$)[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)*"
@@ -144,10 +144,10 @@ def _check_host(host: str) -> None:
 def _first(error: ValidationError) -> str:
     """The first thing that pydantic found, with the nearest key where one is not known."""
     found = error.errors()[0]
-    where = ".".join(str(part) for part in found["loc"])
+    where, words = mistake(found)
     if found["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(found["loc"][-1]), Federation.model_fields, 1)
         return f"unknown key '{where}'" + (f": the nearest is '{near[0]}'" if near else "")
     if found["type"] == "missing":
         return f"'{where}' is missing"
-    return f"{where}: {found['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {words}"

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from cape_fed.errors import InputError
-from cape_fed.section import Section
+from cape_fed.section import Section, mistake
 
 
 def check_lists(values: Mapping[str, Any]) -> None:
@@ -28,11 +28,10 @@ def check_lists(values: Mapping[str, Any]) -> None:
 def explain(error: ValidationError, section: type[Section]) -> str:
     """The first thing that is wrong: a key that is not known, with the nearest one, before one that is missing."""
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    where = ".".join(str(part) for part in first["loc"]) or "site.toml"
+    key, words = mistake(first)
+    where = key or "site.toml"
     if first["type"] != "extra_forbidden":
-        own = "Value error, "
-        text = str(first["msg"])
-        return f"{where}: {text.removeprefix(own) if text.startswith(own) else text.lower()}"
+        return f"{where}: {words}"
     keys = _keys(section)
     near = difflib.get_close_matches(where, keys, 1) or [
         key for key in keys if key.rpartition(".")[2] == where.rpartition(".")[2]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from cape_fed.errors import InputError
+from cape_fed.section import mistake
 from cape_fed.store.fingerprint import store_fingerprint
 from cape_fed.store.format import FORMAT_VERSION, PARTIAL_SUFFIX, StoreFiles, StoreMeta, partial_path, row_shape
 from cape_fed.store.writer import require_text
@@ -28,9 +29,8 @@ def read_meta(folder: Path) -> StoreMeta:
     try:
         meta = StoreMeta.model_validate(described)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"{StoreFiles.of(folder).meta}: {where}: {first['msg']}: {AGAIN}") from None
+        where, words = mistake(error.errors()[0])
+        raise InputError(f"{StoreFiles.of(folder).meta}: {where}: {words}: {AGAIN}") from None
     if meta.profile.hash != meta.profile_hash:
         raise InputError(f"{folder}: the profile {meta.profile.name} does not match its hash: {AGAIN}")
     return meta
