@@ -22,6 +22,8 @@ SILENT_AFTER = 40.0
 """Seconds without a heartbeat after which a site is named; a SuperNode sends one every 17 to 23 s."""
 OTHERS_SECONDS = 120.0
 """How long sites that only measure are waited for at least once the training sites have answered."""
+LONGEST_PAUSE = 0.5
+"""Seconds between looks for replies at most."""
 LOOK_EVERY = 2.0
 """Seconds between looks at which nodes are there."""
 
@@ -105,6 +107,7 @@ class Exchange:
             for item, reply, reason in self._replies(pending):
                 pending.remove(item)
                 answers.append(_answer(item.question, reply, reason, elapsed))
+            pause = _pause(elapsed, monotonic() - begin - elapsed)
             if monotonic() > end:
                 break
             if end == begin + seconds and _trainers_are_done(questions, [item.question for item in pending]):
@@ -115,7 +118,7 @@ class Exchange:
             awaited = sorted(item.question.member.name for item in pending)
             self.waiting(Wait(len(answers), len(questions), awaited, watch.silent))
             if pending:
-                sleep(min(0.5, 0.001 + 0.05 * elapsed))
+                sleep(pause)
         late = f"did not answer within {end - begin:.0f} s"
         answers += [_answer(item.question, None, late, end - begin) for item in pending]
         answers.sort(key=lambda answer: (answer.member.name, answer.member.node))
@@ -207,6 +210,15 @@ class _Pull(threading.Thread):
             self.end = error
         if len(self.replies) > 1:
             log.warning("%d replies to one message: the first counts", len(self.replies))
+
+
+def _pause(elapsed: float, looked: float) -> float:
+    """Seconds until the next look for replies, after one that took ``looked`` seconds.
+
+    Looking takes a quarter of the time at most: each look is a request for every site, and a SuperLink that serves many
+    of them has no time for the sites.
+    """
+    return min(LONGEST_PAUSE, max(0.001 + 0.05 * elapsed, 3 * looked))
 
 
 def _trainers_are_done(questions: Iterable[Question], pending: Iterable[Question]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pytest
 from flwr.app import ConfigRecord, Message, MetricRecord, RecordDict
 
+from cape_fed.coordinator import exchange
 from cape_fed.coordinator.exchange import Answer, Exchange, Question, Wait
 from cape_fed.federation.failures import SiteFailure
 from cape_fed.federation.roster import Member
@@ -110,3 +111,10 @@ def test_progress_is_told_and_bytes_are_counted_once() -> None:
 
 def test_nothing_is_asked_of_nobody() -> None:
     assert Exchange(ScriptedGrid()).ask([], "0", 5.0) == {}
+
+
+def test_looking_for_replies_leaves_time_for_the_sites() -> None:
+    assert exchange._pause(0.0, 0.0) < 0.01
+    assert exchange._pause(0.2, 0.05) == pytest.approx(0.15)
+    assert exchange._pause(4.0, 0.01) == pytest.approx(0.2, rel=0.01)
+    assert exchange._pause(1.0, 1.0) == exchange._pause(100.0, 0.0) == exchange.LONGEST_PAUSE
