@@ -21,6 +21,7 @@ from cape_fed.federation.fab import app_hash
 from cape_fed.federation.messages import computing_code
 from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import RosterEntry
+from cape_fed.federation.transfer import look_again_soon
 from cape_fed.logs import log_fields
 from cape_fed.methods.private import check_private_run
 from cape_fed.methods.registry import check_batch_statistics, make_method
@@ -45,6 +46,7 @@ def lead_run(
     progress: Progress = no_progress,
 ) -> None:
     """Lead the sites of ``entries`` (see `Membership`) to a bundle, from the last checkpoint if the plan resumes."""
+    look_again_soon()
     check_private_run(plan.privacy, plan.pretraining, plan.federation)
     check_batch_statistics(plan.pretraining.norm, plan.federation)
     start = plan.start.tensors if plan.start else None
