@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
+import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cape_fed.site.cage.bounds import Bounds
-from cape_fed.site.cage.launch import environment, launched
+from cape_fed.site.cage.launch import environment, run_caged
 from cape_fed.site.warmth import WarmProcess, ask
 
 MODULE = "flwr.supercore.superexec.executor.subprocess_executor"
@@ -60,7 +62,10 @@ class CagedForks(Forks):
         self.warm.start()
         port = int(command[command.index(ADDRESS) + 1].rpartition(":")[2])
         run = self.bounds.run(RUN_SECONDS)
-        return subprocess.Popen(launched(self.bounds, port, run, _without(command, PARENT)))
+        caged = partial(run_caged, self.bounds, _without(command, PARENT), port=port, run=run, warm=self.bounds.warm)
+        thread = threading.Thread(target=caged, name="cage", daemon=True)
+        thread.start()
+        return thread
 
 
 def _without(command: list[str], option: str) -> list[str]:

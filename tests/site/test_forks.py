@@ -7,9 +7,10 @@ import inspect
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -84,15 +85,16 @@ def caged(tmp_path: Path) -> CagedForks:
 def test_every_message_has_a_cage_of_its_own_which_shows_its_run(
     caged: CagedForks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Sequence[str]] = []
-    monkeypatch.setattr(forks, "subprocess", SimpleNamespace(Popen=asked.append))
+    asked: list[tuple[Bounds, Sequence[str], dict[str, Any]]] = []
+    monkeypatch.setattr(forks, "run_caged", lambda bounds, command, **others: asked.append((bounds, command, others)))
     for run in ("", "0123456789ab"):
         note_run(tmp_path / "runtime", run)
-        caged.Popen(COMMAND)
-    for command, run in zip(asked, ("", "0123456789ab"), strict=True):
-        *_, bounds, port, shown, name, option, address, token, value = command
-        assert (bounds, port, shown) == (str(caged.bounds.file), "9", run)
-        assert [name, option, address, token, value] == [*COMMAND[:3], "--token", "t"]
+        thread = caged.Popen(COMMAND)
+        assert isinstance(thread, threading.Thread)
+        thread.join(30)
+    for found, run in zip(asked, ("", "0123456789ab"), strict=True):
+        shown = {"port": 9, "run": run, "warm": caged.bounds.warm}
+        assert found == (caged.bounds, [*COMMAND[:3], "--token", "t"], shown)
 
 
 def test_with_a_cage_nothing_else_is_started(caged: CagedForks) -> None:

@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def relay(listener: socket.socket, connect: Callable[[], socket.socket]) -> None:
-    """Join every connection that comes in with one that ``connect`` makes, for ever."""
+    """Join every connection that comes in with one that ``connect`` makes, until ``listener`` is shut."""
     while True:
         near, _ = listener.accept()
         try:

@@ -1,22 +1,17 @@
-"""A process in a cage, watched from outside it: it ends with the process that started this one.
-
-``python -m cape_fed.site.cage.launch BOUNDS PORT RUN COMMAND...``
-"""
+"""A process in a cage, watched from outside it."""
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
-import signal
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO
@@ -46,21 +41,11 @@ KEPT = (
 )
 """Beginnings of the names of environment variables that an app gets, with LANG and TZ."""
 LEFT_OUT = ("CAPE_FED_SALT_FILE",)
-_PDEATHSIG, _OUTPUT, _ERRORS = 1, 1, 2
+WAY = "way to the node"
+"""Name of the thread that joins a cage with the SuperNode."""
+_OUTPUT, _ERRORS = 1, 2
 _CREDENTIALS = struct.Struct("3i")
 """What the kernel says of who sent a message: process, user, group."""
-
-
-def launched(bounds: Bounds, port: int, run: str, command: Sequence[str]) -> list[str]:
-    """The command that runs another one in a cage for messages of ``run``, with a way to this machine's ``port``."""
-    return [sys.executable, "-P", "-m", __name__, str(bounds.file), str(port), run, *command]
-
-
-def main() -> int:
-    """Run what the arguments say in its cage; its exit code."""
-    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # bubblewrap in turn ends with this process
-    bounds = Bounds.load(Path(sys.argv[1]))
-    return run_caged(bounds, sys.argv[4:], port=int(sys.argv[2]), run=sys.argv[3], warm=bounds.warm)
 
 
 def run_caged(
@@ -75,6 +60,8 @@ def run_caged(
 ) -> int:
     """Run a command within bounds, with a way to ``port`` of this machine's loopback alone; its exit code.
 
+    The cage ends with the thread that runs this, at the latest: bubblewrap is told of no more than that.
+
     -9 where it used more than its bounds allow. Where the process with the socket ``warm`` can, it forks one that
     enters the cage. ``output`` gets what it writes; ``quiet`` leaves its errors, and its end, untold.
     """
@@ -82,9 +69,9 @@ def run_caged(
         run_folder(bounds, run),
         tempfile.TemporaryDirectory(dir=bounds.runtime) as scratch,
         Path(os.devnull).open("w") as nowhere,
+        _way(Path(scratch) / "socket", port) if port else nullcontext() as way,
     ):
         errors = nowhere.fileno() if quiet else _ERRORS
-        way = _open_way(Path(scratch) / "socket", port) if port else None
         near, far = socket.socketpair()
         near.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         limits = (str(port), str(bounds.memory), str(bounds.processes))
@@ -187,15 +174,19 @@ def children(pid: int) -> list[int]:
     return found
 
 
-def _open_way(path: Path, port: int) -> Path:
-    """A socket file that leads to a port of this machine's loopback, as long as this process lives."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    listener.listen()
-    target = lambda: socket.create_connection(("127.0.0.1", port))  # noqa: E731
-    threading.Thread(target=inside.relay, args=(listener, target), daemon=True).start()
-    return path
+@contextmanager
+def _way(path: Path, port: int) -> Iterator[Path]:
+    """A socket file that leads to a port of this machine's loopback."""
 
+    def relay() -> None:
+        with suppress(OSError):  # the way is closed
+            inside.relay(listener, lambda: socket.create_connection(("127.0.0.1", port)))
 
-if __name__ == "__main__":
-    sys.exit(main())
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        threading.Thread(target=relay, name=WAY, daemon=True).start()
+        try:
+            yield path
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)  # which wakes the thread

@@ -182,6 +182,10 @@ def test_the_way_to_the_supernode_is_the_only_one(bounds: Bounds) -> None:
             "except OSError: print('refused')\n"
         )
         assert said(bounds, code, port=port) == (0, "b'HELLO'\nrefused\n")
+    for thread in threading.enumerate():  # the process that makes cages makes one for every message
+        if thread.name == launch.WAY:
+            thread.join(30)
+            assert not thread.is_alive()
 
 
 @pytest.fixture
