@@ -58,6 +58,8 @@ def _own(lines: list[dict[str, Any]]) -> float:
 def _rounds(folder: Path, stores: Path, steps: int, *, stock: bool) -> list[dict[str, Any]]:
     """The rounds that count, of a run whose sites ``cape-fed site`` or (``stock``) Flower's own command starts."""
     with Deployment(folder) as deployment:
+        if not stock:  # as a coordinator's unit has it: how often the SuperLink's own SuperExec looks for a run
+            deployment.env["FLWR_SUPEREXEC_TASK_POLL_INTERVAL"] = "3"
         deployment.link.start()
         hospitals = Hospitals(deployment, stores)
         for name in "ab":

@@ -7,11 +7,13 @@ import logging
 import sys
 
 from cape_fed.errors import InputError
+from cape_fed.federation.fab import App, read_app
 from cape_fed.site import audit
 from cape_fed.site.approvals import Approvals
+from cape_fed.site.cage.apps import LaidOut
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import AuditError
-from cape_fed.site.flower import NotApprovedError, Require
+from cape_fed.site.flower import NotApprovedError, Require, installed_name
 from cape_fed.site.logbook import logging_in
 from cape_fed.site.presence import forget_runs
 from cape_fed.site.refused import RefusedApps
@@ -19,8 +21,8 @@ from cape_fed.site.refused import RefusedApps
 log = logging.getLogger(__name__)
 
 
-def admission(site: SiteConfig) -> Require:
-    """What asks a site's approvals, and notes and keeps what it refuses."""
+def admission(site: SiteConfig, laid_out: LaidOut | None = None) -> Require:
+    """What asks a site's approvals, and notes and keeps what it refuses; what it admits is ``laid_out`` for cages."""
     approvals, refused = Approvals(site), RefusedApps(site.state)
 
     def require(digest: str, content: bytes | None, run: int) -> None:
@@ -29,6 +31,8 @@ def admission(site: SiteConfig) -> Require:
             if approval is None:
                 reason = "which is not approved"
             elif content is None:
+                if laid_out:
+                    laid_out.choose(digest)
                 return
             elif hashlib.sha256(content).hexdigest() != digest:
                 reason = "but got other bytes"
@@ -37,6 +41,8 @@ def admission(site: SiteConfig) -> Require:
                 audit.record(site, "app admitted", **facts)
                 forget_runs(site, site.keep_runs)  # here, since an app may be kept from seeing other runs
                 _say(site, f"run {run} runs the app {digest[:12]}, approved by {approval.by}")
+                if laid_out:
+                    _lay_out(laid_out, read_app(content))
                 return
         except (InputError, AuditError) as error:
             reason = f"which is refused: {error}"
@@ -46,6 +52,12 @@ def admission(site: SiteConfig) -> Require:
             raise NotApprovedError
 
     return require
+
+
+def _lay_out(laid_out: LaidOut, app: App) -> None:
+    if name := installed_name(app):
+        laid_out.put(app, name)
+    laid_out.choose(app.hash)
 
 
 def _note(site: SiteConfig, refused: RefusedApps, content: bytes | None, digest: str, run: int, reason: str) -> None:

@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import threading
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
@@ -26,7 +27,9 @@ from typing import Any
 from flwr.app import ConfigRecord, Error, Message, MessageType, Metadata, RecordDict
 
 from cape_fed.errors import InputError
+from cape_fed.federation.fab import PROJECT, App
 from cape_fed.federation.failures import SiteFailure
+from cape_fed.federation.transfer import look_again_soon
 from cape_fed.site import superexec
 from cape_fed.site.cage.bounds import RUN_NAME
 from cape_fed.site.pace import Pace
@@ -93,6 +96,7 @@ def mend_the_loop(cage: Path | None = None) -> None:
     A SuperNode whose SuperExec has died stays online and never serves a message again. ``cage`` is as in
     `run_supernode`.
     """
+    look_again_soon()
     loop = importlib.import_module(LOOP)
     clock, children = Clock(), Children(cage)
 
@@ -228,6 +232,16 @@ def check_guard() -> None:
         (state.get_run(1), state.get_fab(fab.hash_str), state.get_tasks(), messages)
     ):
         raise _unknown("it does not stop at an app that is refused")
+
+
+def installed_name(app: App) -> str | None:
+    """Name of the folder in which Flower looks for an app that is installed; None where it would not run it."""
+    config = importlib.import_module("flwr.common.config")
+    try:
+        known = config.get_metadata_from_config(tomllib.loads(app.files[PROJECT].decode()))
+        return str(config.get_project_dir(*known, app.hash).name)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def new_state() -> tuple[Any, Any]:

@@ -16,6 +16,7 @@ from cape_fed.federation.superlink import QUIET
 from cape_fed.files import PRIVATE, atomic_file, sweep
 from cape_fed.site import audit
 from cape_fed.site.admission import admission
+from cape_fed.site.cage.apps import LaidOut
 from cape_fed.site.cage.bounds import Bounds, note_run
 from cape_fed.site.cage.setup import make_cage
 from cape_fed.site.config import SiteConfig, SuperLinkAccess, site_from_node_config
@@ -60,7 +61,8 @@ def start_node(path: Path, site: SiteConfig) -> None:
         cage = make_cage(site)
         _note_start(site, "bubblewrap" if cage else "none")
         arguments = _arguments(_write_for_apps(path, site), access)
-        run_supernode(arguments, admission(site), _observer(cage), cage.file if cage else None)
+        laid_out = LaidOut(Path(cage.runtime)) if cage else None
+        run_supernode(arguments, admission(site, laid_out), _observer(cage), cage.file if cage else None)
 
 
 def _note_start(site: SiteConfig, cage: str) -> None:

@@ -20,8 +20,13 @@ LIBRARIES = (
     "torch",
     "torch._dynamo",  # every optimiser of PyTorch loads it
     "safetensors.torch",
+    "pyarrow.compute",
+    "pyarrow.parquet",
+    "sqlite3",
 )
-"""What every ClientApp loads, no app brings with it, and starts no threads, as PyArrow would."""
+"""What every ClientApp loads, and no app brings with it."""
+NO_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+"""Environment in which these start no thread: PyArrow's allocator would."""
 ANSWER = 20.0
 """Seconds within which a process that is loading takes an order."""
 _LONGEST = 1 << 16
@@ -47,9 +52,8 @@ class WarmProcess:
             listener.listen()
             descriptor, script = listener.fileno(), str(Path(warm.__file__))
             command = [sys.executable, "-P", script, str(os.getpid()), str(descriptor), *self.libraries]
-            self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, env=self.environment, pass_fds=(descriptor,)
-            )
+            environment = {**(os.environ if self.environment is None else self.environment), **NO_THREADS}
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment, pass_fds=(descriptor,))
 
     def stop(self) -> None:
         """End it; what was forked goes on."""

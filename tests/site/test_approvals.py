@@ -12,6 +12,7 @@ from cape_fed.federation.fab import LARGEST, pack, pack_app, read_app
 from cape_fed.site import audit
 from cape_fed.site.admission import admission
 from cape_fed.site.approvals import LIST, Approvals, find_app
+from cape_fed.site.cage.apps import LaidOut, app_in_hand
 from cape_fed.site.check.app import check_app
 from cape_fed.site.check.finding import Subject
 from cape_fed.site.config import SiteConfig
@@ -52,6 +53,24 @@ def test_approved_bytes_run_until_they_are_revoked(site: SiteConfig) -> None:
     with pytest.raises(NotApprovedError):
         require(HASH, None, 7)
     assert kinds(site) == [("app admitted", HASH), ("app refused", OTHER_HASH), ("app refused", HASH)]
+
+
+def test_what_is_admitted_is_laid_out_and_nothing_else(site: SiteConfig, tmp_path: Path) -> None:
+    laid_out = LaidOut(tmp_path / "runtime")
+    (tmp_path / "runtime").mkdir()
+    require = admission(site, laid_out)
+    with pytest.raises(NotApprovedError):
+        require(HASH, APP, 7)
+    assert list((tmp_path / "runtime").iterdir()) == []
+    Approvals(site).approve(APP)
+    require(HASH, APP, 7)
+    found = app_in_hand(tmp_path / "runtime")
+    assert found is not None
+    assert {file: (found / file).read_bytes() for file in FILES} == FILES
+    with pytest.raises(NotApprovedError):
+        require(OTHER_HASH, OTHER, 8)
+    require(HASH, None, 7)
+    assert app_in_hand(tmp_path / "runtime") == found
 
 
 def test_other_bytes_under_an_approved_hash_are_refused(site: SiteConfig) -> None:

@@ -20,7 +20,7 @@ from flwr.supercore.inflatable.inflatable_object import get_all_nested_objects
 
 from cape_fed.appfiles import ROOT
 from cape_fed.errors import InputError
-from cape_fed.federation.fab import pack
+from cape_fed.federation.fab import pack, pack_app, read_app
 from cape_fed.federation.failures import WORDS, SiteFailure
 from cape_fed.site import flower
 from cape_fed.site.pace import Pace
@@ -195,6 +195,26 @@ def test_the_node_is_told_of_which_run_a_message_is() -> None:
             confirm_message_received=lambda number, name: None, trusted_entities=None,
         )  # fmt: skip
         assert told == [None, *expected]
+
+
+def test_an_app_that_is_laid_out_is_where_flower_would_install_it_and_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install = importlib.import_module("flwr.cli.install").install_from_fab
+    monkeypatch.setenv("FLWR_HOME", str(tmp_path))
+    content = pack_app()
+    name = flower.installed_name(read_app(content))
+    assert name is not None
+    place = tmp_path / "apps" / name
+    place.mkdir(parents=True)
+    (place / "mark").touch()
+    assert install(content, skip_prompt=True) == place
+    assert [path.name for path in place.iterdir()] == ["mark"]
+    (place / "mark").unlink()
+    place.rmdir()
+    install(content, skip_prompt=True)
+    assert [path.name for path in (tmp_path / "apps").iterdir()] == [name]
+    assert flower.installed_name(read_app(pack({"pyproject.toml": b"[project]\nname = 'a'\nversion = '1'\n"}))) is None
 
 
 def test_every_name_of_flowers_that_is_used_is_there() -> None:

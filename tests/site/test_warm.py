@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import inspect
 import os
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cape_fed.site import warm
-from cape_fed.site.warmth import LIBRARIES, Forked, WarmProcess, ask
+from cape_fed.site.warmth import LIBRARIES, NO_THREADS, Forked, WarmProcess, ask
 
 
 @pytest.fixture
@@ -133,7 +135,8 @@ def test_nothing_of_this_project_is_loaded_and_no_library_starts_threads() -> No
         "os.wait(); print(len(os.listdir('/proc/self/task'))); print(*sys.modules)"
     )
     command = [sys.executable, "-P", "-c", code, str(Path(warm.__file__))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, cwd="/")
+    environment = {**os.environ, **NO_THREADS}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, cwd="/", env=environment)
     threads, loaded = done.stdout.splitlines()
     assert threads == "1"
     assert not [name for name in loaded.split() if name.startswith(("cape_fed", "client", "server"))]
@@ -146,3 +149,18 @@ def test_a_fork_knows_when_its_keeper_is_gone(process: WarmProcess) -> None:
     assert isinstance(forked, Forked)
     os.kill(forked.keeper, 9)
     assert forked.wait(30) == -9
+
+
+def test_an_app_that_is_laid_out_is_not_unpacked_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = importlib.import_module(warm.RUN)
+    unpacked: list[bytes] = []
+    monkeypatch.setattr(module, warm.INSTALL, lambda content, skip_prompt: unpacked.append(content))
+    monkeypatch.setenv("FLWR_HOME", str(tmp_path))
+    place = tmp_path / "apps" / f"publisher.app.1.0.{hashlib.sha256(b'app').hexdigest()[:8]}"
+    place.mkdir(parents=True)
+    warm._leave_what_is_laid_out()
+    assert module.install_from_fab(b"app", skip_prompt=True) == place
+    module.install_from_fab(b"another", skip_prompt=True)
+    assert unpacked == [b"another"]
+    source = inspect.getsource(module.run_clientapp)
+    assert f"\n        {warm.INSTALL}(fab.content, skip_prompt=True)\n" in source  # what it returns is not used

@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from cape_fed.site.cage.apps import app_in_hand
 from cape_fed.site.cage.bounds import Bounds
 
 SOCKET = "/run/supernode"
 """Where the way to the SuperNode is in the cage."""
 HOME = "/run/flwr"
-"""Where Flower unpacks the app: a new, empty place for every message."""
+"""Where Flower unpacks the app, a new place for every message: empty, or with the approved app laid out to be read."""
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/ld.so.conf",
           "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/localtime", "/etc/passwd", "/etc/group",
           "/sys/devices/system/cpu", "/sys/devices/system/node")  # fmt: skip
@@ -67,6 +68,8 @@ def _mounts(bounds: Bounds, run: str, socket: Path | None) -> Iterator[str]:
         yield from ("--bind", path, path)
     for hidden in bounds.hidden(run):
         yield from ("--ro-bind", str(bounds.empty), str(hidden))
+    if app := app_in_hand(Path(bounds.runtime)):
+        yield from ("--ro-bind", str(app), f"{HOME}/apps/{app.name}")
     if socket is not None:
         yield from ("--bind", str(socket), SOCKET)
 
