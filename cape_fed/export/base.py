@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from cape_fed.export.graph import Embedding
-from cape_fed.export.preparation import Preparation
+from cape_fed.export.preprocessing import Preprocessing
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.signal.leads import LEADS
 
@@ -35,7 +35,7 @@ class Source:
 
     def model(self) -> Embedding:
         """The encoder, with its preprocessing if there is a rate; InputError where the rate does not fit a graph."""
-        prepare = None if self.rate is None else Preparation(self.encoder.profile, self.rate)
+        prepare = None if self.rate is None else Preprocessing(self.encoder.profile, self.rate)
         return Embedding(self.encoder.encoder, prepare)
 
     def example(self) -> Tensor:

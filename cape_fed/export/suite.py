@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from cape_fed.export.preparation import Preparation
+from cape_fed.export.preprocessing import Preprocessing
 from cape_fed.release.bundle import load_encoder
 
 Mode = Literal["linear", "frozen", "finetuning_linear", "finetuning_nonlinear"]
@@ -36,7 +36,7 @@ class SuiteModel(nn.Module):
     """A bundle's encoder with its preprocessing and a head, for trainers that bring their own loop.
 
     ``rate`` is that of the recordings in Hz, the profile's where it is not given; InputError for a bundle that does
-    not load and a rate that does not fit (see `Preparation`).
+    not load and a rate that does not fit (see `Preprocessing`).
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class SuiteModel(nn.Module):
     ) -> None:
         super().__init__()
         loaded = load_encoder(bundle)
-        self.prepare = Preparation(loaded.profile, loaded.profile.fs if rate is None else rate)
+        self.prepare = Preprocessing(loaded.profile, loaded.profile.fs if rate is None else rate)
         self.encoder = loaded.encoder
         self.tuned = eval_mode.startswith("finetuning")
         self.encoder.requires_grad_(self.tuned)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from cape_fed.errors import InputError
-from cape_fed.signal.resample import resample
+from cape_fed.signal.resample import ratio, resample
 
 MICROVOLTS_PER_MV = 1000.0
 INT16_LIMIT = 32767
@@ -69,19 +69,24 @@ def apply_profile(ecg_mv: NDArray[np.float32], fs: float, profile: Profile) -> t
 
     ``ecg_mv`` is ``[12, n]`` in mV, NaN where a sample or lead is missing; what is missing is stored as 0. Returns
     ``([12, samples] int16 at 1 µV a step, valid samples)``. Values beyond ±32.767 mV are clipped.
+
+    Computed in float64, and without a mean where the rate stays: otherwise the order of a sum would decide to which
+    side a value near half a step is rounded, and a graph of the same profile would give other rows.
     """
     out = np.zeros((len(ecg_mv), profile.samples), np.int16)
-    window = np.asarray(ecg_mv[:, : int(np.ceil((profile.seconds + MARGIN_SECONDS) * fs))], np.float32)
+    window = np.asarray(ecg_mv[:, : int(np.ceil((profile.seconds + MARGIN_SECONDS) * fs))], np.float64)
     if not window.shape[1]:
         return out, 0
     finite = np.isfinite(window)
     complete = bool(finite.all())
     if not complete:
         window = _filled(window, finite)
-    # a rough level is taken off first: the filter's gain at 0 Hz differs a little between its phases
-    centred = window - window.mean(axis=1, keepdims=True)
-    resampled = resample(centred, fs, profile.fs)[:, : profile.samples]
-    microvolts = (resampled - _median(resampled)) * np.float32(MICROVOLTS_PER_MV)
+    resampled = window
+    if ratio(fs, profile.fs) != (1, 1):
+        # a rough level is taken off first: the filter's gain at 0 Hz differs a little between its phases
+        resampled = resample(window - window.mean(axis=1, keepdims=True), fs, profile.fs)
+    resampled = resampled[:, : profile.samples]
+    microvolts = (resampled - _median(resampled)) * MICROVOLTS_PER_MV
     valid = resampled.shape[1]
     out[:, :valid] = np.clip(np.rint(microvolts), -INT16_LIMIT, INT16_LIMIT)
     if not complete:
@@ -90,14 +95,14 @@ def apply_profile(ecg_mv: NDArray[np.float32], fs: float, profile: Profile) -> t
     return out, valid
 
 
-def _filled(ecg_mv: NDArray[np.float32], finite: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _filled(ecg_mv: NDArray[np.float64], finite: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Put the lead's median where a sample is missing, and 0 throughout a lead that has none."""
-    known = np.where(finite, ecg_mv, np.float32(np.nan))
+    known = np.where(finite, ecg_mv, np.nan)
     known[~finite.any(axis=1)] = 0.0
     return np.where(finite, known, np.nanmedian(known, axis=1, keepdims=True))
 
 
-def _median(ecg: NDArray[np.float32]) -> NDArray[np.float32]:
+def _median(ecg: NDArray[np.float64]) -> NDArray[np.float64]:
     """Median of each row, ``[rows, 1]``; twice as fast as np.median, which looks for NaN as well."""
     middle = ecg.shape[1] // 2
     parts = np.partition(ecg, middle, axis=1)

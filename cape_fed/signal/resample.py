@@ -14,9 +14,10 @@ HALF_WIDTH = 10
 KAISER_BETA = 5.0
 
 Signal = NDArray[np.float32]
+Exact = NDArray[np.float64]
 
 
-def resample(ecg: Signal, fs: float, target: float) -> Signal:
+def resample(ecg: Exact, fs: float, target: float) -> Exact:
     """Polyphase resampling from ``fs`` to ``target`` Hz: ``[..., n]`` to ``[..., ceil(n * target / fs)]``.
 
     Edges are held. Rates are rounded to 1/100 Hz, which keeps oddities such as 257 Hz exact and the ratio finite.
@@ -26,7 +27,7 @@ def resample(ecg: Signal, fs: float, target: float) -> Signal:
         return ecg
     from scipy.signal import resample_poly  # a second's import that training and the sites do without
 
-    return np.asarray(resample_poly(ecg, up, down, axis=-1, window=antialias(up, down), padtype="edge"), np.float32)
+    return np.asarray(resample_poly(ecg, up, down, axis=-1, window=antialias(up, down), padtype="edge"), np.float64)
 
 
 def ratio(fs: float, target: float) -> tuple[int, int]:
@@ -37,12 +38,12 @@ def ratio(fs: float, target: float) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=16)
-def antialias(up: int, down: int) -> Signal:
+def antialias(up: int, down: int) -> Exact:
     """The filter that resample_poly designs by default, designed once a ratio and not once a record."""
     from scipy.signal import firwin
 
     rate = max(up, down)
-    return np.asarray(firwin(2 * HALF_WIDTH * rate + 1, 1 / rate, window=("kaiser", KAISER_BETA)), np.float32)
+    return np.asarray(firwin(2 * HALF_WIDTH * rate + 1, 1 / rate, window=("kaiser", KAISER_BETA)), np.float64)
 
 
 def interpolate(ecg: Signal, frame: int, target: int, samples: int) -> Signal:

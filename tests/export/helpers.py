@@ -14,8 +14,6 @@ from cape_fed.release.provenance import Provenance
 from cape_fed.signal.profile import get_profile
 
 PARITY = 1e-4
-ROUNDING = 1e-3
-"""With preprocessing in the graph: float error decides on which side a sample near half a step of 1 µV is rounded."""
 
 
 def write_tiny(path: Path, profile: str = "compact100", model: str = "tiny") -> Path:

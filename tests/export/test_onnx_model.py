@@ -12,7 +12,7 @@ import pytest
 
 from cape_fed.export.write import export_bundle
 from cape_fed.release.bundle import load_encoder
-from tests.export.helpers import PARITY, ROUNDING, differences, recording, write_tiny
+from tests.export.helpers import PARITY, differences, recording, write_tiny
 
 LENGTHS = (1.0, 1.01, 1.28, 1.29, 2.57, 3.33, 5.12, 9.99, 10.0, 10.01, 11.0, 30.0)
 """Seconds."""
@@ -40,9 +40,7 @@ def test_prepared_recordings_of_every_length(bundle: Path, exported: Path) -> No
 
 def test_raw_recordings_of_every_length(bundle: Path, exported: Path) -> None:
     lengths = [int(500 * seconds) for seconds in LENGTHS]
-    found = differences(load_encoder(bundle), session(exported / "raw"), 500, lengths, raw=True)
-    assert np.median(found) < PARITY / 10
-    assert max(found) < ROUNDING
+    assert max(differences(load_encoder(bundle), session(exported / "raw"), 500, lengths, raw=True)) < PARITY
 
 
 @pytest.mark.parametrize("count", [1, 2, 17])
@@ -58,7 +56,7 @@ def test_missing_leads_and_samples(bundle: Path, exported: Path) -> None:
     ecg[3] = np.nan
     ecg[:, 700:900] = np.nan
     expected = load_encoder(bundle).embed(ecg, 500)
-    np.testing.assert_allclose(session(exported / "raw")(ecg[None])[0], expected, atol=1e-3)
+    np.testing.assert_allclose(session(exported / "raw")(ecg[None])[0], expected, atol=1e-5)
 
 
 def test_the_graph_says_what_it_takes(exported: Path) -> None:
@@ -82,6 +80,4 @@ def test_a_thousand_recordings_of_every_length(model: str, profile: str, rate: i
     count = 1000 if model == "tiny" else 60
     for name, fs in (("plain", encoder.profile.fs), ("raw", rate)):
         lengths = np.linspace(fs, 12 * fs, count).astype(int).tolist()
-        found = np.array(differences(encoder, session(tmp_path / name), fs, lengths, raw=name == "raw"))
-        assert found.max() < (PARITY if name == "plain" else ROUNDING)
-        assert np.mean(found < PARITY) >= 0.98
+        assert max(differences(encoder, session(tmp_path / name), fs, lengths, raw=name == "raw")) < PARITY
