@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 PRIVATE = 0o600
 """Mode of a file that only its owner can read."""
@@ -79,6 +80,14 @@ def write_at(handle: int, data: bytes, place: int) -> None:
     while data:
         written = os.pwrite(handle, data, place)
         data, place = data[written:], place + written
+
+
+def whole_lines(file: BinaryIO, place: int) -> tuple[list[str], int]:
+    """Lines of a growing file from byte ``place`` on, and where the next will begin; half a line is left for then."""
+    file.seek(place)
+    block = file.read()
+    whole = block.rfind(b"\n") + 1
+    return [line.decode("utf-8", "replace") for line in block[:whole].splitlines()], place + whole
 
 
 def make_private(path: Path) -> None:

@@ -13,7 +13,7 @@ from cape_fed.clock import utc_text
 from cape_fed.errors import InputError, LostError, RunError, StoppedError
 from cape_fed.files import atomic_file
 from cape_fed.lock import is_locked
-from cape_fed.rundir import LOCK_FILE, STATUS_FILE
+from cape_fed.rundir import LOCK_FILE, PLACE_FILE, STATUS_FILE
 
 INTERVAL = 0.5
 """Seconds."""
@@ -87,3 +87,11 @@ def state_of(directory: Path, status: Mapping[str, Any]) -> State:
 def exit_code(state: State, status: dict[str, Any]) -> int:
     """The exit code that goes with a state: 0 for a run that is finished or goes on."""
     return {"failed": int(status.get("code", 1)), "stopped": StoppedError.code, "lost": LostError.code}.get(state, 0)
+
+
+def connection_of(directory: Path) -> str | None:
+    """The name of the SuperLink that a run was started on; None for a run on none."""
+    try:
+        return str(json.loads((directory / PLACE_FILE).read_text())["connection"])
+    except (OSError, ValueError, KeyError):
+        return None

@@ -91,3 +91,10 @@ def test_what_runs_on_ray_names_it_where_it_is_missing(monkeypatch: pytest.Monke
 
 def test_help_needs_no_extra(tmp_path: Path) -> None:
     assert run_without(",".join(OPTIONAL), "--help", folder=tmp_path).returncode == 0
+
+
+def test_the_status_of_a_run_needs_no_extra(tmp_path: Path) -> None:
+    (tmp_path / "status.json").write_text('{"state": "finished", "rounds": 3, "rounds_done": 3}')
+    done = run_without(",".join(OPTIONAL), "status", ".", folder=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "is finished (3 of 3 rounds done)" in done.stdout

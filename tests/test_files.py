@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cape_fed.files import PRIVATE, atomic_file, overwrite, sweep
+from cape_fed.files import PRIVATE, atomic_file, overwrite, sweep, whole_lines
 
 WRITE = """
 import os, sys
@@ -56,3 +56,15 @@ def test_a_file_that_is_written_over_stays_one_file_of_one_length(tmp_path: Path
     last = path.stat()
     assert (path.read_text().strip(), last.st_size, last.st_ino) == ("short", 64, first.st_ino)
     assert stat.S_IMODE(last.st_mode) == 0o600
+
+
+def test_half_a_line_waits_until_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "growing"
+    path.write_bytes("eins\nzwö".encode()[:-1])
+    with path.open("rb") as file:
+        lines, place = whole_lines(file, 0)
+    assert (lines, place) == (["eins"], 5)
+    path.write_bytes("eins\nzwö\ndrei\n".encode())
+    with path.open("rb") as file:
+        assert whole_lines(file, place) == (["zwö", "drei"], 15)
+        assert whole_lines(file, 15) == ([], 15)

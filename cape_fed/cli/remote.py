@@ -21,7 +21,7 @@ from cape_fed.errors import InputError, LostError, RunError, StoppedError
 from cape_fed.federation.fab import app_hash
 from cape_fed.federation.kit import CoordinatorKit, find_kit
 from cape_fed.federation.superlink import SuperLink
-from cape_fed.files import atomic_file
+from cape_fed.files import atomic_file, whole_lines
 from cape_fed.lock import is_locked
 from cape_fed.logs import chosen_format, read_warning
 from cape_fed.methods.private import check_private_run
@@ -102,14 +102,6 @@ def _require_roster(config: RunConfig) -> None:
             "a run on a SuperLink needs a roster: give roster=FILE.yaml, or 'roster={hospital-a: train, ...}' "
             "by the names that the sites are registered with"
         )
-
-
-def connection_of(directory: Path) -> str | None:
-    """The name of the SuperLink that a run was started on; None for a run on none."""
-    try:
-        return str(json.loads((directory / PLACE_FILE).read_text())["connection"])
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def _start(connection: str, config: RunConfig) -> Path:
@@ -227,9 +219,5 @@ def _new_lines(path: Path) -> Iterator[list[str]]:
         if path.exists():
             place = min(place, path.stat().st_size)  # a resumed run cuts lines off
             with path.open("rb") as file:
-                file.seek(place)
-                block = file.read()
-            whole = block.rfind(b"\n") + 1
-            place += whole
-            found = block[:whole].decode("utf-8", "replace").splitlines()
+                found, place = whole_lines(file, place)
         yield found

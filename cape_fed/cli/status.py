@@ -24,8 +24,7 @@ def status(
     Example: cape-fed status runs/fed
     """
     from cape_fed.cli.outlook import awaiting, headline, next_step, short_app
-    from cape_fed.cli.remote import connection_of
-    from cape_fed.status import exit_code, read_status, state_of
+    from cape_fed.status import connection_of, exit_code, read_status, state_of
 
     found = read_status(directory)
     if not found:

@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Protocol
 
+from cape_fed.files import whole_lines
 from cape_fed.rundir import RunDirectory
 from cape_fed.tracking.config import TrackingConfig
 
@@ -123,11 +124,8 @@ class Follower:
                 self._identity, self._place = status.st_ino, 0
                 for sink in list(self._sinks):
                     self._try(sink, sink.begin)
-            file.seek(self._place)
-            block = file.read()
-        whole = block[: block.rfind(b"\n") + 1]
-        self._place += len(whole)
-        for text in whole.splitlines():
+            lines, self._place = whole_lines(file, self._place)
+        for text in lines:
             line: dict[str, Any] = {}
             with suppress(ValueError):  # a crash may have left half a line in the middle
                 line = json.loads(text)
