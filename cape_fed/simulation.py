@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 
@@ -11,6 +12,7 @@ from cape_fed.config import RunConfig, flat_paths
 from cape_fed.coordinator.lead import lead_run
 from cape_fed.errors import InputError
 from cape_fed.federation.engines import keep_flower_quiet, run_flower, run_local
+from cape_fed.federation.plan import FederationPlan
 from cape_fed.federation.roster import RosterEntry
 from cape_fed.methods.private import check_private_run
 from cape_fed.methods.registry import check_batch_statistics
@@ -18,11 +20,13 @@ from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.workbench import check_batches
 from cape_fed.progress import Progress
+from cape_fed.release.cohort_names import federated_name
 from cape_fed.rundir import RunDirectory, split_file
 from cape_fed.site.app import make_client_app
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.simulated import simulated_sites
 from cape_fed.status import Status
+from cape_fed.store.composition import compose
 from cape_fed.store.split import Split, check_disjoint, save_split
 from cape_fed.store.store import open_store
 
@@ -49,10 +53,11 @@ def simulate_federation(
     engine = {"local": run_local, "flower": run_flower}[config.engine]
     with run.open(config.saved(), resume=config.resume):
         _save_splits(sites, splits or {})
+        plan = _with_composition(config.federation_plan(), sites)
         status = Status(run.path)
         with status.ending():
             engine(
-                lambda grid: lead_run(grid, config.federation_plan(), run, entries, status, progress),
+                lambda grid: lead_run(grid, plan, run, entries, status, progress),
                 app,
                 len(sites),
                 min(workers, len(sites)),
@@ -70,6 +75,15 @@ def sites_of(config: RunConfig) -> list[SiteConfig]:
         threads=config.threads,
         min_patients=config.evaluation.min_patients,
     )
+
+
+def _with_composition(plan: FederationPlan, sites: list[SiteConfig]) -> FederationPlan:
+    """A plan whose bundle says who was trained on, since all stores are here; not of a private run, as at its sites."""
+    if plan.privacy.on:
+        return plan
+    stores = [(site.name, open_store(path)) for site in sites if site.role == "train" for path in site.stores]
+    composition = {federated_name(name, store.cohort): compose(store) for name, store in stores}
+    return replace(plan, provenance=plan.provenance.model_copy(update={"composition": composition}))
 
 
 def _save_splits(sites: list[SiteConfig], splits: Mapping[str, Split]) -> None:

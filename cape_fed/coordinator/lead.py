@@ -12,6 +12,7 @@ from cape_fed.coordinator.checkpoint import Facts, RunState, load_latest_round, 
 from cape_fed.coordinator.correspondence import Correspondence
 from cape_fed.coordinator.evaluation import EVALUATIONS_FILE, RULE
 from cape_fed.coordinator.exchange import Exchange
+from cape_fed.coordinator.figures import figures_of_round
 from cape_fed.coordinator.membership import Membership
 from cape_fed.coordinator.protection import protection_of
 from cape_fed.coordinator.reporting import Reporting
@@ -144,6 +145,7 @@ def _write_bundles(plan: FederationPlan, run: RunDirectory, state: RunState, end
             "ended": ended,
             "privacy": protection_of(plan.privacy, facts.spending) if plan.privacy.on and facts.spending else None,
             "started_from": plan.start.provenance if plan.start else None,
+            "evaluation": figures_of_round(run.path / EVALUATIONS_FILE, facts.rounds_done),
         }
     )
     write_bundle(run.bundle, _encoder(plan, state.encoder), facts.profile, provenance)
@@ -151,7 +153,8 @@ def _write_bundles(plan: FederationPlan, run: RunDirectory, state: RunState, end
         assert facts.best_round is not None
         assert facts.best_score is not None
         selected = Selection(rule=RULE, rounds=facts.best_round, score=facts.best_score)
-        described = provenance.model_copy(update={"selected": selected})
+        evaluated = figures_of_round(run.path / EVALUATIONS_FILE, facts.best_round)
+        described = provenance.model_copy(update={"selected": selected, "evaluation": evaluated})
         write_bundle(run.best_bundle, _encoder(plan, state.best), facts.profile, described)
 
 

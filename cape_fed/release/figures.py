@@ -41,13 +41,27 @@ class Gap(_Part):
     gap: Figure
 
 
+class AtSites(_Part):
+    """How the sites of a federation measured an encoder, each behind its own wall."""
+
+    rounds: int
+    """Rounds after which they did."""
+    dimensions: int
+    """Over how many dimensions training sites summed towards the probes."""
+    missing: int = 0
+    """Sites that were asked and gave no numbers."""
+
+
 class Figures(_Part):
     """What a model card says of an evaluation."""
+
+    at_sites: AtSites | None = None
+    """None where all records were in one place."""
 
     id_cohorts: int
     ood_cohorts: int
     records: int
-    """Records of all cohorts evaluated."""
+    """Records of all cohorts evaluated; what sites of a federation measured is over their test records."""
     patients: int
     summary: dict[str, Summary]
     """By metric."""
@@ -61,11 +75,24 @@ class Figures(_Part):
 
 
 NAMES = {"auroc": "AUROC", "auprc": "AUPRC", "mae": "MAE, years", "r2": "R²"}
+_HERE = """\
+Linear probes on frozen embeddings, fitted on the training cohorts and applied untouched, with 95 % intervals over
+patients."""
+_AT_SITES = """\
+Linear probes on frozen embeddings, fitted on sums of the training sites over {dimensions} dimensions and applied
+untouched by every site to its own test patients, after {rounds} rounds. 95 % intervals over patients; those of means
+are put together from the cohorts' own, as if all tasks of a cohort erred alike, and so are rather too wide.{missing}"""
+_UNMEASURED = """
+## Evaluation
+
+Not measured here: how it does in and out of distribution and in subgroups, and how well the cohort is told from the
+embedding. `cape-fed evaluate` measures it, `cape-fed release card BUNDLE --evaluation DIR` writes it into this card.
+"""
 _SECTION = """
 ## Evaluation
 
-Linear probes on frozen embeddings, fitted on the training cohorts and applied untouched, with 95 % intervals over
-patients. Cohorts: {id_cohorts} in distribution (ID), {ood_cohorts} out of distribution (OOD), with {records} records of
+{how}
+Cohorts: {id_cohorts} in distribution (ID), {ood_cohorts} out of distribution (OOD), with {records} {which}records of
 {patients} patients.
 
 | | tasks | ID | OOD | worst cohort |
@@ -79,26 +106,40 @@ patients. Cohorts: {id_cohorts} in distribution (ID), {ood_cohorts} out of distr
 def figures_section(figures: Figures | None) -> str:
     """What a model card says of an evaluation in a section of its own."""
     if figures is None:
-        return (
-            "\n## Evaluation\n\nNot measured here: `cape-fed evaluate` measures it, and `cape-fed release card "
-            "BUNDLE --evaluation DIR` writes it into this card.\n"
-        )
+        return _UNMEASURED
     means = [_row(f"mean {NAMES.get(metric, metric)}", found) for metric, found in figures.summary.items()]
     single = [_row(f"{task}, AUROC", found) for task, found in figures.tasks.items()]
     return _SECTION.format(
         **figures.model_dump(include={"id_cohorts", "ood_cohorts", "patients", "records"}),
+        how=_how(figures.at_sites),
+        which="test " if figures.at_sites else "",
         rows="\n".join([*means, *single]),
         sentences="\n".join(_sentences(figures)),
     )
+
+
+def _how(sites: AtSites | None) -> str:
+    if sites is None:
+        return _HERE
+    missing = f" Sites that gave no numbers: {sites.missing}." if sites.missing else ""
+    return _AT_SITES.format(dimensions=sites.dimensions, rounds=sites.rounds, missing=missing)
 
 
 def _sentences(figures: Figures) -> Iterator[str]:
     for by, widest in figures.gaps.items():
         metric = NAMES.get(widest.metric, widest.metric)
         yield f"- Subgroups by {by}: the widest gap in {metric} is {widest.gap}, for {widest.task}."
+    if figures.at_sites:
+        yield (
+            "- Subgroups and cohort probe: not measured, since sites send no numbers for them. `cape-fed evaluate` "
+            "measures them where the stores are."
+        )
+        return
     if not figures.gaps:
         yield "- Subgroups: too few patients of each for a number."
-    if figures.probe is not None:
+    if figures.probe is None:
+        yield "- Cohort probe: not measured; it takes two cohorts with enough patients."
+    else:
         chance = "" if figures.chance is None else f"; chance is {figures.chance:.3f}"
         yield (
             "- Cohort probe: a linear model tells the cohort from the embedding with a balanced accuracy of "

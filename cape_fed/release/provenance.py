@@ -53,7 +53,7 @@ class Provenance(BaseModel):
     cohorts: dict[str, CohortCounts] = {}
     """Cohorts that the encoder was trained on; those of a federation as SITE/COHORT."""
     composition: dict[str, Composition] = {}
-    """Who is in those cohorts, where that is known; sites of a federation tell their counts alone."""
+    """Who is in those cohorts, where their stores were at hand; sites of a federation tell their counts alone."""
     config: dict[str, Any] = {}
     """The part of the run's configuration that the weights depend on."""
     privacy: Protection | None = None

@@ -13,10 +13,12 @@ from safetensors.torch import load_file
 
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
+from cape_fed.evaluate.figures import figures_of
 from cape_fed.evaluate.targets import registry
 from cape_fed.evaluate.targets.target import BINARY, Target
 from cape_fed.jobs import evaluate
 from cape_fed.release.bundle import load_encoder
+from cape_fed.release.figures import AtSites, Figures
 from cape_fed.rundir import read_metrics
 from cape_fed.simulation import simulate_federation
 from tests.conftest import TinyStore
@@ -78,11 +80,36 @@ def numbers(cell: Any) -> dict[str, Any]:
     return flat | {f"second {name}": (cell["second"] or {}).get(name) for name in ("point", "low", "high", "metric")}
 
 
+def check_card(config: RunConfig, central: Figures) -> None:
+    """The bundle's card shows the means of the central evaluation, without what sites do not send."""
+    found = load_encoder(config.out / "bundle").provenance.evaluation
+    assert found is not None
+    assert found.at_sites == AtSites(rounds=3, dimensions=4)
+    assert (found.id_cohorts, found.ood_cohorts, found.gaps, found.probe) == (3, 1, {}, None)
+    compared = 0
+    for mine, other in ((found.summary, central.summary), (found.tasks, central.tasks)):
+        assert mine.keys() == other.keys()
+        for name, summary in mine.items():
+            for scope in ("id", "ood", "worst"):
+                got, expected = getattr(summary, scope), getattr(other[name], scope)
+                assert got.point == pytest.approx(expected.point, abs=1e-6), (name, scope)
+                assert got.low < got.point < got.high
+                compared += 1
+    assert compared > 12
+    best = load_encoder(config.out / "bundle-best").provenance
+    assert best.selected is not None
+    assert best.evaluation is not None
+    assert best.evaluation.at_sites == AtSites(rounds=best.selected.rounds, dimensions=4)
+    assert best.composition.keys() == {"a/a", "b+c/b", "b+c/c"}
+    assert "over 4 dimensions and applied" in (config.out / "bundle" / "README.md").read_text()
+
+
 def test_the_sites_numbers_are_the_central_ones(config: RunConfig) -> None:
     lines = simulate(config)
     assert [line["round"] for line in lines] == [1, 2, 3]
     assert lines[-1]["dimensions"] == 4  # 0.6 · 0.95 of 200 patients are expected to train, of whom 90 are needed
     central = evaluate(config.out / "bundle", in_dimensions(config, lines[-1]["dimensions"]))
+    check_card(config, figures_of(central))
     federated = lines[-1]["tasks"]
     compared = 0
     for task, roles in central.tasks.items():

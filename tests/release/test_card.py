@@ -8,7 +8,7 @@ from pathlib import Path
 from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.release.bundle import amend_bundle, load_encoder, write_bundle
 from cape_fed.release.card import model_card
-from cape_fed.release.figures import Figure, Figures, Gap, Summary
+from cape_fed.release.figures import AtSites, Figure, Figures, Gap, Summary
 from cape_fed.release.provenance import Provenance
 from cape_fed.signal.profile import get_profile
 from cape_fed.store.composition import Composition
@@ -56,8 +56,19 @@ def test_everything_known_is_in_the_card() -> None:
 def test_what_is_not_known_is_said() -> None:
     card = model_card(Provenance(cohorts={"a": CohortCounts(records=2, patients=1)}), MODELS["tiny"], PROFILE)
     assert "| a | 1 | 2 | – | – | – | – | – |" in card
-    assert "Not measured here: `cape-fed evaluate` measures it" in card
+    assert "Not measured here: how it does in and out of distribution and in subgroups" in card
+    assert "| patients told from the encoder | not measured: " in card
     assert "Not stated: ask whoever gave you the bundle." in card
+
+
+def test_what_sites_measured_says_what_they_do_not_send() -> None:
+    assert KNOWN.evaluation is not None
+    at_sites = AtSites(rounds=7, dimensions=12, missing=1)
+    figures = KNOWN.evaluation.model_copy(update={"at_sites": at_sites, "gaps": {}, "probe": None})
+    card = model_card(KNOWN.model_copy(update={"evaluation": figures}), MODELS["tiny"], PROFILE)
+    for words in ("over 12 dimensions", "after 7 rounds", "gave no numbers: 1", "300 test records", "0.900 (0.850 to"):
+        assert words in card, words
+    assert "Subgroups and cohort probe: not measured, since sites send no numbers for them" in card
 
 
 def test_what_a_bundle_says_can_be_amended_and_its_weights_stay(tmp_path: Path) -> None:

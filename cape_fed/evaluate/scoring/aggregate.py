@@ -49,7 +49,7 @@ def mean_over_cohorts(values: Mapping[str, Sampled], roles: Mapping[str, Role], 
     return Aggregate(mean(list(of_role.values())), label_of(of_role), 1) if of_role else None
 
 
-def shared_tasks(values: Values, roles: Mapping[str, Role]) -> list[str]:
+def shared_tasks(values: Mapping[str, Mapping[str, object]], roles: Mapping[str, Role]) -> list[str]:
     """Tasks that means are over: with a number in every role that has any, so that ID and OOD have the same tasks.
 
     All of them are in the unit of the first task, since errors in different units have no mean.
