@@ -39,8 +39,11 @@ LOOP = "flwr.supernode.start_client_internal"
 CLI = "flwr.supernode.cli"
 SUPEREXEC = "flower-superexec"
 """The command by which the loop starts the process that starts ClientApps."""
-SHORTEST, LONGEST = 0.1, 10.0
-"""Seconds between looks for a message: soon after the last one, and when none has come for long. Flower's own are 3."""
+SHORTEST, LONGEST = 0.25, 10.0
+"""Seconds between looks for a message: soon after the last one, and when none has come for long. Flower's own are 3.
+
+While a round waits for its slowest site, all others look.
+"""
 REPLY = 0.1
 """Seconds between looks for a reply of this machine. Flower's own are 0.5."""
 
