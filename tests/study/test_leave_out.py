@@ -16,6 +16,7 @@ from cape_fed.study.check import check_left_out
 from cape_fed.study.config import StudyConfig, read_study
 from cape_fed.study.plan import PlannedTrial, make_plan
 from cape_fed.study.pooling import pool
+from cape_fed.study.report.forest import forest_figure
 from cape_fed.study.report.words import sentences
 from cape_fed.study.run import run_study
 from tests.conftest import TinyStore
@@ -148,6 +149,10 @@ def test_contrasts_are_pooled_over_cohorts_and_the_claim_is_judged_by_that(store
     (sentence,) = sentences(found, MEASURE)
     assert "over 3 cohorts left out in turn (a, b, c)" in sentence
     assert "Without d: no task with enough patients there" in sentence
+    picture = forest_figure(found, [MEASURE, "mae/ood"]) or ""
+    assert picture.count("no number") == 1
+    assert all(f">{name}<" in picture for name in (*NAMES, "pooled: idb − random"))
+    assert forest_figure(found, ["auroc/worst"]) is None
 
 
 def test_two_cohorts_are_not_pooled_and_that_is_said(stores: str, tmp_path: Path) -> None:
@@ -188,6 +193,6 @@ def test_the_command_draws_the_forest_plot_and_goes_on_where_it_was_interrupted(
     assert results["verdicts"][0]["pooled"]
     report = (tmp_path / "out" / "report.html").read_text()
     assert "Forest plot over the cohorts left out" in report
-    assert "no number" in report
+    assert "Without d: no task with enough patients there" in report
     assert "| pooled over cohorts left out |" in (tmp_path / "out" / "tables.md").read_text()
     assert "over 3 cohorts left out in turn" in " ".join(capsys.readouterr().out.split())

@@ -51,7 +51,7 @@ def _ticks(answer: Answer, groups: Sequence[tuple[PooledPanel, str]], rows: int)
     for index, (pooled, level) in enumerate(groups):
         setting = f", {pooled.name}" if pooled.name else ""
         places += range(index * rows, index * rows + rows - 1)
-        names += [*answer.left_out, f"{level} − {answer.reference}{setting}"]
+        names += [*answer.left_out, f"pooled: {level} − {answer.reference}{setting}"]
     return places, names
 
 
@@ -84,4 +84,5 @@ def _draw_pooled(axes: Axes, found: Pooled, row: int, measure: str, colour: str)
     axes.fill([low, found.point, high, found.point], [row, row - _DIAMOND, row, row + _DIAMOND], color=colour)
     axes.hlines(row, found.predicted_low, found.predicted_high, color=colour, linewidth=0.8)
     text = f"{number(found.point, measure, sign=True)} ({interval(found, measure, sign=True)})"
-    axes.annotate(text, (found.point, row + 0.62), ha="center", va="center", size=8, color=INK)
+    frame = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    axes.annotate(text, (found.point, row + 0.62), ha="center", va="center", size=8, color=INK, bbox=frame)
