@@ -13,6 +13,7 @@ from cape_fed.appfiles import CONFIGS
 from cape_fed.compose import describe
 from cape_fed.errors import InputError
 from cape_fed.section import Section
+from cape_fed.study.kinds import Kind
 from cape_fed.study.subsets import Factor, SubsetConfig
 
 STUDIES = CONFIGS / "study"
@@ -42,6 +43,9 @@ class TrialKeys(Section):
         default=None, ge=0, description="number of a world: cohorts drawn from it and the seed of all training in it"
     )
     world_patients: int = Field(default=2000, gt=0, description="patients of every cohort of a world")
+    world_kind: Kind = Field(
+        default="drawn", description="what the cohorts of a world differ in more than cohorts that are drawn"
+    )
     left_out: str | None = Field(
         default=None, description="cohort of data.train that is evaluated as OOD in place of trained on; each: in turn"
     )

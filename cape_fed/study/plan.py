@@ -49,6 +49,8 @@ class Trial(Section):
         plain["config"] = {key: value for key, value in plain["config"].items() if key not in _APART}
         if self.keys.world is None:  # keys that were added later leave the names of other trials as they were
             del plain["keys"]["world"], plain["keys"]["world_patients"]
+        if self.keys.world_kind == "drawn":
+            del plain["keys"]["world_kind"]
         if self.keys.left_out is None:
             del plain["keys"]["left_out"]
         return hashlib.blake2b(json.dumps(plain, sort_keys=True).encode(), digest_size=6).hexdigest()
@@ -193,7 +195,8 @@ def world_of(keys: TrialKeys, out: Path) -> World | None:
     """The world of a trial in the study at ``out``; None where it has stores of its own."""
     if keys.world is None:
         return None
-    return World(keys.world, keys.world_patients, out / WORLDS / f"{keys.world:04d}")
+    place = f"{keys.world:04d}" if keys.world_kind == "drawn" else f"{keys.world:04d}-{keys.world_kind}"
+    return World(keys.world, keys.world_patients, out / WORLDS / place, keys.world_kind)
 
 
 def plain_plan(study: StudyConfig, overrides: Sequence[str]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cape_fed.study.kinds import Kind, as_kind
 from cape_fed.study.plant import make_stores, sites_of
 from cape_fed.study.sites import Sites
 from cape_fed.synthetic.catalogue import draw_cohort
@@ -28,15 +29,18 @@ class World:
     patients: int
     """Of every cohort."""
     folder: Path
+    kind: Kind = "drawn"
+    """What its hospitals differ in more than hospitals that are drawn."""
 
     @property
     def cohorts(self) -> list[CohortSpec]:
         """Four cohorts to train on and two to evaluate on; no two worlds have one in common."""
         prefix = f"w{self.number:04d}"
-        return [
+        drawn = [
             *(draw_cohort(f"{prefix}-{letter}", "train", self.number) for letter in TRAINED_ON),
             *(draw_cohort(f"{prefix}-{letter}", "evaluate", self.number) for letter in EVALUATED_ON),
         ]
+        return as_kind(self.kind, drawn, self.number)
 
     @property
     def sites(self) -> Sites:

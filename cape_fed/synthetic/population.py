@@ -85,8 +85,13 @@ def draw_patients(population: Population, count: int, rng: np.random.Generator) 
 
 
 def _ill(name: str, population: Population, age: Floats, female: Bools, rng: np.random.Generator) -> Bools:
-    """Draw who has an illness; the risk grows exponentially with age up to a maximum."""
+    """Draw who has an illness."""
+    return np.asarray(rng.random(len(age)) < chances(name, population, age, female))
+
+
+def chances(name: str, population: Population, age: NDArray[np.floating], female: Bools) -> NDArray[np.float64]:
+    """The risk ``[n]`` of an illness, which grows exponentially with age up to a maximum."""
     risk = RISKS[name]
     chance = risk.at_65 * np.exp((age - 65) / risk.years_per_e_fold) * np.where(female, risk.women, 1.0)
     chance *= population.illness.get(name, 1.0)
-    return np.asarray(rng.random(len(age)) < np.minimum(chance, 0.6))
+    return np.minimum(chance, 0.6)

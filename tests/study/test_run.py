@@ -37,6 +37,10 @@ def test_a_study_from_its_questions_to_its_report(data: list[str], study: StudyC
     assert (half["patients"], half["women"], women["women"]) == (24, 0.5, 1)
     text = (tmp_path / "out" / "report.html").read_text()
     assert "Batches?" in text
+    assert {figure.name for figure in (tmp_path / "out" / "figures").iterdir()} >= {
+        "batches-levels.svg", "sex-levels.svg",
+    }  # fmt: skip
+    assert (tmp_path / "out" / "figures" / "batches-levels.svg").read_text().rstrip().endswith("</svg>")
     tables = (tmp_path / "out" / "tables.md").read_text()
     assert all(f"\n| {level}" in tables for level in ("random (reference)", "idb", "fed", "alone", "women"))
     assert "http" not in text.replace("http://www.w3.org", "")

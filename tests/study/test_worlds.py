@@ -58,7 +58,7 @@ def test_a_trial_in_a_world_has_its_stores_and_its_seed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("override", "says"),
-    [("seed=range(3)", "leave out seed="), ("planted=none", "leave out planted= or world=")],
+    [("seed=range(3)", "leave out seed="), ("planted=none", "give only one of planted=, world= and left_out=")],
 )
 def test_a_world_has_one_seed_and_no_planted_cohorts(tmp_path: Path, override: str, says: str) -> None:
     planted = {"none": World(0, 10, tmp_path).sites}
