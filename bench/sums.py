@@ -1,7 +1,7 @@
 """What the rule for sums towards transfer probes costs in AUROC, and what it keeps from an attacker, by size of a site.
 
 ``python -m bench.sums FOLDER`` makes six synthetic cohorts and an encoder in FOLDER, unless they are there already, and
-prints the table that docs/science.md has. From nothing it takes about half an hour on one core.
+prints the table that docs/science-tables.md has. From nothing it takes about half an hour on one core.
 """
 
 from __future__ import annotations
