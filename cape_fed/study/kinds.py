@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from scipy.optimize import brentq
@@ -79,7 +79,9 @@ def _spread_machines(cohorts: list[CohortSpec], rng: np.random.Generator) -> lis
     orders = {name: iter(rng.permutation(values).tolist()) for name, values in MACHINES.items()}
     spread = []
     for cohort in cohorts:
-        changes = {name: _next(cohort, orders[name], _between(MACHINES[name], rng)) for name in MACHINES}
+        changes: dict[str, Any] = {
+            name: _next(cohort, orders[name], _between(MACHINES[name], rng)) for name in MACHINES
+        }
         spread.append(replace(cohort, devices=tuple(replace(device, **changes) for device in cohort.devices)))
     return spread
 

@@ -94,4 +94,4 @@ def chances(name: str, population: Population, age: NDArray[np.floating], female
     risk = RISKS[name]
     chance = risk.at_65 * np.exp((age - 65) / risk.years_per_e_fold) * np.where(female, risk.women, 1.0)
     chance *= population.illness.get(name, 1.0)
-    return np.minimum(chance, 0.6)
+    return np.asarray(np.minimum(chance, 0.6))
