@@ -97,7 +97,7 @@ def _mean(figures: Sequence[Figure | None], err: Literal["alike", "apart"]) -> F
     if not known:
         return None
     point = fmean(figure.point for figure in known)
-    bounds = [(one.point - one.low, one.high - one.point) for one in known
+    bounds = [(max(0.0, one.point - one.low), max(0.0, one.high - one.point)) for one in known
               if one.low is not None and one.high is not None]  # fmt: skip
     if len(bounds) < len(known):
         return Figure(point=point)
