@@ -38,7 +38,6 @@ from cape_fed.pretrain.cohorts import Cohort, open_cohorts, open_stores, split_s
 from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.distributed import join_processes, leave_processes
 from cape_fed.pretrain.encoder import EncoderConfig
-from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.heads import load_heads, project
 from cape_fed.pretrain.workbench import check_batches
 from cape_fed.privacy.central import CentralAccount
@@ -48,6 +47,7 @@ from cape_fed.release.embed import check_profile, embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.seen import check_unseen, split_of_run
 from cape_fed.release.start import load_start
+from cape_fed.release.untrained import untrained
 from cape_fed.rundir import RunDirectory, read_metrics
 from cape_fed.store.composition import compose
 from cape_fed.store.counts import count_store
@@ -148,7 +148,6 @@ def _bundle_inputs(bundle: Path, config: RunConfig) -> EvaluationInputs:
     device = choose_device(config.device)
     encoder = load_encoder(bundle, str(device))
     train, others = _open_data(config)
-    untrained = build_encoder(encoder.encoder.config, config.seed).to(device)
     _check_roles(bundle, encoder, train, others)
     name_of = dict(zip(flat_paths(config.data.train), (store.cohort for store in train), strict=True))
     beside = RunDirectory(bundle.parent)
@@ -158,7 +157,7 @@ def _bundle_inputs(bundle: Path, config: RunConfig) -> EvaluationInputs:
         embed=partial(embed_store, encoder),
         train=train,
         evaluate=others,
-        baselines={RANDOM_INIT: partial(embed_store, PretrainedEncoder(untrained, encoder.profile))},
+        baselines={RANDOM_INIT: untrained(encoder.encoder.config, config.seed, encoder.profile, device)},
         foreign=load_foreign(config.encoder or {}),
         splits={store.cohort: split_of_run(bundle, encoder, store) for store in (*train, *others)},
         heads={place: partial(project, head) for place, head in load_heads(beside).items()},
@@ -175,7 +174,6 @@ def _foreign_inputs(config: RunConfig) -> EvaluationInputs:
     foreign = load_foreign(_require_encoder(config))
     first = next(iter(foreign))
     name = config.method or first
-    untrained = build_encoder(config.encoder_config, config.seed).to(choose_device(config.device))
     train, others = _open_data(config)
     return EvaluationInputs(
         bundle=None,
@@ -183,7 +181,9 @@ def _foreign_inputs(config: RunConfig) -> EvaluationInputs:
         embed=partial(embed_foreign, foreign[first]),
         train=train,
         evaluate=others,
-        baselines={RANDOM_INIT: partial(embed_store, PretrainedEncoder(untrained, train[0].profile))},
+        baselines={
+            RANDOM_INIT: untrained(config.encoder_config, config.seed, train[0].profile, choose_device(config.device))
+        },
         foreign={(name if key == first else key): loaded for key, loaded in foreign.items()},
         splits=split_stores([*train, *others], config.split),
         options=config.evaluation,

@@ -23,15 +23,13 @@ from cape_fed.evaluate.statistics.bootstrap import Sampled
 from cape_fed.files import atomic_directory, atomic_file
 from cape_fed.pretrain.cohorts import open_stores, split_stores
 from cape_fed.pretrain.device import choose_device
-from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.pretrain.heads import load_heads
 from cape_fed.pretrain.objective import ProjectionHead
 from cape_fed.release.bundle import load_encoder
 from cape_fed.release.embed import embed_store
-from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.release.untrained import untrained
 from cape_fed.rundir import RunDirectory, read_metrics
 from cape_fed.seeds import derive_seed
-from cape_fed.store.store import Store
 from cape_fed.study.measure import Measures, finite, mean_measures, measure, probe_artefact
 from cape_fed.study.plan import Trial
 from cape_fed.study.train import pretrain_trial
@@ -96,15 +94,12 @@ def _methods(trial: Trial, runs: list[RunDirectory]) -> Iterator[tuple[Represent
         yield DEMOGRAPHICS, {}
     elif trial.keys.pretraining == "untrained":
         config = trial.config.pretraining
-        encoder = build_encoder(config.encoder_config, derive_seed(config.seed, "encoder")).to(device)
-
-        def embed(store: Store) -> NDArray[np.float32]:
-            return embed_store(PretrainedEncoder(encoder, store.profile), store)
-
-        yield Representation("untrained", embed), {}
+        profile = open_stores([trial.config.data.train[0][0]])[0].profile
+        encode = untrained(config.encoder_config, derive_seed(config.seed, "encoder"), profile, device)
+        yield Representation("untrained", encode), {}
     for run in runs:
-        encode = partial(embed_store, load_encoder(run.bundle, str(device)))
-        yield Representation(run.path.name, encode), load_heads(run)
+        trained = partial(embed_store, load_encoder(run.bundle, str(device)))
+        yield Representation(run.path.name, trained), load_heads(run)
 
 
 def _measure(
