@@ -151,7 +151,7 @@ SERVING_SPECS = (
     Spec("cape_fed_serving_batches_total", "Batches that the encoder computed."),
     Spec(
         "cape_fed_serving_work_seconds_total",
-        "Time spent by part of the work: prepare (read and preprocess) in several threads, encode in one.",
+        "Time spent by part of the work, summed over the threads: prepare (read and preprocess), encode.",
         ("part",),
     ),
     Spec("cape_fed_serving_held_records", "Recordings that are accepted and not yet answered."),

@@ -18,6 +18,7 @@ class Place:
     def __init__(self, size: int) -> None:
         self.size = size
         self.records = 0
+        self.is_taken = True
 
 
 class Admission:
@@ -49,6 +50,7 @@ class Admission:
             yield place
         finally:
             with self._lock:
+                place.is_taken = False
                 self.records -= place.records
                 self._bytes -= size
                 self.requests -= 1
@@ -59,7 +61,8 @@ class Admission:
     def grow(self, place: Place, records: int) -> None:
         """Say how many recordings a request has; RefusedError where there is no room for them."""
         with self._lock:
-            self._take(place, records - place.records)
+            if place.is_taken:  # and not given up while it was read
+                self._take(place, records - place.records)
 
     def close(self) -> bool:
         """Accept nothing from now on; whether there is nothing left to answer."""

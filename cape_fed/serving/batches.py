@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 import grpc
 import numpy as np
@@ -19,125 +19,147 @@ from cape_fed.serving.refusal import RefusedError
 
 Encode = Callable[[NDArray[np.int16], NDArray[np.integer[Any]]], NDArray[np.float32]]
 """Store rows ``[B, 12, T]`` with their valid samples ``[B]`` to embeddings ``[B, dim]``."""
+_Outcome = tuple[asyncio.Future[bytes], bytes | Exception]
+FEW = 4
+"""Recordings that stay together: alone each takes about twice the time, in larger batches little less."""
+
+
+class Prepared(NamedTuple):
+    """A request, preprocessed."""
+
+    signals: NDArray[np.int16]
+    valid: NDArray[np.integer[Any]]
+    answer: Callable[[NDArray[np.float32]], bytes]
+    """From its embeddings ``[B, dim]`` to its answer."""
 
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """The preprocessed recordings of one request."""
+    """A request that waits for the encoder."""
 
-    signals: NDArray[np.int16]
-    valid: NDArray[np.integer[Any]]
+    prepared: Prepared
     deadline: float
     """Of the monotonic clock; infinity without one."""
-    came: float
-    future: asyncio.Future[NDArray[np.float32]]
+    future: asyncio.Future[bytes]
+
+    @property
+    def records(self) -> int:
+        """How many recordings it has."""
+        return len(self.prepared.valid)
 
     @property
     def length(self) -> int:
         """The valid samples of its recordings, or -1 where they differ."""
-        first = int(self.valid[0])
-        return first if (self.valid == first).all() else -1
+        valid = self.prepared.valid
+        return int(valid[0]) if (valid == valid[0]).all() else -1
 
 
 class Batcher:
-    """Lets an encoder compute what has come meanwhile, one batch at a time, in a thread of its own.
+    """Preprocesses requests and lets an encoder compute what waits, both in the same threads, as many as cores.
 
-    A batch begins with the recordings that have waited longest. It waits for others, up to ``limits.patience``, only
-    while `preparing` says that some are on their way, so that a lone request is computed at once. All methods belong
-    to the event loop that `run` runs in.
+    A batch is asked for as soon as a request waits, takes its turn behind what these threads were given before, and is
+    made when that turn comes. So a lone request is computed at once, and the more requests are being preprocessed, the
+    larger batches are. It begins with the recordings that have waited longest and leaves the other threads their share.
     """
 
-    def __init__(self, encode: Encode, limits: Limits, preparing: Callable[[], int]) -> None:
+    def __init__(self, encode: Encode, limits: Limits, at_once: int) -> None:
+        """``at_once`` of the threads compute at the same time, at most."""
         self.encode = encode
         self.limits = limits
-        self.preparing = preparing
-        self.batches = 0
-        self.records = 0
+        self.at_once = at_once
+        self.preparing = 0
+        """Requests that are being preprocessed or about to be."""
+        self.computing = 0
+        """Batches that are being computed."""
         self._waiting: list[Job] = []
-        self._changed = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
+        self._is_asked = False
+        """Whether a batch has been asked for and its turn has not come."""
+        self._lock = threading.Lock()
+        self._threads = ThreadPoolExecutor(limits.threads, thread_name_prefix="work")
 
-    async def embed(
-        self, signals: NDArray[np.int16], valid: NDArray[np.integer[Any]], deadline: float
-    ) -> NDArray[np.float32]:
-        """Embeddings of the rows of one request; RefusedError where its deadline passes before they are computed."""
-        loop = asyncio.get_running_loop()
-        job = Job(signals, valid, deadline, monotonic(), loop.create_future())
-        self._waiting.append(job)
-        self._changed.set()
+    async def embed(self, prepare: Callable[[], Prepared], deadline: float) -> bytes:
+        """The answer to a request, which ``prepare`` reads and preprocesses in one of the threads.
+
+        RefusedError where its deadline passes before it is computed.
+        """
+        future = asyncio.get_running_loop().create_future()
+        with self._lock:
+            self.preparing += 1
+        self._threads.submit(self._prepare, prepare, deadline, future)
         try:
-            return await job.future
+            answer: bytes = await future
+            return answer
         finally:
-            job.future.cancel()  # a request that was given up is not computed
+            future.cancel()  # of a request that was given up nothing more is computed
 
-    def notify(self) -> None:
-        """Look again: something that a batch may have waited for has changed."""
-        self._changed.set()
+    def close(self) -> None:
+        """Begin no further work."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def run(self) -> None:
-        """Compute batches until cancelled."""
-        loop = asyncio.get_running_loop()
+    def _prepare(self, prepare: Callable[[], Prepared], deadline: float, future: asyncio.Future[bytes]) -> None:
+        ready: list[Job] = []
         try:
-            while True:
-                batch = await self._next_batch()
-                try:
-                    done = await loop.run_in_executor(self._thread, self._compute, batch)
-                except Exception as error:  # the encoder failed: those who wait are told, and the next batch is tried
-                    for job in batch:
-                        if not job.future.done():
-                            job.future.set_exception(error)
-                    continue
-                self._hand_out(batch, done)
-        finally:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+            if deadline <= monotonic():
+                raise expired()
+            if not future.done():
+                ready.append(Job(prepare(), deadline, future))
+        except Exception as error:  # the event loop raises it where the request is answered
+            _settle([(future, error)])
+        with self._lock:
+            self.preparing -= 1
+            self._waiting += ready
+            self._ask()
 
-    async def _next_batch(self) -> list[Job]:
-        while True:
-            self._drop_expired()
-            if self._waiting:
-                patience = self._waiting[0].came + self.limits.patience - monotonic()
-                batch = self._of_one_length()
-                if patience <= 0 or not self.preparing() or sum(len(job.valid) for job in batch) >= self.limits.batch:
-                    self._waiting = [job for job in self._waiting if job not in batch]
-                    return batch
-            else:
-                patience = None
-            await self._wait(patience)
+    def _ask(self) -> None:
+        if self._waiting and not self._is_asked and self.computing < self.at_once:
+            self._threads.submit(self._compute_next)
+            self._is_asked = True
 
-    async def _wait(self, seconds: float | None) -> None:
-        self._changed.clear()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+    def _compute_next(self) -> None:
+        """The turn of a batch, in one of the threads."""
+        with self._lock:
+            self._is_asked = False
+            late = self._take_expired()
+            batch = self._take_batch()
+            self.computing += 1
+            self._ask()
+        _settle([(job.future, expired()) for job in late])
+        outcomes = self._outcomes(batch)
+        with self._lock:
+            self.computing -= 1
+            self._ask()
+        _settle(outcomes)
 
-    def _drop_expired(self) -> None:
+    def _take_expired(self) -> list[Job]:
+        """Those whose deadline has passed; those that were given up are forgotten."""
         now = monotonic()
-        for job in self._waiting:
-            if job.deadline <= now and not job.future.done():
-                job.future.set_exception(expired())
-        self._waiting = [job for job in self._waiting if not job.future.done()]
+        asked = [job for job in self._waiting if not job.future.done()]
+        self._waiting = [job for job in asked if job.deadline > now]
+        return [job for job in asked if job.deadline <= now]
 
-    def _of_one_length(self) -> list[Job]:
-        """The oldest job and those that can join it, `limits.batch` recordings or that one job."""
-        batch, rows = [self._waiting[0]], len(self._waiting[0].valid)
-        length = batch[0].length
-        for job in self._waiting[1:]:
-            if length >= 0 and job.length == length and rows + len(job.valid) <= self.limits.batch:
+    def _take_batch(self) -> list[Job]:
+        """The oldest job and those of its length, up to the share of one thread in all that is there or to come."""
+        batch: list[Job] = []
+        rows, there = 0, self.preparing + sum(job.records for job in self._waiting)
+        most = min(self.limits.batch, max(FEW, -(-there // (self.at_once - self.computing))))
+        for job in self._waiting:
+            if not batch or (job.length == batch[0].length >= 0 and rows + job.records <= most):
                 batch.append(job)
-                rows += len(job.valid)
+                rows += job.records
+        self._waiting = [job for job in self._waiting if job not in batch]
         return batch
 
-    def _compute(self, batch: list[Job]) -> NDArray[np.float32]:
-        return self.encode(np.concatenate([job.signals for job in batch]), np.concatenate([job.valid for job in batch]))
-
-    def _hand_out(self, batch: list[Job], embedding: NDArray[np.float32]) -> None:
-        self.batches += 1
-        self.records += len(embedding)
-        begin = 0
-        for job in batch:
-            end = begin + len(job.valid)
-            if not job.future.done():
-                job.future.set_result(embedding[begin:end])
-            begin = end
+    def _outcomes(self, batch: list[Job]) -> list[_Outcome]:
+        """The answer to each job, or for all what the encoder failed with: the next batch is tried nevertheless."""
+        if not batch:
+            return []
+        try:
+            signals, valid = (np.concatenate([job.prepared[part] for job in batch]) for part in (0, 1))
+            ends = np.cumsum([job.records for job in batch])[:-1]
+            parts = np.split(self.encode(signals, valid), ends)
+            return [(job.future, job.prepared.answer(part)) for job, part in zip(batch, parts, strict=True)]
+        except Exception as error:
+            return [(job.future, error) for job in batch]
 
 
 def expired() -> RefusedError:
@@ -145,3 +167,19 @@ def expired() -> RefusedError:
     return RefusedError(
         grpc.StatusCode.DEADLINE_EXCEEDED, "the deadline has passed before the recordings were computed"
     )
+
+
+def _settle(outcomes: Sequence[_Outcome]) -> None:
+    """Answer requests, or raise where they are answered, in their event loop, which is woken once."""
+
+    def settle() -> None:
+        for future, outcome in outcomes:
+            if future.done():  # given up
+                continue
+            if isinstance(outcome, Exception):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+    if outcomes:
+        outcomes[0][0].get_loop().call_soon_threadsafe(settle)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
 MEGABYTE = 1 << 20
 
 
@@ -18,8 +20,8 @@ class Limits:
     """Recordings that are accepted and not yet answered, at most; also of one request."""
     message: int = 64 * MEGABYTE
     """Bytes of a request, at most."""
-    patience: float = 0.02
-    """Seconds that a batch waits at most for recordings that are just being preprocessed."""
+    threads: int = field(default_factory=torch.get_num_threads)
+    """Threads that preprocess and compute: as many as PyTorch would use, which is one a core."""
     drain: float = 25.0
     """Seconds in which accepted requests may end after the server has been told to stop."""
 

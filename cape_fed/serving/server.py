@@ -40,7 +40,6 @@ class EncoderServer:
         self.port = 0
         """Where it listens, once it does."""
         self._emptied = asyncio.Event()
-        self._batches: asyncio.Task[None] | None = None
         self._server: grpc.aio.Server | None = None
 
     async def start(self) -> None:
@@ -53,7 +52,6 @@ class EncoderServer:
         self._server = self._listening(service)
         for name in ("", SERVICE, self.options.name):
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        self._batches = asyncio.create_task(self.work.batcher.run())
         await self._server.start()
 
     async def drain(self) -> int:
@@ -62,7 +60,6 @@ class EncoderServer:
         Health and readiness say so first, while the port still answers, so that a load balancer turns away in time.
         """
         assert self._server is not None
-        assert self._batches is not None
         await self.health.enter_graceful_shutdown()
         if not self.work.admission.close():
             try:
@@ -71,7 +68,6 @@ class EncoderServer:
                 log.warning("%d requests were not answered in time and are cut off", self.work.admission.requests)
         cut = self.work.admission.requests
         await self._server.stop(CLOSING)
-        self._batches.cancel()
         self.work.close()
         return cut
 

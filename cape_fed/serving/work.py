@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from time import monotonic, perf_counter
-from typing import Any, NamedTuple
+from functools import partial
+from time import perf_counter
+from typing import Any
 
 import grpc
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.serving.admission import Admission, Place
-from cape_fed.serving.batches import Batcher, expired
+from cape_fed.serving.batches import Batcher, Prepared
 from cape_fed.serving.options import Limits
 from cape_fed.serving.refusal import RefusedError, invalid
 from cape_fed.serving.requests import parse, read_recordings, write_answer
 from cape_fed.serving.tally import Tally
-
-
-class _Prepared(NamedTuple):
-    request: Any
-    signals: NDArray[np.int16]
-    valid: NDArray[np.integer[Any]]
-    is_raw: bool
 
 
 class Work:
@@ -40,9 +32,7 @@ class Work:
         self.limits = limits
         self.tally = tally
         self.admission = Admission(limits)
-        self.batcher = Batcher(self._encode, limits, lambda: self._preparing)
-        self._preparing = 0
-        self._threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="prepare")
+        self.batcher = Batcher(self._encode, limits, limits.threads if encoder.encoder.device.type == "cpu" else 1)
 
     async def answer(self, content: bytes, deadline: float) -> bytes:
         """The ModelInferResponse for a ModelInferRequest; RefusedError where there is none.
@@ -50,9 +40,7 @@ class Work:
         ``deadline`` is a moment of the monotonic clock: what has not begun by then is not computed.
         """
         with self.admission.admit(len(content)) as place:
-            prepared = await self._prepare(content, deadline, place)
-            embedding = await self.batcher.embed(prepared.signals, prepared.valid, deadline)
-            return write_answer(prepared.request, self.version, embedding, prepared.is_raw)
+            return await self.batcher.embed(partial(self._read_and_preprocess, content, place), deadline)
 
     def check_model(self, name: str, version: str) -> None:
         """RefusedError unless this is the model that is served, or no version is given."""
@@ -63,21 +51,10 @@ class Work:
 
     def close(self) -> None:
         """Begin no further work."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.batcher.close()
 
-    async def _prepare(self, content: bytes, deadline: float, place: Place) -> _Prepared:
-        self._preparing += 1
-        try:
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._threads, self._read_and_preprocess, content, deadline, place)
-        finally:
-            self._preparing -= 1
-            self.batcher.notify()
-
-    def _read_and_preprocess(self, content: bytes, deadline: float, place: Place) -> _Prepared:
+    def _read_and_preprocess(self, content: bytes, place: Place) -> Prepared:
         """Runs in one of several threads, each with a request of its own."""
-        if deadline <= monotonic():
-            raise expired()
         with self._timed("prepare"):
             request = parse("ModelInfer", content)
             self.check_model(request.model_name, request.model_version)
@@ -87,14 +64,26 @@ class Work:
                 rows = self.encoder.prepare(recordings.ecg_mv, recordings.fs, recordings.leads, recordings.missing)
             except ValueError as error:
                 raise invalid(str(error)) from None
-            return _Prepared(request, *rows, recordings.is_raw)
+            answer = partial(write_answer, request, self.version, is_raw=recordings.is_raw)
+            return Prepared(*rows, answer)
 
     def _encode(self, signals: NDArray[np.int16], valid: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
+        self._set_pytorch_threads()
         with self._timed("encode"):
             embedding = self.encoder.embed_rows(signals, valid)
         self.tally.add("cape_fed_serving_batches_total", 1)
         self.tally.add("cape_fed_serving_records_total", len(embedding))
         return embedding
+
+    def _set_pytorch_threads(self) -> None:
+        """Share the cores between what is being done: PyTorch's threads are a setting of the thread that calls it.
+
+        A batch alone gets all of them. Under load each gets one, because many batches on a core each are faster than
+        one after the other on all cores.
+        """
+        count = max(1, self.limits.threads // (self.batcher.preparing + self.batcher.computing))
+        if count != torch.get_num_threads():
+            torch.set_num_threads(count)
 
     @contextmanager
     def _timed(self, part: str) -> Iterator[None]:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import torch
 from tritonclient import grpc as triton
 
 from cape_fed.pretrain.encoders import MODELS, build_encoder
@@ -31,9 +32,12 @@ class Gate(PretrainedEncoder):
         self.began = threading.Semaphore(0)
         """Released by each batch that begins."""
         self.batches: list[int] = []
+        self.threads: list[int] = []
+        """Of PyTorch, for each batch."""
 
     def embed_rows(self, signals: Any, valid: Any) -> Any:
         self.batches.append(len(signals))
+        self.threads.append(torch.get_num_threads())
         self.began.release()
         assert self.open.wait(60)
         return super().embed_rows(signals, valid)

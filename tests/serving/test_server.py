@@ -10,12 +10,14 @@ from typing import Any
 
 import grpc
 import pytest
+import torch
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from cape_fed.errors import InputError
+from cape_fed.serving.admission import Admission
 from cape_fed.serving.options import Limits, Options
 from cape_fed.serving.protocol import SERVICE, protocol
 from cape_fed.serving.server import EncoderServer
@@ -32,6 +34,14 @@ def gate() -> Iterator[Gate]:
     encoder = Gate()
     yield encoder
     encoder.open.set()
+
+
+@pytest.fixture
+def pytorch_threads() -> Iterator[None]:
+    """What other threads are given is left as it was."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def until(condition: Callable[[], Any], seconds: float = 20) -> None:
@@ -90,12 +100,12 @@ def test_what_has_come_meanwhile_is_one_batch(gate: Gate) -> None:
     """Of one length; another length is a batch of its own, and no batch is larger than it may be."""
     gate.open.clear()
     short = request(seconds=2).SerializeToString()
-    with running(gate, Limits(batch=4)) as server, Client(server) as client:
+    with running(gate, Limits(batch=4, threads=1)) as server, Client(server) as client:
         calls = [client.infer.future(CONTENT, timeout=60)]
         gate.began.acquire()
         for content in (CONTENT, short) * 5:
             calls.append(client.infer.future(content, timeout=60))
-        until(lambda: server.count("cape_fed_serving_held_records") == 11 and not server.server.work._preparing)
+        until(lambda: server.count("cape_fed_serving_held_records") == 11)
         gate.open.set()
         for number, call in enumerate(calls):
             expected = ecg(1, 2 if number and number % 2 == 0 else 3, 100)
@@ -106,7 +116,7 @@ def test_what_has_come_meanwhile_is_one_batch(gate: Gate) -> None:
 
 def test_expired_and_abandoned_requests_are_not_computed(gate: Gate) -> None:
     gate.open.clear()
-    with running(gate) as server, Client(server) as client:
+    with running(gate, Limits(threads=1)) as server, Client(server) as client:
         first = client.infer.future(CONTENT, timeout=60)
         gate.began.acquire()
         late = client.infer.future(CONTENT, timeout=0.2)
@@ -122,6 +132,27 @@ def test_expired_and_abandoned_requests_are_not_computed(gate: Gate) -> None:
         assert first.code() == grpc.StatusCode.OK
         assert client.infer(CONTENT, timeout=60)
     assert gate.batches == [1, 1]
+
+
+def test_several_batches_are_computed_at_once_on_a_core_each(gate: Gate, pytorch_threads: None) -> None:
+    """A batch alone gets all cores."""
+    gate.open.clear()
+    with running(gate, Limits(threads=2)) as server, Client(server) as client:
+        calls = []
+        for _ in range(2):
+            calls.append(client.infer.future(CONTENT, timeout=60))
+            gate.began.acquire()
+        gate.open.set()
+        assert {call.code() for call in calls} == {grpc.StatusCode.OK}
+    assert gate.threads == [2, 1]
+
+
+def test_a_request_that_is_given_up_while_it_is_read_takes_no_place() -> None:
+    admission = Admission(Limits(queue=4))
+    with admission.admit(10) as place:
+        pass
+    admission.grow(place, 3)
+    assert admission.records == 0
 
 
 @pytest.mark.parametrize(
