@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import sys
 import tomllib
@@ -62,7 +63,11 @@ def start_node(path: Path, site: SiteConfig) -> None:
         _note_start(site, "bubblewrap" if cage else "none")
         arguments = _arguments(_write_for_apps(path, site), access)
         laid_out = LaidOut(Path(cage.runtime)) if cage else None
-        run_supernode(arguments, admission(site, laid_out), _observer(cage), cage.file if cage else None)
+        try:
+            run_supernode(arguments, admission(site, laid_out), _observer(cage), cage.file if cage else None)
+        finally:
+            if cage:
+                shutil.rmtree(cage.runtime, ignore_errors=True)
 
 
 def _note_start(site: SiteConfig, cage: str) -> None:

@@ -9,6 +9,7 @@ does, and with which exit code it ended.
 from __future__ import annotations
 
 import ctypes
+import gc
 import hashlib
 import importlib
 import json
@@ -64,6 +65,8 @@ def serve(listener: socket.socket, modules: Sequence[str]) -> Order:
         if since is not None and monotonic() - since > PATIENCE and (order := _hand_over(listener)):
             return order
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # else every collection in a fork goes through all that is loaded, and copies its memory by that
     if not _is_alone():
         print("cape-fed: a library has started threads: every message loads all of them", file=sys.stderr, flush=True)
         sys.exit(NOT_ALONE)

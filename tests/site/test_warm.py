@@ -47,6 +47,25 @@ def test_a_fork_does_what_it_is_told_and_its_end_is_told(process: WarmProcess) -
     assert said(process, "import os, signal; os.kill(os.getpid(), signal.SIGTERM)")[0] == -15
 
 
+def test_a_fork_does_not_go_through_what_was_loaded_before_it(process: WarmProcess, tmp_path: Path) -> None:
+    module = tmp_path / "flwr" / "supernode" / "cli"
+    module.mkdir(parents=True)
+    for folder in (module, module.parent, module.parent.parent):
+        (folder / "__init__.py").touch()
+    (module / "__init__.py").write_text(
+        "import gc\ndef flwr_clientapp(): print(len(gc.get_objects()), gc.get_freeze_count(), flush=True)\n"
+    )
+    process.environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    process.start()
+    with tempfile.TemporaryFile() as output:
+        forked = ask(process.path, {"command": ["flwr-clientapp"]}, output)
+        assert forked is not None
+        assert forked.wait(60) == 0
+        output.seek(0)
+        watched, frozen = map(int, output.read().split())
+    assert frozen > 10 * watched > 0
+
+
 def test_forks_draw_different_numbers(tmp_path: Path) -> None:
     """What is drawn at random is a secret in a private run."""
     module = tmp_path / "flwr" / "supernode" / "cli"
