@@ -21,7 +21,7 @@ Encode = Callable[[NDArray[np.int16], NDArray[np.integer[Any]]], NDArray[np.floa
 """Store rows ``[B, 12, T]`` with their valid samples ``[B]`` to embeddings ``[B, dim]``."""
 _Outcome = tuple[asyncio.Future[bytes], bytes | Exception]
 FEW = 4
-"""Recordings that stay together: alone each takes about twice the time, in larger batches little less."""
+"""Recordings that one core computes: alone each takes about twice the time, in larger batches little less."""
 
 
 class Prepared(NamedTuple):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.serving.admission import Admission, Place
-from cape_fed.serving.batches import Batcher, Prepared
+from cape_fed.serving.batches import FEW, Batcher, Prepared
 from cape_fed.serving.options import Limits
 from cape_fed.serving.refusal import RefusedError, invalid
 from cape_fed.serving.requests import parse, read_recordings, write_answer
@@ -68,20 +68,21 @@ class Work:
             return Prepared(*rows, answer)
 
     def _encode(self, signals: NDArray[np.int16], valid: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
-        self._set_pytorch_threads()
+        self._set_pytorch_threads(len(valid))
         with self._timed("encode"):
             embedding = self.encoder.embed_rows(signals, valid)
         self.tally.add("cape_fed_serving_batches_total", 1)
         self.tally.add("cape_fed_serving_records_total", len(embedding))
         return embedding
 
-    def _set_pytorch_threads(self) -> None:
+    def _set_pytorch_threads(self, records: int) -> None:
         """Share the cores between what is being done: PyTorch's threads are a setting of the thread that calls it.
 
-        A batch alone gets all of them. Under load each gets one, because many batches on a core each are faster than
-        one after the other on all cores.
+        A batch alone gets all of them, but none for less than `FEW` of its ``records``, which are no faster on two.
+        Under load each batch gets one, because several beside each other are faster than one after the other on all.
         """
-        count = max(1, self.limits.threads // (self.batcher.preparing + self.batcher.computing))
+        cores = self.limits.threads // (self.batcher.preparing + self.batcher.computing)
+        count = max(1, min(cores, records // FEW))
         if count != torch.get_num_threads():
             torch.set_num_threads(count)
 
