@@ -25,7 +25,7 @@ FEDERATED = "federated"
 """Name of a federated encoder in tables, where the configuration gives no other."""
 _LOCAL = {
     "data", "out", "start", "device", "threads", "resume", "evaluation", "finetune", "roster", "other_code", "tracking",
-    "encoder",
+    "encoder", "handmade",
 }  # fmt: skip
 """Configuration that is about machines, sites or what comes after, and would carry their names into a bundle."""
 
@@ -83,6 +83,7 @@ class RunConfig(PretrainConfig):
         description="evaluate, finetune: encoders of somebody else's, package.module:factory or {NAME: "
         "package.module:factory}",
     )
+    handmade: bool = Field(default=True, description="evaluate: whether tables have the hand-made baseline")
     device: str = Field(default="auto", description="auto, cpu, cuda or cuda:N")
     threads: int | None = Field(default=None, gt=0, description="CPU threads of one learner")
     engine: Literal["local", "flower"] = Field(default="local", description="what carries a simulation's messages")

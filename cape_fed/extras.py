@@ -10,6 +10,7 @@ BROUGHT_BY = {
     **dict.fromkeys(("hydra", "omegaconf", "opacus", "sklearn"), "studies"),
     **dict.fromkeys(("cryptography", "flwr", "grpc", "prometheus_client"), "federation"),
     "statsmodels": "meta-analysis",
+    "neurokit2": "baseline",
     "onnx": "onnx",
     "huggingface_hub": "hf",
 }
@@ -19,7 +20,12 @@ BROUGHT_BY = {
 def require(extra: str, module: str, what: str) -> None:
     """InputError that names the ``extra`` where the top-level ``module``, which ``what`` needs, is not installed."""
     if find_spec(module) is None:
-        raise InputError(f"{what} needs {module}, which is not installed: {_remedy(extra)}")
+        raise InputError(missing(what, module, extra))
+
+
+def missing(what: str, module: str, extra: str) -> str:
+    """The line that says which ``extra`` brings the ``module`` that something needs."""
+    return f"{what} needs {module}, which is not installed: pip install 'cape-fed[{extra}]'"
 
 
 def explain(error: ModuleNotFoundError) -> str | None:
@@ -27,8 +33,4 @@ def explain(error: ModuleNotFoundError) -> str | None:
     module = (error.name or "").partition(".")[0]
     if module not in BROUGHT_BY:
         return None
-    return f"this needs {module}, which is not installed: {_remedy(BROUGHT_BY[module])}"
-
-
-def _remedy(extra: str) -> str:
-    return f"pip install 'cape-fed[{extra}]'"
+    return missing("this", module, BROUGHT_BY[module])

@@ -166,6 +166,7 @@ def _bundle_inputs(bundle: Path, config: RunConfig) -> EvaluationInputs:
             [[name_of[path] for path in paths] for paths in config.data.train],
             encoder.provenance.config.get("seed", config.seed),
         ),
+        handmade=config.handmade,
         options=config.evaluation,
     )
 
@@ -186,6 +187,7 @@ def _foreign_inputs(config: RunConfig) -> EvaluationInputs:
         },
         foreign={(name if key == first else key): loaded for key, loaded in foreign.items()},
         splits=split_stores([*train, *others], config.split),
+        handmade=config.handmade,
         options=config.evaluation,
     )
 

@@ -52,6 +52,7 @@ def compare_runs(dirs: Sequence[Path], out: Path, *, options: EvaluateOptions | 
         differences=_differences(runs, list(baselines), options or first.options),
         similarity=_similarity({name: run for name, (run, _) in runs.items()}),
         foreign=_foreign(runs, baselines),
+        absent=first.absent,
         options=options or first.options,
     )
     out.mkdir(parents=True, exist_ok=True)

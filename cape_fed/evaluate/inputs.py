@@ -16,9 +16,11 @@ from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.evaluate.federated.central import Sites
 from cape_fed.evaluate.foreign.embed import embed_foreign
 from cape_fed.evaluate.foreign.load import LoadedForeign
+from cape_fed.evaluate.handmade.features import EXTRA, HANDMADE, handmade, is_available
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Embed, Representation
 from cape_fed.evaluate.targets.registry import task_names
+from cape_fed.extras import missing
 from cape_fed.store import Store
 from cape_fed.store.split import Split, split_patients
 
@@ -43,6 +45,8 @@ class EvaluationInputs:
     """Further encoders by name; demographics are always among the baselines."""
     foreign: Mapping[str, LoadedForeign] = field(default_factory=dict)
     """Encoders of somebody else's by name: the method, or baselines that stand beside those above."""
+    handmade: bool = False
+    """Whether features that need no weights are a baseline too, where what measures them is installed."""
     splits: Mapping[str, Split] = field(default_factory=dict)
     """By cohort, those of the training run; a cohort without one is split by the seed."""
     heads: Mapping[str, Project] = field(default_factory=dict)
@@ -56,7 +60,7 @@ class EvaluationInputs:
     @property
     def encoder(self) -> Representation:
         """The method under evaluation; InputError where a baseline has its name."""
-        if self.method in {DEMOGRAPHICS.name, *self.baselines}:
+        if self.method in {DEMOGRAPHICS.name, HANDMADE, *self.baselines}:
             raise InputError(f"the method cannot be called '{self.method}': a baseline has that name, give another")
         return Representation(self.method, self.embed)
 
@@ -67,7 +71,8 @@ class EvaluationInputs:
     @property
     def compared(self) -> list[Representation]:
         """The baselines; InputError where a foreign encoder has the name of another one."""
-        own = [*(Representation(name, embed) for name, embed in self.baselines.items()), DEMOGRAPHICS]
+        own = [Representation(name, embed) for name, embed in self.baselines.items()]
+        own += [*([handmade()] if self.handmade and is_available() else []), DEMOGRAPHICS]
         beside = [
             Representation(name, partial(embed_foreign, loaded))
             for name, loaded in self.foreign.items()
@@ -77,6 +82,13 @@ class EvaluationInputs:
         if taken := [method.name for method in beside if method.name in names]:
             raise InputError(f"no encoder= can be called '{taken[0]}': another row of the tables has that name")
         return [*beside, *own]
+
+    @property
+    def absent(self) -> dict[str, str]:
+        """Baselines that were asked for and cannot be had, and why."""
+        if not self.handmade or is_available():
+            return {}
+        return {HANDMADE: missing("the row", "neurokit2", EXTRA)}
 
     @property
     def summing(self) -> Sites:

@@ -13,7 +13,7 @@ from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.prediction import Prediction
 from cape_fed.evaluate.probes.fit import fit
 from cape_fed.evaluate.probes.predict import predict_with
-from cape_fed.evaluate.probes.representation import Features, Representation
+from cape_fed.evaluate.probes.representation import Features, Representation, filled
 from cape_fed.evaluate.results import ArtefactProbe, Calibration, Estimate
 from cape_fed.evaluate.scoring.calibration import calibrate
 
@@ -38,13 +38,14 @@ def evaluate_method(
     """Fit the probes of a method, predict every tested record, and name its cohort from features and projections.
 
     Where ``options.dimensions`` are named, the transfer probes are those that the ``sites`` would arrive at; a method
-    that is not an embedding, with columns hidden from tasks, is fitted in full all the same.
+    that is not an embedding, with columns hidden from tasks or with trees for probes, is fitted in full all the same.
     """
     probes = fit(method, cohorts, features, options)
-    if options.dimensions is not None and sites is not None and not method.hidden:
+    if options.dimensions is not None and sites is not None and not method.hidden and method.learner == "ridge":
         probes = replace(probes, transfer=transfer_of_sites(sites, cohorts, features, method, options))
-    linear, nearest = _probe_projections(cohorts, features, heads, options)
-    artefact_probe = probe_artefacts(cohorts, features, options)
+    dense = filled(cohorts, features)
+    linear, nearest = _probe_projections(cohorts, dense, heads, options)
+    artefact_probe = probe_artefacts(cohorts, dense, options)
     return MethodOutcome(
         predict_with(method, cohorts, features, probes),
         artefact_probe.model_copy(update={"projection": linear, "projection_neighbours": nearest}),

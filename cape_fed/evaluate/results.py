@@ -277,6 +277,8 @@ class Results(MethodResults):
     """The method against each baseline."""
     foreign: dict[str, ForeignInfo] = {}
     """Of the method and the baselines, those that are encoders of somebody else's."""
+    absent: dict[str, str] = {}
+    """Baselines that are missing here, and why."""
     options: EvaluateOptions
 
     @property
@@ -303,6 +305,8 @@ class Comparison(_Part):
     that kept no sample of them."""
     foreign: dict[str, ForeignInfo] = {}
     """Of the methods, those that are encoders of somebody else's."""
+    absent: dict[str, str] = {}
+    """Baselines that are missing in the first directory, and why."""
     options: EvaluateOptions
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from cape_fed.evaluate.report.maps import draw_map
 from cape_fed.evaluate.results import RESULTS_FILE, BundleInfo, ForeignInfo, Results, write_json
 from cape_fed.files import atomic_file
 
+log = logging.getLogger(__name__)
+
 
 def evaluate_bundle(inputs: EvaluationInputs, out: Path) -> Results:
     """Evaluate an encoder on the cohorts it was trained on (ID) and on others (OOD), and write all of it to ``out``.
@@ -27,12 +30,14 @@ def evaluate_bundle(inputs: EvaluationInputs, out: Path) -> Results:
     """
     encoder, compared, cohorts, options = inputs.encoder, inputs.compared, inputs.cohorts, inputs.options
     out.mkdir(parents=True, exist_ok=True)
+    for name, why in inputs.absent.items():
+        log.warning("the tables have no row %s: %s", name, why)
     outcomes = {encoder.name: _evaluate_encoder(inputs, out)}
     for baseline in compared:
         features = baseline.embed_cohorts(cohorts)
         outcomes[baseline.name] = evaluate_method(baseline, cohorts, features, {}, options, inputs.summing)
     results = collect_results(outcomes, cohorts, encoder.name, _identity(inputs), options)
-    results = results.model_copy(update={"foreign": _facts(inputs)})
+    results = results.model_copy(update={"foreign": _facts(inputs), "absent": inputs.absent})
     write_predictions((block for outcome in outcomes.values() for block in outcome.predictions), out / PREDICTIONS_FILE)
     _write_curves(inputs.curves, out / CURVES_FILE)
     draw_examples(cohorts, out, options)

@@ -106,7 +106,7 @@ def read_fit(directory: Path) -> tuple[FitFacts, Outputs]:
         facts = FitFacts.model_validate_json((directory / _FACTS).read_text())
         with np.load(directory / _OUTPUTS, allow_pickle=False) as stored:
             return facts, {cohort: stored[cohort] for cohort in stored.files}
-    except (OSError, ValueError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, BadZipFile) as error:
         raise InputError(f"{directory} cannot be read: delete it and go on with resume=true") from error
 
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from cape_fed.config import RunConfig, flat_paths
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import Role, make_cohorts
+from cape_fed.evaluate.handmade.features import EXTRA, is_available
 from cape_fed.evaluate.targets.registry import is_regression, task_names
 from cape_fed.evaluate.targets.support import Support, support_of
-from cape_fed.extras import require
+from cape_fed.extras import missing, require
 from cape_fed.pretrain.cohorts import Cohort, open_stores, split_stores
 from cape_fed.pretrain.workbench import require_full_batches
-from cape_fed.study.config import Claim
+from cape_fed.study.config import Claim, StudyConfig
 from cape_fed.study.leave_out import FEWEST
 from cape_fed.study.plan import PlannedTrial, Trial
 from cape_fed.study.train import UNTRAINED, training_splits
@@ -31,6 +32,22 @@ def check_trials(plan: Sequence[PlannedTrial]) -> None:
         except InputError as error:
             where = ", ".join(filter(None, (planned.level, planned.place)))
             raise InputError(f"question {planned.question} ({where}): {error}") from error
+
+
+def leave_out_absent(study: StudyConfig, plan: Sequence[PlannedTrial]) -> tuple[list[PlannedTrial], dict[str, str]]:
+    """The trials that can be measured here, and levels that stand beside others and cannot, by name, and why.
+
+    InputError for one that is compared.
+    """
+    kept, absent = [], {}
+    for planned in plan:
+        if planned.trial.keys.pretraining != "handmade" or is_available():
+            kept.append(planned)
+        elif planned.level in study.questions[planned.question].beside:
+            absent[planned.level] = missing("the level", "neurokit2", EXTRA)
+        else:
+            require(EXTRA, "neurokit2", f"the level {planned.level}")
+    return kept, absent
 
 
 def check_extras(trials: Iterable[Trial]) -> None:

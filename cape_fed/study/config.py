@@ -18,7 +18,7 @@ from cape_fed.study.subsets import Factor, SubsetConfig
 
 STUDIES = CONFIGS / "study"
 
-Pretraining = Literal["central", "federated", "local", "untrained", "demographics"]
+Pretraining = Literal["central", "federated", "local", "untrained", "demographics", "handmade"]
 
 
 def _as_tuple(value: Any) -> Any:

@@ -13,7 +13,7 @@ from cape_fed.evaluate.cohorts import ProbeKind, make_cohorts
 from cape_fed.evaluate.files.sample import draw_sample
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.predict import predict
-from cape_fed.evaluate.probes.representation import Representation
+from cape_fed.evaluate.probes.representation import Representation, filled
 from cape_fed.evaluate.scoring.aggregate import probe_values
 from cape_fed.evaluate.scoring.cells import make_resamples
 from cape_fed.evaluate.scoring.differences import MEAN, sampled_values
@@ -65,15 +65,15 @@ def measure(
         values = probe_values(scored, metric, WITHIN)
         if outside := [s for trials in values.values() for name, s in trials.items() if roles[name] == "ood"]:
             measures[f"{metric}/{WITHIN}"] = mean(outside)
-    measures |= {f"{PROBE}{name}": value for name, value in cohort_accuracies(cohorts, features, options).items()}
+    dense = filled(cohorts, features)
+    measures |= {f"{PROBE}{name}": value for name, value in cohort_accuracies(cohorts, dense, options).items()}
     projections = {
-        place: {name: project(head, embeddings) for name, embeddings in features.items()}
-        for place, head in heads.items()
+        place: {name: project(head, embeddings) for name, embeddings in dense.items()} for place, head in heads.items()
     }
     projected = projection_accuracies(cohorts, projections, options)
     measures |= {f"projection/{name}": value for name, value in projected.items()}
     side = [cohort for cohort in cohorts if cohort.role == "ood"] or cohorts
-    return measures, draw_sample(side, features, np.random.default_rng(options.seed)).features
+    return measures, draw_sample(side, dense, np.random.default_rng(options.seed)).features
 
 
 def tasks_outside(measures: Iterable[str]) -> list[str]:
@@ -98,6 +98,6 @@ def probe_artefact(
 ) -> Measures:
     """How well the cohort is named where cohorts differ in one artefact: whether the encoder carries it."""
     cohorts = make_cohorts(stores, [], split_stores(stores, split), [])
-    features = method.embed_cohorts(cohorts)
+    features = filled(cohorts, method.embed_cohorts(cohorts))
     found = cohort_accuracies(cohorts, features, options)
     return {f"{ARTEFACT}{artefact}": found[LINEAR]} if found else {}

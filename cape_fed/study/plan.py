@@ -29,8 +29,11 @@ from cape_fed.synthetic.planted import ALL, CONDITIONS
 SEED, WORLD = "seed", "world"
 WORLDS = "worlds"
 """Folder of the worlds that stand, in a study's directory."""
-_APART = {"out", "device", "threads", "resume", "method", "engine", "roster", "finetune", "encoder"}
+_APART = {"out", "device", "threads", "resume", "method", "engine", "roster", "finetune", "encoder", "handmade"}
 """Keys of the configuration that do not tell one trial from another."""
+
+_FIXED = ("demographics", "handmade")
+"""Kinds of pretraining that no seed changes."""
 
 
 class Trial(Section):
@@ -170,7 +173,7 @@ def _make_trial(
         config = _with_stores(config, world.sites)
     if len(config.data.train) < 1 or any(len(site) > 1 for site in config.data.train):
         raise InputError("a study needs data.train=[STORE,...], every store being a site of its own")
-    if keys.pretraining == "demographics" and keys.world is None:
+    if keys.pretraining in _FIXED and keys.world is None:
         config = config.model_copy(update={"seed": 0})
     subset, chosen = None, None
     if question.subset is not None and level in question.subset.levels:

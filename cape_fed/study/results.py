@@ -158,6 +158,8 @@ class StudyResults(_Part):
     cells: int
     failed: dict[str, str] = {}
     """Trials that failed, by name, and why."""
+    absent: dict[str, str] = {}
+    """Levels that stand beside others and could not be measured here, and why."""
     answers: dict[str, Answer]
     verdicts: list[Verdict]
     powers: list[Power] = []

@@ -10,7 +10,7 @@ from cape_fed.errors import RunError
 from cape_fed.progress import Progress, no_progress
 from cape_fed.rundir import RunDirectory
 from cape_fed.study.analysis import answer, judge
-from cape_fed.study.check import check_extras, check_left_out, check_trials, check_worlds
+from cape_fed.study.check import check_extras, check_left_out, check_trials, check_worlds, leave_out_absent
 from cape_fed.study.config import StudyConfig
 from cape_fed.study.launch import Job, Launch, open_launcher
 from cape_fed.study.plan import PlannedTrial, Trial, choices, make_plan, plain_plan, world_of
@@ -46,7 +46,8 @@ def run_study(
     """
     run = RunDirectory(out)
     planted = _planted(study, overrides)
-    plan = make_plan(study, overrides, out, planted_sites(out / PLANTED, planted))
+    whole = make_plan(study, overrides, out, planted_sites(out / PLANTED, planted))
+    plan, absent = leave_out_absent(study, whole)
     ours = [planned for planned in plan if planned.trial.keys.planted is not None]
     check_extras(planned.trial for planned in plan)
     check_worlds(planned.trial for planned in plan)
@@ -61,8 +62,11 @@ def run_study(
         subsets = {name: describe_subset(trial) for name, trial in trials.items() if trial.subset is not None}
         for name, trial in trials.items():
             write_trial(folders[name], trial)
+        for name, why in absent.items():
+            log.warning("the tables have no level %s: %s", name, why)
         failed = _run(_jobs(trials, folders, out), len(folders), launch, progress)
         results = analyse(study, overrides, plan, folders, failed, subsets)
+        results.absent = absent
         report_study(results, out)
     if failed:
         name, why = next(iter(failed.items()))

@@ -21,7 +21,7 @@ from cape_fed.study.plan import Trial
 from cape_fed.study.population import training_patients
 from cape_fed.study.subsets import balance, draw_subsets
 
-UNTRAINED = ("untrained", "demographics")
+UNTRAINED = ("untrained", "demographics", "handmade")
 """Kinds of pretraining that are none."""
 
 

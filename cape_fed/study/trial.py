@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from cape_fed.compose import describe
 from cape_fed.errors import InputError
+from cape_fed.evaluate.handmade.features import handmade
 from cape_fed.evaluate.probes.representation import DEMOGRAPHICS, Representation
 from cape_fed.evaluate.statistics.bootstrap import Sampled
 from cape_fed.files import atomic_directory, atomic_file
@@ -92,6 +93,8 @@ def _methods(trial: Trial, runs: list[RunDirectory]) -> Iterator[tuple[Represent
     device = choose_device(trial.config.device)
     if trial.keys.pretraining == "demographics":
         yield DEMOGRAPHICS, {}
+    elif trial.keys.pretraining == "handmade":
+        yield handmade(workers=1), {}
     elif trial.keys.pretraining == "untrained":
         config = trial.config.pretraining
         profile = open_stores([trial.config.data.train[0][0]])[0].profile

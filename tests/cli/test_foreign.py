@@ -17,7 +17,7 @@ from tests.conftest import TinyStore
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "researcher.md"
 QUICK = [
-    "evaluation.resamples=20", "evaluation.min_patients=5", "evaluation.map_records=0",
+    "handmade=false", "evaluation.resamples=20", "evaluation.min_patients=5", "evaluation.map_records=0",
     "evaluation.examples=0",
 ]  # fmt: skip
 TUNING = [

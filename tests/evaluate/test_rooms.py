@@ -8,7 +8,7 @@ from tests.imports import ROOT, imports_of
 
 ORDER = (
     ("statistics",), ("targets",), ("cohorts", "options", "prediction", "results"), ("probes", "foreign"),
-    ("scoring",), ("artefact",), ("federated", "attacks"), ("files",), ("report",),
+    ("handmade",), ("scoring",), ("artefact",), ("federated", "attacks"), ("files",), ("report",),
     ("inputs", "methods", "collect", "run", "compare", "figures"),
 )  # fmt: skip
 RANK = {room: number for number, rooms in enumerate(ORDER) for room in rooms}

@@ -69,5 +69,5 @@ def read_sample(path: Path) -> dict[Role, Sample]:
                 for role in _ROLES
                 if f"{role}_features" in stored
             }
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
         raise InputError(f"{path} is not a sample of embeddings ({type(error).__name__}): evaluate again") from None

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.evaluate.cohorts import EvaluatedCohort, ProbeKind
+from cape_fed.evaluate.cohorts import EvaluatedCohort, ProbeKind, Rows
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.prediction import Prediction, predictions_of
-from cape_fed.evaluate.probes.fit import Probes, fit
+from cape_fed.evaluate.probes.fit import Probe, Probes, fit
 from cape_fed.evaluate.probes.representation import Features, Representation
 from cape_fed.evaluate.probes.ridge import LinearProbe
+from cape_fed.evaluate.probes.trees import TreeProbe
 
 _CHUNK = 65536
 """Records scored at a time."""
@@ -42,20 +43,29 @@ def apply_probes(
     cohort: EvaluatedCohort,
     features: NDArray[np.float32],
     kind: ProbeKind,
-    probes: Mapping[str, LinearProbe],
+    probes: Mapping[str, Probe],
 ) -> Iterator[Prediction]:
     """Score a cohort's test records, ``features [N, D]`` being of all its records, with all probes of a kind at once.
 
     Nothing is given for a task that the cohort has no annotated test record of, or does not know.
     """
-    known = {task: probe for task, probe in probes.items() if task in cohort.targets}
-    weights = np.zeros((features.shape[1], len(known)))
-    for index, (task, probe) in enumerate(known.items()):
-        weights[method.columns(task, features.shape[1]), index] = probe.weights[:, 0]
     rows = cohort.tested[kind]
-    scores = np.empty((len(rows), len(known)))
+    known = {task: probe for task, probe in probes.items() if task in cohort.targets}
+    linear = {task: probe for task, probe in known.items() if isinstance(probe, LinearProbe)}
+    scores = _linear_scores(method, features, rows, linear)
+    scores |= {task: probe.predict(features[rows]) for task, probe in known.items() if isinstance(probe, TreeProbe)}
+    return predictions_of(method.name, cohort, kind, {task: scores[task] for task in known})
+
+
+def _linear_scores(
+    method: Representation, features: NDArray[np.float32], rows: Rows, probes: Mapping[str, LinearProbe]
+) -> dict[str, NDArray[np.float64]]:
+    """Scores ``[len(rows)]`` under all probes, by one multiplication."""
+    weights = np.zeros((features.shape[1], len(probes)))
+    for index, (task, probe) in enumerate(probes.items()):
+        weights[method.columns(task, features.shape[1]), index] = probe.weights[:, 0]
+    scores = np.empty((len(rows), len(probes)))
     for start in range(0, len(rows), _CHUNK):
         chunk = slice(start, start + _CHUNK)
         scores[chunk] = features[rows[chunk]] @ weights
-    by_task = {task: scores[:, index] + probe.intercept[0] for index, (task, probe) in enumerate(known.items())}
-    return predictions_of(method.name, cohort, kind, by_task)
+    return {task: scores[:, index] + probe.intercept[0] for index, (task, probe) in enumerate(probes.items())}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +28,22 @@ class Representation:
     embed: Embed
     hidden: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """For some tasks, the columns that would give the target away."""
+    learner: Literal["ridge", "trees"] = "ridge"
+    """What probes are. Trees take NaN for what could not be measured."""
 
     def features(self, store: Store) -> NDArray[np.float32]:
-        """Features ``[N, D]``; raises InputError where they are not finite or not one row a record."""
+        """Features ``[N, D]``; raises InputError where they are not finite or not one row a record.
+
+        For trees, NaN is allowed.
+        """
         features = self.embed(store)
         if features.ndim != 2 or len(features) != len(store):
             raise InputError(
                 f"{self.name} gave features of shape {features.shape} for the {len(store)} records of {store.cohort}: "
                 "one row a record is needed"
             )
-        bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
+        missing = np.isnan(features) & (self.learner == "trees")
+        bad = np.flatnonzero(~(np.isfinite(features) | missing).all(axis=1))
         if len(bad):
             raise InputError(
                 f"{self.name} embeds {len(bad)} of {len(store)} records of {store.cohort} as NaN or infinity: "
@@ -51,6 +58,19 @@ class Representation:
     def columns(self, task: str, width: int) -> NDArray[np.intp]:
         """Columns out of ``width`` that may be used for a task."""
         return np.setdiff1d(np.arange(width), self.hidden.get(task, ()))
+
+
+def filled(cohorts: Sequence[EvaluatedCohort], features: Features) -> Features:
+    """Features for what takes no NaN: in its place, the median of the column over all train records.
+
+    0 where none has a value; features without NaN as they are.
+    """
+    if all(np.isfinite(array).all() for array in features.values()):
+        return features
+    train = np.concatenate([features[cohort.name][cohort.train] for cohort in cohorts])
+    known = np.where(np.isfinite(train).any(axis=0), train, 0.0)
+    middle = np.nanmedian(known, axis=0) if len(known) else np.zeros(train.shape[1])
+    return {name: np.where(np.isnan(array), middle, array).astype(array.dtype) for name, array in features.items()}
 
 
 def _describe_patient(store: Store) -> NDArray[np.float32]:

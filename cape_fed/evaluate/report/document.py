@@ -42,6 +42,7 @@ def report_evaluation(results: Results, out: Path) -> None:
         maps=_maps({results.method: out}),
         examples=_examples(out, list(results.cohorts)),
         foreign=results.foreign,
+        absent=results.absent,
     )
     write_page(render(view), out)
 
@@ -70,6 +71,7 @@ def report_comparison(comparison: Comparison, runs: Mapping[str, Path], out: Pat
         examples=_examples(next(iter(runs.values())), list(comparison.cohorts)),
         similarity={name: {str(role): x for role, x in sides.items()} for name, sides in comparison.similarity.items()},
         foreign=comparison.foreign,
+        absent=comparison.absent,
     )
     write_page(render(view), out)
 

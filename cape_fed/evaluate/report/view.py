@@ -38,6 +38,8 @@ class View:
 
     foreign: Mapping[str, ForeignInfo] = field(default_factory=dict)
     """Of methods and baselines, those whose training patients are not known."""
+    absent: Mapping[str, str] = field(default_factory=dict)
+    """Baselines that are missing, and why."""
 
     @property
     def names(self) -> list[str]:

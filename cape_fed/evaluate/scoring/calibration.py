@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from cape_fed.evaluate.cohorts import EvaluatedCohort, Rows
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.prediction import Prediction
+from cape_fed.evaluate.probes.fit import Probe
 from cape_fed.evaluate.probes.predict import apply_probes
 from cape_fed.evaluate.probes.representation import Features, Representation
-from cape_fed.evaluate.probes.ridge import LinearProbe
 from cape_fed.evaluate.results import Calibration, Estimate, ReliabilityBin
 from cape_fed.evaluate.statistics.bootstrap import Draws, bootstrap
 from cape_fed.evaluate.targets.registry import is_regression
@@ -33,7 +33,7 @@ def calibrate(
     method: Representation,
     cohorts: Sequence[EvaluatedCohort],
     features: Features,
-    probes: Mapping[str, LinearProbe],
+    probes: Mapping[str, Probe],
     options: EvaluateOptions,
 ) -> list[Calibration]:
     """Calibration of the transfer probes on every cohort's test patients, as they come and recalibrated at the site.
@@ -102,7 +102,7 @@ def reliability(target: Vector, p: Vector, patients: NDArray[np.int64], minimum:
 
 
 def _scores(
-    method: Representation, cohort: EvaluatedCohort, features: Features, probes: Mapping[str, LinearProbe], rows: Rows
+    method: Representation, cohort: EvaluatedCohort, features: Features, probes: Mapping[str, Probe], rows: Rows
 ) -> dict[str, Prediction]:
     """Scores of the transfer probes on some rows, by task with a yes or no."""
     looking = replace(cohort, tested={"transfer": rows, "within": rows})

@@ -20,6 +20,8 @@ def _lines(results: StudyResults) -> Iterator[str]:
         yield f"\n- **{verdict.outcome}**: {verdict.claim.text} {verdict_text(verdict)}"
     for claim in results.unmeasured:
         yield f"\n- **not measured**: {claim.text} {unmeasured_text(claim)}"
+    for name, why in results.absent.items():
+        yield f"\nThere is no level {name}: {why}."
     for name, answer in results.answers.items():
         yield f"\n## {answer.title}"
         question = results.study.questions[name]
