@@ -29,6 +29,7 @@ def measured(store: Store) -> np.ndarray:
     return np.where(rng.random((len(store), 3)) < 0.2, np.nan, rng.random((len(store), 3))).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_it_is_measured_once_for_all_seeds_and_shown_beside_the_levels(
     data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,6 +44,7 @@ def test_it_is_measured_once_for_all_seeds_and_shown_beside_the_levels(
     assert "hand-made" in (tmp_path / "out" / "tables.md").read_text()
 
 
+@pytest.mark.slow
 def test_where_the_extra_is_missing_the_level_is_left_out_and_it_is_said_which(
     data: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

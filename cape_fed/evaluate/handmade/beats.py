@@ -29,8 +29,16 @@ WANDER_HZ = 0.5
 _SHARE_BEFORE = 0.42
 """Of a fast beat, the share of the RR interval that lies before the middle of QRS."""
 _REPEATED = 4
-_WAVES = {"qrs_onset": "ECG_R_Onsets", "qrs_end": "ECG_R_Offsets", "t_end": "ECG_T_Offsets"}
+_SMOOTH = 0.012 * FS
+"""Width of the smoothing, in samples, before the end of T is sought: it is so flat that a lowest sample of noise beside
+the peak would be taken for it."""
+_QRS = {"qrs_onset": "ECG_R_Onsets", "qrs_end": "ECG_R_Offsets"}
+_T_WAVE = {"t_end": "ECG_T_Offsets"}
 _P_WAVE = {"p_onset": "ECG_P_Onsets", "p_end": "ECG_P_Offsets"}
+
+
+class DelineationError(Exception):
+    """neurokit2 failed on a recording."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ class Beats:
 
 def find_beats(ecg_mv: NDArray[np.float32], fs: float) -> Beats | None:
     """The beats of ``[12, n]`` mV; None where it is too short or flat, or where fewer than `FEWEST` are seen.
+
+    Raises DelineationError where neurokit2 fails.
 
     Beats are found, and their waves delimited, on the root mean square of all leads that have a signal. There every
     wave points up, whatever the axis of the heart, and one lead that is noisy or off does not decide.
@@ -75,7 +85,8 @@ def _delimit(nk: Any, typical: Floats, rr: int) -> dict[str, float]:
 
     QRS and T on the size of all leads, P on minus aVR: where everything points up, a Q wave passes for a P wave.
     """
-    waves = _delineate(nk, _size(typical), rr, _WAVES)
+    size = _size(typical)
+    waves = _delineate(nk, size, rr, _QRS) | _delineate(nk, _smooth(size), rr, _T_WAVE)
     one, two = typical[LEAD_INDEX["I"]], typical[LEAD_INDEX["II"]]
     known = [lead for lead in (one, two) if np.isfinite(lead).all()]
     found = _delineate(nk, np.mean(known, axis=0), rr, _P_WAVE) if known else dict.fromkeys(_P_WAVE, float("nan"))
@@ -105,6 +116,12 @@ def _median_place(places: Any, middles: NDArray[np.int64]) -> float:
     return float(np.median(known)) if 2 * len(known) >= len(middles) else float("nan")
 
 
+def _smooth(beat: Floats) -> Floats:
+    from scipy.ndimage import gaussian_filter1d
+
+    return np.asarray(gaussian_filter1d(beat, _SMOOTH))
+
+
 def _size(leads: Floats) -> Floats:
     """Root mean square ``[n]`` over the leads ``[12, n]`` that have a signal."""
     alive = np.isfinite(leads).all(axis=1)
@@ -126,8 +143,13 @@ def _highpass() -> Floats:
 
 @contextmanager
 def _expected_warnings(nk: Any) -> Iterator[None]:
-    """What is expected: it is warned of recordings in which nothing is found, or waves of no height; NaN follows."""
+    """What is expected of neurokit2: warnings of recordings in which nothing is found, or waves of no height, upon
+    which NaN follows, and failures on what is hardly an ECG, which become `DelineationError`."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", nk.misc.NeuroKitWarning)
-        warnings.filterwarnings("ignore", "some peaks have a prominence of 0", RuntimeWarning)
-        yield
+        for expected in ("some peaks have a prominence of 0", "Mean of empty slice", "invalid value encountered"):
+            warnings.filterwarnings("ignore", expected, RuntimeWarning)
+        try:
+            yield
+        except (ArithmeticError, IndexError, ValueError) as error:
+            raise DelineationError from error

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.errors import RunError
+from cape_fed.evaluate.handmade.beats import DelineationError
 from cape_fed.evaluate.handmade.measure import NAMES, VERSION, measure
 from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.files import PRIVATE, atomic_file
@@ -73,7 +74,7 @@ def measure_rows(store: Store, rows: range) -> tuple[NDArray[np.float32], int]:
         ecg = store.millivolts([row])[0, :, : max(1, int(store.valid[row]))]
         try:
             features[place] = measure(ecg, store.profile.fs)
-        except (ArithmeticError, IndexError, ValueError):  # of a library, on a signal that is hardly an ECG
+        except DelineationError:
             failed += 1
     return features, failed
 

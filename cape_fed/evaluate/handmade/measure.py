@@ -29,7 +29,7 @@ def measure(ecg_mv: NDArray[np.float32], fs: float) -> NDArray[np.float32]:
 
     In beats per minute, ms, degrees and mV. Of the rhythm: standard deviation of the RR interval, and root mean square
     of its steps, over its mean; longest and shortest over the median; and how alike beats, and the stretches before
-    QRS, are to the typical one (correlation).
+    QRS, are to the typical one (correlation). Raises DelineationError where neurokit2 fails.
     """
     beats = find_beats(ecg_mv, fs)
     known = {} if beats is None else {**dict(_rhythm(beats)), **dict(_waves(beats))}
@@ -71,6 +71,8 @@ def _waves(beats: Beats) -> Iterator[tuple[str, float]]:
     if not np.isfinite([at["qrs_onset"], at["qrs_end"]]).all() or at["qrs_end"] <= at["qrs_onset"]:
         return
     onset, end = BEFORE + round(at["qrs_onset"]), BEFORE + round(at["qrs_end"])
+    if onset + _BASE.start < 0 or end >= beats.typical.shape[1]:
+        return  # what was taken for QRS fills the beat
     beat = beats.typical - beats.typical[:, onset + _BASE.start : onset + _BASE.stop].mean(axis=1, keepdims=True)
     p_wave = _stretch(beat, at["p_onset"], at["p_end"])
     t_wave = _stretch(beat, at["qrs_end"] + 0.06 * FS, at["t_end"])

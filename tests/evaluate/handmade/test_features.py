@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cape_fed.evaluate.handmade import features as handmaking
+from cape_fed.evaluate.handmade.beats import DelineationError
 from cape_fed.evaluate.handmade.features import CACHE_FILE, handmade, store_features
 from cape_fed.evaluate.handmade.measure import NAMES, measure
 from cape_fed.store.store import Store, open_store
@@ -89,7 +90,7 @@ def test_what_the_library_cannot_take_is_missing_and_counted(
 ) -> None:
     def refuse(ecg: np.ndarray, fs: float) -> np.ndarray:
         if ecg.shape[1] == 500:
-            raise IndexError("index 0 is out of bounds")
+            raise DelineationError
         return measure(ecg, fs)
 
     monkeypatch.setattr(handmaking, "measure", refuse)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cape_fed.evaluate.handmade.beats import DelineationError
 from cape_fed.evaluate.handmade.measure import NAMES, measure
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.profile import apply_profile, get_profile
@@ -105,6 +106,18 @@ def test_leads_without_a_signal_are_missing_and_the_others_are_not() -> None:
     assert np.isnan([found["sokolow"], found["v1_end"], found["v1_r_time"]]).all()
     for name in ("rate", "pr", "qrs", "qt", "qrs_axis", "II R"):
         assert found[name] == pytest.approx(whole[name], abs=max(10, 0.1 * abs(whole[name]))), name
+
+
+@pytest.mark.parametrize("error", [IndexError, ValueError, ZeroDivisionError])
+def test_what_the_library_cannot_take_is_said_to_be_that(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error("inside the library")
+
+    monkeypatch.setattr("neurokit2.ecg_findpeaks", fail)
+    with pytest.raises(DelineationError):
+        seen(beats())
 
 
 RNG = np.random.default_rng(0)
