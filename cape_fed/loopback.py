@@ -1,4 +1,4 @@
-"""What a machine is called by itself: who listens there is reached by nobody else."""
+"""The names that a machine has for itself: who listens there is reached by nobody else."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def _pause(elapsed: float, looked: float) -> float:
     Looking takes a quarter of the time at most: each look is a request for every site, and a SuperLink that serves many
     of them has no time for the sites.
     """
-    return min(LONGEST_PAUSE, max(0.001 + 0.05 * elapsed, 3 * looked))
+    return max(3 * looked, min(LONGEST_PAUSE, 0.001 + 0.05 * elapsed))
 
 
 def _trainers_are_done(questions: Iterable[Question], pending: Iterable[Question]) -> bool:

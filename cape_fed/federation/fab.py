@@ -96,6 +96,8 @@ def _check_entries(entries: list[zipfile.ZipInfo]) -> None:
             raise InputError(f"an entry of the app leads outside it or is no file: {name[:80]!r}")
         if mode >> 12 not in (0, 0o10) or name.casefold() in seen:
             raise InputError(f"an entry of the app is no plain file, or stands there twice: {name[:80]!r}")
+        if "__pycache__" in parts or name.casefold().endswith((".pyc", ".pyo")):
+            raise InputError(f"an entry of the app is byte code, which nobody can read before approving: {name[:80]!r}")
         seen.add(name.casefold())
 
 

@@ -26,7 +26,14 @@ def embed_store(encoder: PretrainedEncoder, store: Store, rows: NDArray[np.int64
 
 def check_profile(encoder: PretrainedEncoder, store: Store) -> None:
     """InputError where a store has another profile than the one the encoder was trained with."""
-    if store.profile.hash != encoder.profile.hash:
+    ours, theirs = encoder.profile, store.profile
+    if ours.version != theirs.version:
+        older, again = ("encoder", "train") if ours.version < theirs.version else ("store", "ingest")
+        raise InputError(
+            f"{store.path} was made by version {theirs.version} of profile arithmetic, the encoder by version "
+            f"{ours.version}: {again} the {older} again"
+        )
+    if theirs.hash != ours.hash:
         raise InputError(
             f"{store.path} has profile {store.profile.name} ({store.profile.hash}), the encoder wants "
             f"{encoder.profile.name} ({encoder.profile.hash}): ingest the archive with --profile {encoder.profile.name}"

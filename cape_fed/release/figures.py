@@ -81,7 +81,8 @@ patients."""
 _AT_SITES = """\
 Linear probes on frozen embeddings, fitted on sums of the training sites over {dimensions} dimensions and applied
 untouched by every site to its own test patients, after {rounds} rounds. 95 % intervals over patients; those of means
-are put together from the cohorts' own, as if all tasks of a cohort erred alike, and so are rather too wide.{missing}"""
+are put together from the cohorts' own, as if all tasks of a cohort erred alike, and so are rather too wide; that of
+the worst cohort does not count that it was picked as the worst.{missing}"""
 _UNMEASURED = """
 ## Evaluation
 

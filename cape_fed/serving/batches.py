@@ -85,30 +85,34 @@ class Batcher:
         future = asyncio.get_running_loop().create_future()
         with self._lock:
             self.preparing += 1
-        self._threads.submit(self._prepare, prepare, deadline, future)
+        held = [prepare]
+        self._threads.submit(self._prepare, held, deadline, future)
         try:
             answer: bytes = await future
             return answer
         finally:
             future.cancel()  # of a request that was given up nothing more is computed
+            held.clear()  # nor does its content wait for a thread
 
     def close(self) -> None:
         """Begin no further work."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _prepare(self, prepare: Callable[[], Prepared], deadline: float, future: asyncio.Future[bytes]) -> None:
+    def _prepare(self, held: list[Callable[[], Prepared]], deadline: float, future: asyncio.Future[bytes]) -> None:
         ready: list[Job] = []
+        refused: list[tuple[asyncio.Future[bytes], Exception]] = []
         try:
             if deadline <= monotonic():
                 raise expired()
-            if not future.done():
-                ready.append(Job(prepare(), deadline, future))
+            if held and not future.done():
+                ready.append(Job(held.pop()(), deadline, future))
         except Exception as error:  # the event loop raises it where the request is answered
-            _settle([(future, error)])
+            refused.append((future, error))
         with self._lock:
             self.preparing -= 1
             self._waiting += ready
             self._ask()
+        _settle(refused)
 
     def _ask(self) -> None:
         if self._waiting and not self._is_asked and self.computing < self.at_once:

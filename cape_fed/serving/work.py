@@ -78,7 +78,7 @@ class Work:
     def _set_pytorch_threads(self, records: int) -> None:
         """Share the cores between what is being done: PyTorch's threads are a setting of the thread that calls it.
 
-        A batch alone gets all of them, but none for less than `FEW` of its ``records``, which are no faster on two.
+        A batch alone gets all of them, but no core for fewer than `FEW` of its ``records``, which are no faster on two.
         Under load each batch gets one, because several beside each other are faster than one after the other on all.
         """
         cores = self.limits.threads // (self.batcher.preparing + self.batcher.computing)

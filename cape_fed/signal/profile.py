@@ -29,7 +29,7 @@ class Profile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    version: int = 1
+    version: int = Field(default=2, description="of the arithmetic; 1 computed in float32")
     fs: int = Field(gt=0, description="Hz after resampling")
     samples: int = Field(gt=0, description="window length in samples")
     resampler: Literal["polyphase-kaiser5"] = "polyphase-kaiser5"

@@ -193,7 +193,8 @@ def perform(order: Order) -> None:
     sys.argv = command
     cli = importlib.import_module("flwr.supernode.cli")
     _look_again_soon()
-    _leave_what_is_laid_out()
+    if "cage" in order:  # elsewhere an app could have written there
+        _leave_what_is_laid_out()
     cli.flwr_clientapp()
 
 
@@ -206,7 +207,7 @@ def _look_again_soon() -> None:
 
 
 def _leave_what_is_laid_out() -> None:
-    """Have Flower unpack no app that the site has laid out in this cage: it would only to compare the two."""
+    """Have Flower unpack no app that the site has laid out, read-only, in this cage."""
     module = sys.modules.get(RUN)
     if module is None or not hasattr(module, INSTALL):
         return

@@ -153,3 +153,12 @@ def _without_listing() -> bytes:
             archive.writestr(name, content)
     assert LISTING not in FILES
     return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", ["client/__pycache__/app.cpython-311.pyc", "client/app.pyc"])
+def test_byte_code_is_no_part_of_an_app(name: str) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(name, b"")
+    with pytest.raises(InputError, match="byte code, which nobody can read before approving"):
+        read_app(content.getvalue())

@@ -10,7 +10,7 @@ from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.pretrain.norm import BatchNorm, is_statistic, norm_tensors
 
-BATCH = PretrainConfig(model="tiny", norm="batch").encoder
+BATCH = PretrainConfig(model="tiny", norm="batch").encoder_config
 
 
 def test_batch_norm_is_pytorchs_own_without_the_count() -> None:
@@ -36,7 +36,7 @@ def test_in_evaluation_the_batch_has_no_say() -> None:
 
 @pytest.mark.parametrize("norm", ["group", "batch"])
 def test_the_tensors_of_normalisation_layers(norm: str) -> None:
-    encoder = build_encoder(PretrainConfig(model="tiny", norm=norm).encoder, 0)  # type: ignore[arg-type]
+    encoder = build_encoder(PretrainConfig(model="tiny", norm=norm).encoder_config, 0)  # type: ignore[arg-type]
     names = norm_tensors(encoder)
     layers = 1 + 2 * (len(MODELS["tiny"].widths) - 1)
     assert len(names) == layers * (4 if norm == "batch" else 2)

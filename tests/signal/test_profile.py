@@ -69,7 +69,7 @@ def test_empty_recording_has_no_valid_sample() -> None:
 
 def test_hash_follows_the_content() -> None:
     assert len({profile.hash for profile in PROFILES.values()}) == len(PROFILES)
-    assert COMPACT.model_copy(update={"version": 2}).hash != COMPACT.hash
+    assert COMPACT.model_copy(update={"version": 1}).hash != COMPACT.hash
 
 
 def test_unknown_profile_names_the_known() -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -70,14 +69,14 @@ def find_beats(ecg_mv: NDArray[np.float32], fs: float) -> Beats | None:
         return None
     clean = _without_wander(resample(ecg_mv.astype(np.float64), fs, FS))
     clean[~alive] = np.nan
-    with _expected_warnings(nk):
-        peaks = np.asarray(nk.ecg_findpeaks(_size(clean), sampling_rate=FS)["ECG_R_Peaks"], np.int64)
-        whole = peaks[(peaks >= BEFORE) & (peaks + AFTER <= clean.shape[1])]
-        if len(peaks) < FEWEST or not len(whole):
-            return None
-        single = np.stack([clean[:, peak - BEFORE : peak + AFTER] for peak in whole])
-        typical = np.median(single, axis=0)
-        return Beats(peaks, single, typical, _delimit(nk, typical, int(np.median(np.diff(peaks)))))
+    found = _by_library(nk.ecg_findpeaks, _size(clean), sampling_rate=FS)
+    peaks = np.asarray(found["ECG_R_Peaks"], np.int64)
+    whole = peaks[(peaks >= BEFORE) & (peaks + AFTER <= clean.shape[1])]
+    if len(peaks) < FEWEST or not len(whole):
+        return None
+    single = np.stack([clean[:, peak - BEFORE : peak + AFTER] for peak in whole])
+    typical = np.median(single, axis=0)
+    return Beats(peaks, single, typical, _delimit(nk, typical, int(np.median(np.diff(peaks)))))
 
 
 def _delimit(nk: Any, typical: Floats, rr: int) -> dict[str, float]:
@@ -103,7 +102,8 @@ def _delineate(nk: Any, beat: Floats, rr: int, names: Mapping[str, str]) -> dict
     level = part - np.linspace(part[0], part[-1], len(part))  # so that one meets the next without a step
     period = np.pad(level, (0, max(0, rr - len(level))))
     middles = before + len(period) * np.arange(_REPEATED)
-    _, found = nk.ecg_delineate(np.tile(period, _REPEATED), middles, sampling_rate=FS, method="prominence")
+    repeated = np.tile(period, _REPEATED)
+    _, found = _by_library(nk.ecg_delineate, repeated, middles, sampling_rate=FS, method="prominence")
     return {name: _median_place(found[key], middles) for name, key in names.items()}
 
 
@@ -141,15 +141,18 @@ def _highpass() -> Floats:
     return np.asarray(butter(2, WANDER_HZ, "highpass", fs=FS, output="sos"))
 
 
-@contextmanager
-def _expected_warnings(nk: Any) -> Iterator[None]:
-    """What is expected of neurokit2: warnings of recordings in which nothing is found, or waves of no height, upon
-    which NaN follows, and failures on what is hardly an ECG, which become `DelineationError`."""
+def _by_library(function: Any, *arguments: Any, **options: Any) -> Any:
+    """What a function of neurokit2 returns; DelineationError where it fails, as it does on what is hardly an ECG.
+
+    It warns of recordings in which nothing is found, or waves of no height; NaN follows, and is expected.
+    """
+    import neurokit2 as nk
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", nk.misc.NeuroKitWarning)
         for expected in ("some peaks have a prominence of 0", "Mean of empty slice", "invalid value encountered"):
             warnings.filterwarnings("ignore", expected, RuntimeWarning)
         try:
-            yield
-        except (ArithmeticError, IndexError, ValueError) as error:
+            return function(*arguments, **options)
+        except Exception as error:  # of many kinds, by where in it the signal is not what it expects
             raise DelineationError from error

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cape_fed.evaluate.handmade.beats import BEFORE, FS, Beats, Floats, find_beats
 from cape_fed.signal.leads import LEAD_INDEX, LEADS
 
-VERSION = 1
+VERSION = 2
 """Of what is measured; it changes with any number."""
 PER_LEAD = ("P", "Q", "R", "S", "ST", "T")
 """Amplitudes in mV against the PR segment; ST at 60 ms after the end of QRS."""
@@ -47,8 +47,10 @@ def _rhythm(beats: Beats) -> Iterator[tuple[str, float]]:
     yield "alike", _alike(beats.single, beats.typical)
     onset = beats.waves["qrs_onset"]
     if np.isfinite(onset):
-        stretch = slice(max(0, BEFORE + int(onset) - int(0.22 * FS)), BEFORE + int(onset) - int(0.02 * FS))
-        yield "p_alike", _alike(beats.single[..., stretch], beats.typical[:, stretch])
+        end = BEFORE + int(onset) - int(0.02 * FS)
+        stretch = slice(max(0, end - int(0.2 * FS)), end)
+        if stretch.start < stretch.stop:
+            yield "p_alike", _alike(beats.single[..., stretch], beats.typical[:, stretch])
 
 
 def _alike(single: Floats, typical: Floats) -> float:

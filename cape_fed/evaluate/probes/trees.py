@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 MOST_TREES, PATIENCE = 300, 15
 """Trees are added until the loss on the validation patients has not fallen for so many; without these, `UNTOLD` are."""
 UNTOLD = 60
-SHAPE = {"learning_rate": 0.06, "max_leaf_nodes": 15, "min_samples_leaf": 20, "l2_regularization": 1.0}
+MOST_IN_A_LEAF, LEAVES = 20, 20
+"""A leaf has 20 records at least, and where there are fewer than 400 a twentieth: 20 of 40 would leave one split."""
+SHAPE: dict[str, Any] = {"learning_rate": 0.06, "max_leaf_nodes": 15, "l2_regularization": 1.0}
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,13 @@ class TreeProbe:
     """Boosted trees from features, NaN being not measured, to scores."""
 
     model: HistGradientBoostingClassifier | HistGradientBoostingRegressor
+    absent: NDArray[np.bool_]
+    """Columns ``[D]`` that no train record has: scikit-learn takes none of them."""
 
     def predict(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
         """Log odds, or numbers in the target's unit, ``[n]`` of ``features [n, D]``."""
         decide = getattr(self.model, "decision_function", self.model.predict)
-        return np.asarray(decide(features) if len(features) else np.empty(0), np.float64)
+        return np.asarray(decide(_without(features, self.absent)) if len(features) else np.empty(0), np.float64)
 
 
 def fit_trees(cohorts: Sequence[EvaluatedCohort], features: Features, options: EvaluateOptions) -> dict[str, TreeProbe]:
@@ -72,8 +76,17 @@ def _fit(task: str, train: Records, valid: Records, seed: int) -> TreeProbe:
 
     kind = HistGradientBoostingRegressor if is_regression(task) else HistGradientBoostingClassifier
     told = len(valid[1]) > 0 and (is_regression(task) or len(np.unique(valid[1])) > 1)
-    common: Mapping[str, object] = {**SHAPE, "random_state": seed % 2**32, "early_stopping": told}
+    leaf = max(3, min(MOST_IN_A_LEAF, len(train[1]) // LEAVES))
+    common: Mapping[str, object] = {
+        **SHAPE, "min_samples_leaf": leaf, "random_state": seed % 2**32, "early_stopping": told,
+    }  # fmt: skip
+    absent = np.asarray(np.isnan(train[0]).all(axis=0))
+    features, targets = _without(train[0], absent), train[1]
     if not told:
-        return TreeProbe(kind(**common, max_iter=UNTOLD).fit(*train))
+        return TreeProbe(kind(**common, max_iter=UNTOLD).fit(features, targets), absent)
     model = kind(**common, max_iter=MOST_TREES, n_iter_no_change=PATIENCE)
-    return TreeProbe(model.fit(*train, X_val=valid[0], y_val=valid[1]))
+    return TreeProbe(model.fit(features, targets, X_val=_without(valid[0], absent), y_val=valid[1]), absent)
+
+
+def _without(features: NDArray[np.floating], absent: NDArray[np.bool_]) -> NDArray[np.floating]:
+    return np.where(absent, 0.0, features)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ CURRENT = "app"
 """File that names the app of the message in hand."""
 LATER = 10
 """How nice the compiling is to everything else."""
+COMPILER_BYTES, COMPILER_SECONDS = 2**31, 60
+"""Of address space and of processor time, which no app needs and a bad one cannot go beyond."""
 
 
 class LaidOut:
@@ -34,6 +37,8 @@ class LaidOut:
         place = self.folder / name
         if self._names.get(app.hash) == name and place.is_dir():
             return
+        if name in self._names.values():
+            return  # Flower's names end with eight digits of the hash: another app has them, and its runs go on
         partial = place.with_name(f".{name}.partial")
         try:
             shutil.rmtree(partial, ignore_errors=True)
@@ -73,4 +78,6 @@ def _compile(place: Path) -> None:
     process = subprocess.Popen([sys.executable, "-I", "-m", "compileall", *options, str(place)])
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, process.pid, LATER)
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (COMPILER_BYTES, COMPILER_BYTES))
+        resource.prlimit(process.pid, resource.RLIMIT_CPU, (COMPILER_SECONDS, COMPILER_SECONDS))
     process.wait()

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from contextlib import suppress
 
 BLOCK = 1 << 16
+AT_ONCE = 32
+"""Connections of a cage to its node; Flower needs a few."""
 READY = b"ready"
 
 
@@ -46,16 +48,33 @@ def main() -> None:
 
 
 def relay(listener: socket.socket, connect: Callable[[], socket.socket]) -> None:
-    """Join every connection that comes in with one that ``connect`` makes, until ``listener`` is shut."""
+    """Join every connection that comes in with one that ``connect`` makes, until ``listener`` is shut.
+
+    `AT_ONCE` of them at a time; others wait to be let in, so that who opens many takes no more threads for it.
+    """
+    free = threading.BoundedSemaphore(AT_ONCE)
     while True:
+        free.acquire()
         near, _ = listener.accept()
         try:
             far = connect()
         except OSError:
             near.close()
+            free.release()
             continue
-        for source, sink in ((near, far), (far, near)):
-            threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
+        threading.Thread(target=_join, args=(near, far, free), daemon=True).start()
+
+
+def _join(near: socket.socket, far: socket.socket, free: threading.BoundedSemaphore) -> None:
+    """Pass on what either side sends until both have ended."""
+    try:
+        with near, far:
+            back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+            back.start()
+            _pump(near, far)
+            back.join()
+    finally:
+        free.release()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:

@@ -99,7 +99,8 @@ def missing_text(contrast: Pooled) -> str:
     """Which cohorts a pooled contrast is without, and why; empty where it has all."""
     if not contrast.missing:
         return ""
-    return f"Without {', '.join(contrast.missing)}: no task with enough patients there, or no encoder of both levels."
+    why = "no task with enough patients there, fewer than two seeds, or no encoder of both levels"
+    return f"Without {', '.join(contrast.missing)}: {why}."
 
 
 def _pooled_sentences(pooled: PooledPanel, answer: Answer, headline: str) -> Iterator[str]:

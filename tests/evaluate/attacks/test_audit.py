@@ -65,7 +65,9 @@ def bundle(tiny_store: TinyStore, tmp_path: Path, one_thread: None) -> Path:
     """A bundle of new weights that says it was trained on a cohort of 24 patients."""
     store = tiny_store("a", patients=24)
     provenance = config_of(tmp_path, 1).provenance("central idb", {"a": count_store(store)})
-    write_bundle(tmp_path / "bundle", build_encoder(config_of(tmp_path, 1).encoder, 0), store.profile, provenance)
+    write_bundle(
+        tmp_path / "bundle", build_encoder(config_of(tmp_path, 1).encoder_config, 0), store.profile, provenance
+    )
     return tmp_path / "bundle"
 
 

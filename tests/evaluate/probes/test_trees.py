@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from cape_fed.errors import InputError
 from cape_fed.evaluate.cohorts import EvaluatedCohort, make_cohorts
 from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.probes import trees
 from cape_fed.evaluate.probes.fit import fit
 from cape_fed.evaluate.probes.predict import predict
 from cape_fed.evaluate.probes.representation import Representation, filled
@@ -118,3 +119,15 @@ def test_medians_of_the_train_records_take_the_place_of_what_is_missing(cohorts:
     assert np.array_equal(dense["c"][~gaps, :4], features["c"][~gaps, :4])
     assert (dense["c"][:, 4] == 0).all()
     assert filled(cohorts, dense) is dense
+
+
+def test_a_column_that_no_train_record_has_is_no_hindrance() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(200, 3))
+    targets = (features[:, 0] > 0).astype(float)
+    features[:, 1] = np.nan
+    seen = trees._fit("AF", (features[:150], targets[:150]), (features[150:], targets[150:]), 0)
+    unseen = features[150:].copy()
+    unseen[:, 1] = 7.0  # a value in a column that was never learnt from
+    assert ((seen.predict(features[150:]) > 0) == targets[150:]).mean() > 0.9
+    assert np.array_equal(seen.predict(unseen), seen.predict(features[150:]))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import queue
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from cape_fed.federation.fab import App, pack, read_app
-from cape_fed.site.cage import launch, setup
+from cape_fed.site.cage import inside, launch, setup
 from cape_fed.site.cage.apps import LaidOut, app_in_hand
 from cape_fed.site.config import SiteConfig
 from tests.federation.test_fab import FILES
@@ -56,6 +59,55 @@ def test_every_module_has_byte_code_that_is_used_while_its_source_is_the_same(tm
     assert said(place, code) == f"1 {compiled['age']}"
     (place / "pack" / "age.py").write_text("value = 2\n")
     assert said(place, code).startswith("2 ")
+
+
+def test_another_app_whose_folder_would_have_the_same_name_is_not_laid_out_in_its_place(tmp_path: Path) -> None:
+    first, second, made = app_of({}), app_of({"more.py": b""}), LaidOut(tmp_path)
+    for app in (first, second):
+        made.put(app, NAME)
+    made.choose(second.hash)
+    assert app_in_hand(tmp_path) is None
+    made.choose(first.hash)
+    assert app_in_hand(tmp_path) == tmp_path / "apps" / NAME
+    assert not (tmp_path / "apps" / NAME / "more.py").exists()
+
+
+def test_who_opens_many_connections_from_a_cage_takes_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inside, "AT_ONCE", 2)
+    accepted: queue.Queue[socket.socket] = queue.Queue()
+
+    def connect() -> socket.socket:
+        near, far = socket.socketpair()
+        accepted.put(far)
+        return near
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "way"))
+        listener.listen()
+
+        def relay() -> None:
+            with suppress(OSError):  # the listener is closed
+                inside.relay(listener, connect)
+
+        threading.Thread(target=relay, daemon=True).start()
+        callers = []
+        for _ in range(4):
+            callers.append(socket.socket(socket.AF_UNIX))
+            callers[-1].settimeout(30)
+            callers[-1].connect(str(tmp_path / "way"))
+        served = [accepted.get(timeout=30) for _ in range(2)]
+        callers[0].sendall(b"question")
+        assert served[0].recv(100) == b"question"
+        served[0].sendall(b"answer")
+        assert callers[0].recv(100) == b"answer"
+        assert accepted.empty()
+        callers[0].close()
+        served[0].close()
+        assert accepted.get(timeout=30)  # the next one is let in when one has ended
+        for caller in callers[1:]:
+            caller.close()
 
 
 def test_where_it_cannot_be_laid_out_there_is_nothing_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
