@@ -39,6 +39,7 @@ def example(tmp_path: Path, tiny_store: TinyStore, monkeypatch: pytest.MonkeyPat
     return tmp_path
 
 
+@pytest.mark.slow
 def test_each_encoder_has_a_row_of_its_own_on_the_same_patients(example: Path) -> None:
     bundle = "runs/idb/bundle"
     assert run(["pretrain", "data.train=[a,b]", "out=runs/idb", "train.steps=1", "train.pairs=8"]) == 0
@@ -64,6 +65,7 @@ def test_each_encoder_has_a_row_of_its_own_on_the_same_patients(example: Path) -
     assert "it is not known on which patients it was trained" in Path("runs/idb/log.txt").read_text()
 
 
+@pytest.mark.slow
 def test_without_a_bundle_the_first_encoder_is_evaluated(example: Path) -> None:
     data = ["data.train=[a,b]", "data.evaluate=[d]"]
     named = ["encoder={ECG-X: my_encoders:public, other: my_encoders:public}", *data, *QUICK]
@@ -83,6 +85,7 @@ def test_without_a_bundle_the_first_encoder_is_evaluated(example: Path) -> None:
     assert gap.point == 0.0
 
 
+@pytest.mark.slow
 def test_it_is_fine_tuned_in_every_mode(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
     named = ["encoder={ECG-X: my_encoders:public}", "data.train=[a]", "data.evaluate=[d]", *QUICK, *TUNING]
     assert run(["finetune", *named, "out=runs/x"]) == 0

@@ -113,6 +113,7 @@ def test_what_cannot_be_pooled_is_said_in_one_line_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_cohort_without_a_task_is_named_and_the_others_are_pooled(
     stores: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -128,6 +129,7 @@ def quality(planned: PlannedTrial) -> dict[str, float]:
     return {**own, "mae/ood": 12.0 - 10 * gain, "auroc/id": 0.8}
 
 
+@pytest.mark.slow
 def test_contrasts_are_pooled_over_cohorts_and_the_claim_is_judged_by_that(stores: str, tmp_path: Path) -> None:
     asked = study("seed=range(4)")
     plan = make_plan(asked, [stores], tmp_path / "out", {})
