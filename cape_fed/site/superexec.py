@@ -53,7 +53,10 @@ class WokenClock:
 
 def main() -> None:
     """``BOUNDS COMMAND...``: run Flower's command with its loop paced, and apps within the bounds in that file."""
-    starter = Forks() if sys.argv[1] == NO_CAGE else CagedForks(Bounds.load(Path(sys.argv[1])))
+    try:
+        starter = Forks() if sys.argv[1] == NO_CAGE else CagedForks(Bounds.load(Path(sys.argv[1])))
+    except FileNotFoundError:
+        return  # the node has ended while this process began, and took its folder along
     starter.start()
     vars(importlib.import_module(forks.MODULE)).update(subprocess=starter)
     vars(importlib.import_module(MODULE)).update(time=WokenClock(sys.stdin.fileno(), starter.rest))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +44,12 @@ def test_the_installed_flower_has_the_loop_that_is_paced() -> None:
     source = inspect.getsource(module.run_superexec)
     assert source.count("time.sleep(") == source.count("time.sleep(task_poll_interval)") == 1
     assert callable(importlib.import_module(superexec.CLI).flower_superexec)
+
+
+def test_where_its_node_has_ended_before_it_began_it_ends_without_a_word(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["superexec", str(tmp_path / "gone" / "bounds.json"), "flower-superexec"])
+    superexec.main()
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "")
