@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
 from cape_fed.evaluate.cohorts import Role
 from cape_fed.evaluate.figures import LABELS
-from cape_fed.evaluate.results import Cell, Estimate
+from cape_fed.evaluate.results import Cell
 from cape_fed.evaluate.scoring.aggregate import shared_tasks
 from cape_fed.evaluate.statistics.metrics import HIGHER_IS_BETTER
 from cape_fed.release.figures import AtSites, Figure, Figures, Summary
@@ -31,8 +31,7 @@ def figures_of_round(evaluations: Path, rounds: int) -> Figures | None:
     cells, roles = _transfer_cells(line["tasks"])
     if not cells:
         return None
-    metrics = dict.fromkeys(metric for metric, _ in _estimates(cells))
-    values = {metric: _values(cells, metric) for metric in metrics}
+    values = _by_metric(cells)
     return Figures(
         at_sites=AtSites(rounds=rounds, dimensions=line["dimensions"], missing=len(line["missing"])),
         id_cohorts=list(roles.values()).count("id"),
@@ -57,20 +56,15 @@ def _transfer_cells(tasks: Mapping[str, Any]) -> tuple[Cells, dict[str, Role]]:
     return cells, roles
 
 
-def _estimates(cells: Cells) -> Iterator[tuple[str, Estimate]]:
-    for by_cohort in cells.values():
-        for cell in by_cohort.values():
-            yield from ((one.metric, one) for one in (cell, cell.second) if one is not None and one.point is not None)
-
-
-def _values(cells: Cells, metric: str) -> dict[str, dict[str, Figure]]:
-    values: dict[str, dict[str, Figure]] = {}
+def _by_metric(cells: Cells) -> dict[str, dict[str, dict[str, Figure]]]:
+    """`Values` of every metric."""
+    values: dict[str, dict[str, dict[str, Figure]]] = {}
     for task, by_cohort in cells.items():
         for cohort, cell in by_cohort.items():
             for one in (cell, cell.second):
-                if one is not None and one.metric == metric and one.point is not None:
+                if one is not None and one.point is not None:
                     figure = Figure(point=one.point, low=one.low, high=one.high)
-                    values.setdefault(task, {})[cohort] = figure
+                    values.setdefault(one.metric, {}).setdefault(task, {})[cohort] = figure
     return values
 
 

@@ -14,7 +14,7 @@ from cape_fed.pretrain.encoder import Encoder
 from cape_fed.release.lead_order import Missing, lead_order
 from cape_fed.release.provenance import Provenance
 from cape_fed.release.recordings import checked_rate, checked_recordings
-from cape_fed.release.rows import Preparation, Rows, parts_of
+from cape_fed.release.rows import Preparation, Rows, of_one_length
 from cape_fed.signal.profile import MICROVOLTS_PER_MV, Profile
 
 BATCH = 64
@@ -136,12 +136,9 @@ class PretrainedEncoder:
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         """Indices of rows of one length, and what ``compute`` makes of them."""
         device = self.encoder.device
-        for length in np.unique(valid):
-            found = np.flatnonzero(valid == length)
-            for part in parts_of(len(found), BATCH):
-                rows = found[part]
-                ecg = torch.from_numpy(signals[rows, :, : max(1, length)]).to(device).float() / MICROVOLTS_PER_MV
-                yield rows, compute(ecg).float().cpu().numpy()
+        for rows, length in of_one_length(valid, BATCH):
+            ecg = torch.from_numpy(signals[rows, :, :length]).to(device).float() / MICROVOLTS_PER_MV
+            yield rows, compute(ecg).float().cpu().numpy()
 
     def _preparation(self, fs: float, leads: Sequence[str] | None, missing: Missing) -> Preparation:
         return Preparation(self.profile, checked_rate(fs), lead_order(leads, missing))

@@ -68,6 +68,13 @@ class Preparation:
             raise fault
 
 
+def of_one_length(valid: NDArray[np.integer[Any]], most: int) -> Iterator[tuple[NDArray[np.intp], int]]:
+    """Places of at most ``most`` rows with equally many ``valid`` samples ``[N]``, and how many: at least one."""
+    for length in np.unique(valid):
+        places = np.flatnonzero(valid == length)
+        yield from ((places[part], max(1, int(length))) for part in parts_of(len(places), most))
+
+
 def parts_of(count: int, most: int) -> Iterator[slice]:
     """Slices of ``count`` rows of at most ``most`` each, nearly equal: kernels add up a last few in another order."""
     parts = -(-count // most)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from cape_fed.errors import InputError
 from cape_fed.evaluate.foreign.load import LoadedForeign, one_line
+from cape_fed.release.rows import of_one_length
 from cape_fed.signal.leads import LEADS
 from cape_fed.store import Store
 
@@ -28,7 +28,7 @@ def embed_foreign(loaded: LoadedForeign, store: Store, rows: NDArray[np.int64] |
     """
     wanted = np.arange(len(store)) if rows is None else rows
     embedded = np.empty((len(wanted), 0), np.float32)
-    for places, length in _batches(store.valid[wanted]):
+    for places, length in of_one_length(store.valid[wanted], BATCH):
         found = embed_batch(
             loaded, store.millivolts(wanted[places])[..., :length], store.profile.fs, f"records of {store.cohort}"
         )
@@ -69,14 +69,6 @@ def embed_batch(loaded: LoadedForeign, ecg_mv: NDArray[np.float32], fs: float, w
 def try_foreign(loaded: LoadedForeign, store: Store) -> int:
     """Embed the first records of a store; D. InputError as `embed_foreign`, before anything is begun or written."""
     return int(embed_foreign(loaded, store, np.arange(min(TRIED, len(store)))).shape[1])
-
-
-def _batches(valid: NDArray[np.integer[Any]]) -> Iterator[tuple[NDArray[np.intp], int]]:
-    """Places of at most `BATCH` records of one length, and that length."""
-    for length in np.unique(valid):
-        places = np.flatnonzero(valid == length)
-        for start in range(0, len(places), BATCH):
-            yield places[start : start + BATCH], max(1, int(length))
 
 
 def _array(given: Any) -> NDArray[np.float32]:

@@ -62,37 +62,35 @@ def find_beats(ecg_mv: NDArray[np.float32], fs: float) -> Beats | None:
     Beats are found, and their waves delimited, on the root mean square of all leads that have a signal. There every
     wave points up, whatever the axis of the heart, and one lead that is noisy or off does not decide.
     """
-    import neurokit2 as nk  # seconds that other evaluations do without
-
     alive = amplitudes(ecg_mv, fs) > FLAT_MV
     if ecg_mv.shape[1] < MIN_SECONDS * fs or not alive.any():
         return None
     clean = _without_wander(resample(ecg_mv.astype(np.float64), fs, FS))
     clean[~alive] = np.nan
-    found = _by_library(nk.ecg_findpeaks, _size(clean), sampling_rate=FS)
+    found = _by_library("ecg_findpeaks", _size(clean), sampling_rate=FS)
     peaks = np.asarray(found["ECG_R_Peaks"], np.int64)
     whole = peaks[(peaks >= BEFORE) & (peaks + AFTER <= clean.shape[1])]
     if len(peaks) < FEWEST or not len(whole):
         return None
     single = np.stack([clean[:, peak - BEFORE : peak + AFTER] for peak in whole])
     typical = np.median(single, axis=0)
-    return Beats(peaks, single, typical, _delimit(nk, typical, int(np.median(np.diff(peaks)))))
+    return Beats(peaks, single, typical, _delimit(typical, int(np.median(np.diff(peaks)))))
 
 
-def _delimit(nk: Any, typical: Floats, rr: int) -> dict[str, float]:
+def _delimit(typical: Floats, rr: int) -> dict[str, float]:
     """Where the waves of a typical beat ``[12, BEFORE + AFTER]`` begin and end, ``rr`` samples being between beats.
 
     QRS and T on the size of all leads, P on minus aVR: where everything points up, a Q wave passes for a P wave.
     """
     size = _size(typical)
-    waves = _delineate(nk, size, rr, _QRS) | _delineate(nk, _smooth(size), rr, _T_WAVE)
+    waves = _delineate(size, rr, _QRS) | _delineate(_smooth(size), rr, _T_WAVE)
     one, two = typical[LEAD_INDEX["I"]], typical[LEAD_INDEX["II"]]
     known = [lead for lead in (one, two) if np.isfinite(lead).all()]
-    found = _delineate(nk, np.mean(known, axis=0), rr, _P_WAVE) if known else dict.fromkeys(_P_WAVE, float("nan"))
+    found = _delineate(np.mean(known, axis=0), rr, _P_WAVE) if known else dict.fromkeys(_P_WAVE, float("nan"))
     return waves | found
 
 
-def _delineate(nk: Any, beat: Floats, rr: int, names: Mapping[str, str]) -> dict[str, float]:
+def _delineate(beat: Floats, rr: int, names: Mapping[str, str]) -> dict[str, float]:
     """Places of some waves in a beat ``[BEFORE + AFTER]``.
 
     A typical beat has little noise, but neurokit2 reads recordings. So it is given one in which the beat is repeated.
@@ -103,7 +101,7 @@ def _delineate(nk: Any, beat: Floats, rr: int, names: Mapping[str, str]) -> dict
     period = np.pad(level, (0, max(0, rr - len(level))))
     middles = before + len(period) * np.arange(_REPEATED)
     repeated = np.tile(period, _REPEATED)
-    _, found = _by_library(nk.ecg_delineate, repeated, middles, sampling_rate=FS, method="prominence")
+    _, found = _by_library("ecg_delineate", repeated, middles, sampling_rate=FS, method="prominence")
     return {name: _median_place(found[key], middles) for name, key in names.items()}
 
 
@@ -141,18 +139,18 @@ def _highpass() -> Floats:
     return np.asarray(butter(2, WANDER_HZ, "highpass", fs=FS, output="sos"))
 
 
-def _by_library(function: Any, *arguments: Any, **options: Any) -> Any:
+def _by_library(name: str, *arguments: Any, **options: Any) -> Any:
     """What a function of neurokit2 returns; DelineationError where it fails, as it does on what is hardly an ECG.
 
     It warns of recordings in which nothing is found, or waves of no height; NaN follows, and is expected.
     """
-    import neurokit2 as nk
+    import neurokit2 as nk  # seconds that other evaluations do without
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", nk.misc.NeuroKitWarning)
         for expected in ("some peaks have a prominence of 0", "Mean of empty slice", "invalid value encountered"):
             warnings.filterwarnings("ignore", expected, RuntimeWarning)
         try:
-            return function(*arguments, **options)
+            return getattr(nk, name)(*arguments, **options)
         except Exception as error:  # of many kinds, by where in it the signal is not what it expects
             raise DelineationError from error
