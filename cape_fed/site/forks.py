@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 import threading
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 from cape_fed.site.cage.bounds import Bounds
-from cape_fed.site.cage.launch import environment, run_caged
+from cape_fed.site.cage.launch import environment, run_caged, say
 from cape_fed.site.warmth import WarmProcess, ask
 
 MODULE = "flwr.supercore.superexec.executor.subprocess_executor"
@@ -28,9 +25,8 @@ class Forks:
 
     DEVNULL = subprocess.DEVNULL
 
-    def __init__(self, warm: WarmProcess | None = None) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="cape-fed-site-")
-        self.warm = warm or WarmProcess(Path(self._folder.name) / "warm")
+    def __init__(self, warm: WarmProcess) -> None:
+        self.warm = warm
 
     def start(self) -> None:
         """Begin to load, before there is a message."""
@@ -62,10 +58,18 @@ class CagedForks(Forks):
         self.warm.start()
         port = int(command[command.index(ADDRESS) + 1].rpartition(":")[2])
         run = self.bounds.run(RUN_SECONDS)
-        caged = partial(run_caged, self.bounds, _without(command, PARENT), port=port, run=run, warm=self.bounds.warm)
-        thread = threading.Thread(target=caged, name="cage", daemon=True)
+        thread = threading.Thread(
+            target=self._run, args=(_without(command, PARENT), port, run), name="cage", daemon=True
+        )
         thread.start()
         return thread
+
+    def _run(self, command: list[str], port: int, run: str) -> None:
+        try:
+            run_caged(self.bounds, command, port=port, run=run, warm=self.bounds.warm)
+        except OSError as error:
+            # Flower gives a message up whose process does not call back; the site's log has to say why it did not.
+            say(self.bounds, f"an app could not be started: {error.strerror or error}")
 
 
 def _without(command: list[str], option: str) -> list[str]:

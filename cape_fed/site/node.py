@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import socket
 import sys
 import tomllib
@@ -27,6 +26,7 @@ from cape_fed.site.flower import Observe, run_supernode
 from cape_fed.site.ledger import ledger_of
 from cape_fed.site.policy_text import note_policy
 from cape_fed.site.proxy import without_proxy_on_loopback
+from cape_fed.site.scratch import scratch_folder
 
 LOCAL_PORT = "CAPE_FED_LOCAL_PORT"
 """Variable with the port on this machine where site.toml names none: in a container, where a health check asks."""
@@ -58,16 +58,12 @@ def start_node(path: Path, site: SiteConfig) -> None:
     sweep(site.state)
     os.environ |= without_proxy_on_loopback()
     note_policy(site)
-    with explained_exit(access.address):
-        cage = make_cage(site)
+    with explained_exit(access.address), scratch_folder() as runtime:
+        cage = make_cage(site, runtime)
         _note_start(site, "bubblewrap" if cage else "none")
         arguments = _arguments(_write_for_apps(path, site), access)
-        laid_out = LaidOut(Path(cage.runtime)) if cage else None
-        try:
-            run_supernode(arguments, admission(site, laid_out), _observer(cage), cage.file if cage else None)
-        finally:
-            if cage:
-                shutil.rmtree(cage.runtime, ignore_errors=True)
+        laid_out = LaidOut(runtime) if cage else None
+        run_supernode(arguments, admission(site, laid_out), _observer(cage), cage.file if cage else None)
 
 
 def _note_start(site: SiteConfig, cage: str) -> None:

@@ -11,6 +11,7 @@ import os
 import select
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from time import sleep
 
@@ -18,6 +19,8 @@ from cape_fed.site import forks
 from cape_fed.site.cage.bounds import Bounds
 from cape_fed.site.forks import CagedForks, Forks
 from cape_fed.site.pace import Pace
+from cape_fed.site.scratch import scratch_folder
+from cape_fed.site.warmth import WarmProcess
 
 MODULE = "flwr.supercore.superexec.run_superexec"
 """Module with the loop that looks for something to start."""
@@ -53,15 +56,22 @@ class WokenClock:
 
 def main() -> None:
     """``BOUNDS COMMAND...``: run Flower's command with its loop paced, and apps within the bounds in that file."""
-    try:
-        starter = Forks() if sys.argv[1] == NO_CAGE else CagedForks(Bounds.load(Path(sys.argv[1])))
-    except FileNotFoundError:
-        return  # the node has ended while this process began, and took its folder along
-    starter.start()
-    vars(importlib.import_module(forks.MODULE)).update(subprocess=starter)
-    vars(importlib.import_module(MODULE)).update(time=WokenClock(sys.stdin.fileno(), starter.rest))
-    sys.argv = sys.argv[2:]
-    importlib.import_module(CLI).flower_superexec()
+    with ExitStack() as stack:
+        try:
+            starter = _starter(sys.argv[1], stack)
+        except FileNotFoundError:
+            return  # the node has ended while this process began, and took its folder along
+        starter.start()
+        vars(importlib.import_module(forks.MODULE)).update(subprocess=starter)
+        vars(importlib.import_module(MODULE)).update(time=WokenClock(sys.stdin.fileno(), starter.rest))
+        sys.argv = sys.argv[2:]
+        importlib.import_module(CLI).flower_superexec()
+
+
+def _starter(bounds: str, stack: ExitStack) -> Forks:
+    if bounds == NO_CAGE:
+        return Forks(WarmProcess(stack.enter_context(scratch_folder()) / "warm"))
+    return CagedForks(Bounds.load(Path(bounds)))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
 import json
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from cape_fed.logs import LOG_FILE
 from cape_fed.site import forks
 from cape_fed.site.cage.bounds import Bounds, note_run
 from cape_fed.site.forks import CagedForks, Forks
@@ -95,6 +97,23 @@ def test_every_message_has_a_cage_of_its_own_which_shows_its_run(
     for found, run in zip(asked, ("", "0123456789ab"), strict=True):
         shown = {"port": 9, "run": run, "warm": caged.bounds.warm}
         assert found == (caged.bounds, [*COMMAND[:3], "--token", "t"], shown)
+
+
+def test_where_no_cage_can_be_made_the_sites_log_says_so(
+    caged: CagedForks, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any, **others: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/secret")
+
+    monkeypatch.setattr(forks, "run_caged", full)
+    Path(caged.bounds.state).mkdir()
+    note_run(Path(caged.bounds.runtime), "0123456789ab")
+    thread = caged.Popen(COMMAND)
+    assert isinstance(thread, threading.Thread)
+    thread.join(30)
+    said = "an app could not be started: No space left on device"
+    assert capsys.readouterr().err == f"cape-fed: {said}\n"
+    assert (Path(caged.bounds.state) / LOG_FILE).read_text().endswith(f" {said}\n")
 
 
 def test_with_a_cage_nothing_else_is_started(caged: CagedForks) -> None:

@@ -140,10 +140,10 @@ def watch(child: subprocess.Popen[bytes], bounds: Bounds, quiet: bool = False, f
             if used > most:
                 child.kill()
                 if not quiet:
-                    _say(bounds, f"the app used {used} {what}, more than the {most} that it may, and was ended")
+                    say(bounds, f"the app used {used} {what}, more than the {most} that it may, and was ended")
 
 
-def _say(bounds: Bounds, text: str) -> None:
+def say(bounds: Bounds, text: str) -> None:
     """Tell the site's log and the terminal of its service."""
     print(f"cape-fed: {text}", file=sys.stderr, flush=True)
     with (Path(bounds.state) / LOG_FILE).open("a") as log:

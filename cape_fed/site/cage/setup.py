@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from cape_fed.errors import InputError
@@ -25,14 +24,14 @@ NOTES = (LOG_FILE, ACTIVITY_FILE, ACTIVITY_LOCK, ROUNDS_FILE, LOCK_FILE)
 """Files in a site's state that an app writes to, beside those of its run, the audit log and the ledger."""
 
 
-def make_cage(site: SiteConfig) -> Bounds | None:
-    """The bounds of a site's apps, saved; None where site.toml wants no cage, or where there can be none.
+def make_cage(site: SiteConfig, runtime: Path) -> Bounds | None:
+    """The bounds of a site's apps, saved in ``runtime``; None where site.toml wants no cage, or there can be none.
 
     InputError where site.toml requires one and there can be none.
     """
     if site.cage.kind == "none":
         return None
-    bounds = bounds_of(site, Path(tempfile.mkdtemp(prefix="cape-fed-site-")))
+    bounds = bounds_of(site, runtime)
     bounds.empty.mkdir()
     bounds.save()
     reason = why_not() or ("the GPU cannot be used in it" if bounds.devices and _loses_the_gpu(bounds) else None)

@@ -270,13 +270,16 @@ def test_bounds_survive_being_written_down(bounds: Bounds) -> None:
     assert [path.name for path in bounds.hidden("")] == [RUN, OTHER, "refused"]
 
 
-def test_a_site_says_whether_it_wants_a_cage(site: SiteConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert setup.make_cage(site.model_copy(update={"cage": CageOptions(kind="none")})) is None
+def test_a_site_says_whether_it_wants_a_cage(site: SiteConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtimes = [tmp_path / "runtimes" / str(number) for number in range(3)]
+    for runtime in runtimes:
+        runtime.mkdir(parents=True)
+    assert setup.make_cage(site.model_copy(update={"cage": CageOptions(kind="none")}), runtimes[0]) is None
     monkeypatch.setenv("PATH", "/nowhere")
-    assert setup.make_cage(site) is None
+    assert setup.make_cage(site, runtimes[1]) is None
     required = site.model_copy(update={"cage": CageOptions(kind="bubblewrap")})
     with pytest.raises(InputError, match="bubblewrap is not installed"):
-        setup.make_cage(required)
+        setup.make_cage(required, runtimes[2])
     assert [check_cage(Subject(one)).state for one in (site, required)] == ["warning", "failed"]
 
 
