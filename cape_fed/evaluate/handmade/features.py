@@ -57,6 +57,9 @@ def store_features(store: Store, workers: int = 1) -> NDArray[np.float32]:
     if kept is not None:
         return kept
     begin = perf_counter()
+    log.info(
+        "%s: measuring intervals, amplitudes and axes of %d records, once for this store", store.cohort, len(store)
+    )
     features = _measure_all(store, workers)
     unseen = int(np.isnan(features).all(axis=1).sum())
     log.info(
@@ -128,4 +131,7 @@ def _write(path: Path, store: Store, features: NDArray[np.float32]) -> None:
         with atomic_file(path, PRIVATE) as partial_file, partial_file.open("wb") as file:
             np.savez(file, features=features, made_of=np.array(_made_of(store)))
     except OSError as error:
-        log.info("%s: its hand-made features are not kept: %s", store.cohort, error.strerror)
+        log.warning(
+            "%s: its hand-made features cannot be kept beside it and will be measured again next time: %s",
+            *(store.cohort, error.strerror),
+        )

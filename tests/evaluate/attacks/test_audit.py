@@ -48,16 +48,17 @@ def test_an_overtrained_encoder_gives_its_patients_away_and_an_untrained_one_doe
     pretrain_centrally(config_of(tmp_path, steps=300), lambda done, total, line: None)
     bundle = tmp_path / "run" / "bundle"
     encoder = load_encoder(bundle)
-    found = audit_encoder(bundle, encoder, [store], 500, 6, 0)
-    assert (found.members, found.others) == (22, 176)
-    assert found.similarity.rate > 0.2
-    assert found.embedding.rate > 0.2
-    assert found.embedding.low > 0.02
     fresh = PretrainedEncoder(build_encoder(encoder.encoder.config, 5), store.profile, encoder.provenance)
-    untrained = audit_encoder(bundle, fresh, [store], 500, 6, 0)
-    for attack in (untrained.similarity, untrained.embedding):
-        assert attack.rate < 0.15
-        assert attack.low <= 0.01
+    # One audit of 22 members is a coin thrown 22 times, and rounding differs between processors: so five are pooled.
+    overtrained, untrained = (
+        [audit_encoder(bundle, tried, [store], 500, 6, seed) for seed in range(5)] for tried in (encoder, fresh)
+    )
+    assert {(found.members, found.others) for found in overtrained} == {(22, 176)}
+    for attack in ("similarity", "embedding"):
+        assert np.mean([getattr(found, attack).rate for found in overtrained]) > 0.12
+        assert np.mean([getattr(found, attack).rate for found in untrained]) < 0.08
+        assert max(getattr(found, attack).low for found in overtrained) > 0.02
+        assert max(getattr(found, attack).low for found in untrained) <= 0.01
 
 
 @pytest.fixture

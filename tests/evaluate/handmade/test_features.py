@@ -81,7 +81,7 @@ def test_a_full_disk_costs_the_cache_and_nothing_else(
     monkeypatch.setattr(np, "savez", full)
     with caplog.at_level(logging.INFO, "cape_fed"):
         assert store_features(store).shape == (6, len(NAMES))
-    assert "its hand-made features are not kept: No space left on device" in caplog.text
+    assert "cannot be kept beside it and will be measured again next time: No space left on device" in caplog.text
     assert not list(store.path.glob(f"*{CACHE_FILE}*"))
 
 
