@@ -16,6 +16,7 @@ from cape_fed.status import read_status
 from tests.deployment.hospitals import Hospitals, simulate
 from tests.deployment.outcome import encoder_of, last_evaluation, log_of, missing, rounds, same
 from tests.deployment.superlink import CONNECTION
+from tests.tracking.shown import assert_same, expected, in_tensorboard
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -23,11 +24,13 @@ pytestmark = pytest.mark.timeout(400)
 def test_a_run_gives_the_weights_of_the_simulation_bit_for_bit(hospitals: Hospitals, tmp_path: Path) -> None:
     hospitals.start()
     out = tmp_path / "run"
-    done = hospitals.run(out, "federation.rounds=2")
+    done = hospitals.run(out, "federation.rounds=2", "tracking.tensorboard=true")
     assert (done.returncode, done.stdout.strip()) == (0, str(out / "bundle")), done.stderr
-    expected = simulate(hospitals.cohorts, tmp_path / "simulated", "federation.rounds=2")
-    assert same(encoder_of(out), expected)
+    simulated = simulate(hospitals.cohorts, tmp_path / "simulated", "federation.rounds=2")
+    assert same(encoder_of(out), simulated)
     assert missing(out) == [[], []]
+    assert len(in_tensorboard(out)) > 4
+    assert_same(in_tensorboard(out), expected(out / "metrics.jsonl"))
     assert last_evaluation(out)["tasks"].keys() == last_evaluation(tmp_path / "simulated")["tasks"].keys()
     assert last_evaluation(out)["sites_summed"] == ["a"]
     assert last_evaluation(out)["sites_too_small"] == ["b"]

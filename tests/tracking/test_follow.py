@@ -7,37 +7,21 @@ import logging
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from cape_fed.cli.main import run
 from cape_fed.errors import InputError
-from cape_fed.rundir import RunDirectory, read_metrics
+from cape_fed.rundir import RunDirectory
 from cape_fed.tracking.config import TrackingConfig
 from cape_fed.tracking.follow import Follower, numbers_of, tracked
 from tests.conftest import TinyStore
+from tests.tracking.shown import assert_same, expected, in_tensorboard
 
 LINES = [
     {"round": k, "step": 2 * k + 1, "loss": 1 / (k + 3), "missing": [], "sites": {"a": {"loss": k / 7, "fine": True}}}
     for k in range(4)
 ]
 TENSORBOARD = TrackingConfig(tensorboard=True)
-
-
-def expected(metrics: Path) -> dict[tuple[str, int], float]:
-    return {(name, line["step"]): value for line in read_metrics(metrics) for name, value in numbers_of(line)}
-
-
-def in_tensorboard(out: Path) -> dict[tuple[str, int], float]:
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    read = EventAccumulator(str(out / "tensorboard"), size_guidance={"scalars": 0}).Reload()
-    return {(tag, event.step): event.value for tag in read.Tags()["scalars"] for event in read.Scalars(tag)}
-
-
-def assert_same(shown: dict[tuple[str, int], float], held: dict[tuple[str, int], float]) -> None:
-    assert shown.keys() == held.keys()
-    assert shown == {place: float(np.float32(value)) for place, value in held.items()}
 
 
 def append(out: Path, lines: list[dict[str, object]]) -> None:
