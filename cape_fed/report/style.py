@@ -61,6 +61,16 @@ def panel_grid(count: int, most: int, width: float, *, share: bool = False) -> t
     return figure, panels[:count]
 
 
+def legend_below(figure: Figure, panel: Axes, most: int) -> None:
+    """What a panel's marks mean, under all panels, in as many of at most ``most`` columns as the figure is wide for."""
+    handles, labels = panel.get_legend_handles_labels()
+    for columns in range(min(most, len(labels)), 0, -1):
+        legend = figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
+
+
 def method_colours(methods: Sequence[str], baselines: Sequence[str]) -> dict[str, str]:
     """A colour for each method in their order; baselines are grey."""
     coloured = {name: PALETTE[index % len(PALETTE)] for index, name in enumerate(methods)}

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from cape_fed.evaluate.report.view import Curves, View
-from cape_fed.report.style import QUIET, RC, method_colours, panel_grid, to_svg
+from cape_fed.report.style import QUIET, RC, legend_below, method_colours, panel_grid, to_svg
 
 QUANTITIES = {
     "loss": "Contrastive loss",
@@ -49,7 +49,7 @@ def training_curves(view: View) -> str | None:
         axes.grid(axis="y")
         axes.tick_params(length=0, labelsize=9)
     if len(view.curves) > 1:
-        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        legend_below(figure, figure.axes[0], 4)
     return to_svg(figure)
 
 

@@ -12,7 +12,7 @@ from cape_fed.evaluate.report.view import View
 from cape_fed.evaluate.report.words import SCOPE_NAMES, metric_name, number
 from cape_fed.evaluate.results import Difference, Estimate
 from cape_fed.evaluate.scoring.pooled import POOLS
-from cape_fed.report.style import INK, MARKERS, QUIET, RC, method_colours, new_figure, plain_axes, to_svg
+from cape_fed.report.style import INK, MARKERS, QUIET, RC, legend_below, method_colours, new_figure, plain_axes, to_svg
 
 SCOPES = ("id", "ood", "worst")
 
@@ -79,7 +79,7 @@ def task_forest(view: View) -> str | None:
         axes.set_xlabel(metric_name("auroc"))
         plain_axes(axes)
     panels[0].invert_yaxis()
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    legend_below(figure, panels[0], 3)
     return to_svg(figure)
 
 

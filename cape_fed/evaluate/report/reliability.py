@@ -9,10 +9,12 @@ from matplotlib.axes import Axes
 
 from cape_fed.evaluate.report.view import View
 from cape_fed.evaluate.results import Calibration, ReliabilityBin
-from cape_fed.report.style import PALETTE, QUIET, RC, panel_grid, to_svg
+from cape_fed.report.style import PALETTE, QUIET, RC, legend_below, panel_grid, to_svg
 
 _ROW = 4
 """Panels in a row."""
+_NARROWEST = 5.4
+"""Pages show no figure narrower, and would enlarge the type of one that is."""
 
 
 def reliability_curves(view: View) -> str | None:
@@ -26,12 +28,14 @@ def reliability_curves(view: View) -> str | None:
     if not shown:
         return None
     with mpl.rc_context(RC):
-        figure, panels = panel_grid(len(shown), _ROW, 1.9 * min(_ROW, len(shown)) + 0.3, share=True)
-        for axes, entry in zip(panels, shown, strict=True):
+        figure, panels = panel_grid(len(shown), _ROW, max(1.9 * min(_ROW, len(shown)) + 0.3, _NARROWEST), share=True)
+        for number, (axes, entry) in enumerate(zip(panels, shown, strict=True)):
             _panel(axes, entry)
-        figure.supxlabel("Predicted probability", size=9)
-        figure.supylabel("Share of positives", size=9)
-        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+            if number + _ROW >= len(shown):
+                axes.set_xlabel("Predicted probability", size=9)
+            if number % _ROW == 0:
+                axes.set_ylabel("Share of positives", size=9)
+        legend_below(figure, figure.axes[0], 2)
         return to_svg(figure)
 
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from cape_fed.evaluate.report.words import SCOPE_NAMES
 from cape_fed.finetune.report.words import metric_label, mode_name, patients_of, scopes_of, share
 from cape_fed.finetune.results import FinetuneResults
-from cape_fed.report.style import GREYS, MARKERS, PALETTE, RC, new_figure, to_svg
+from cape_fed.report.style import GREYS, MARKERS, PALETTE, RC, legend_below, new_figure, to_svg
 
 _MARGIN = 1.4
 """Factor from the smallest and the largest share to the ends of the axis."""
@@ -28,7 +28,7 @@ def label_curves(results: FinetuneResults) -> str | None:
     for axes, scope in zip(panels, scopes, strict=True):
         _panel(axes, results, scope)
     panels[0].set_ylabel(metric_label(results))
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    legend_below(figure, panels[0], 4)
     return to_svg(figure)
 
 
