@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
-import numpy as np
-
+from bench.auroc import mean_auroc
 from bench.row import Row
 from cape_fed.config import RunConfig
 from cape_fed.simulation import simulate_federation
@@ -17,7 +17,7 @@ from cape_fed.synthetic.catalogue import default_cohorts
 from tests.deployment.deployment import Deployment
 from tests.deployment.hospitals import Hospitals
 from tests.deployment.hospitals import write_cohorts as write_stores
-from tests.deployment.outcome import last_evaluation, rounds
+from tests.deployment.outcome import rounds
 
 ROUNDS = 8
 STEADY = 2
@@ -27,6 +27,7 @@ STEPS = (2, 300)
 """Steps of a round: hardly any work, and some seconds of it."""
 TRANSPORTS = ("float32", "float16", "bfloat16")
 COHORTS, PATIENTS = 4, 500
+SEEDS = (0, 1, 2)
 
 
 def measure(scratch: Path, archive: Path) -> Iterator[Row]:
@@ -77,28 +78,35 @@ def _rounds(folder: Path, stores: Path, steps: int, *, stock: bool) -> list[dict
 def _transports(scratch: Path) -> Iterator[Row]:
     """Bytes that the sites send and OOD AUROC of the resulting encoders, for each number format of the updates."""
     stores = _synthetic_stores(scratch / "transport")
-    found = {}
-    for transport in TRANSPORTS:
-        out = scratch / transport
+    sent: dict[str, float] = {}
+    found: dict[str, list[float]] = {transport: [] for transport in TRANSPORTS}
+    for transport, seed in product(TRANSPORTS, SEEDS):
+        out = scratch / f"{transport}-{seed}"
         config = {
             "model": "tiny",
+            "seed": seed,
             "train": {"pairs": 64, "learning_rate": 2e-3},
-            "federation": {"rounds": 12, "local_steps": 10, "measure_every": 99, "transport": transport},
+            "federation": {
+                **{"rounds": 12, "local_steps": 10, "measure_every": 99, "evaluate": False},
+                "transport": transport,
+            },
             "data": {"train": stores[:-1], "evaluate": stores[-1:]},
             "out": out,
         }
         simulate_federation(RunConfig.model_validate(config), lambda done, total, line: None)
-        found[transport] = (rounds(out)[0]["bytes_up"], _mean_auroc(out))
+        sent[transport] = rounds(out)[0]["bytes_up"]
+        found[transport].append(mean_auroc(out / "bundle", stores[:-1], stores[-1:])["ood"])
     exact = found["float32"]
     for transport in TRANSPORTS[1:]:
-        sent, auroc = found[transport]
+        lost = [one - other for one, other in zip(found[transport], exact, strict=True)]
         yield Row(
-            f"updates in {transport}, {COHORTS - 1} sites, tiny, 12 rounds",
-            f"{sent / 1e6:.2f} MB up a round, OOD AUROC {auroc:.4f}",
-            f"float32: {exact[0] / 1e6:.2f} MB, {exact[1]:.4f}",
-            f"{sent / exact[0]:.2f} of the bytes, AUROC {auroc - exact[1]:+.4f}",
+            f"updates in {transport}, {COHORTS - 1} sites, tiny, 12 rounds, {len(SEEDS)} seeds",
+            f"{sent[transport] / 1e6:.2f} MB up a round, OOD AUROC {mean(found[transport]):.4f}",
+            f"float32: {sent['float32'] / 1e6:.2f} MB, {mean(exact):.4f} ({min(exact):.4f} to {max(exact):.4f})",
+            f"{sent[transport] / sent['float32']:.2f} of the bytes, "
+            f"AUROC {mean(lost):+.4f} ({min(lost):+.4f} to {max(lost):+.4f})",
             "half the bytes",
-            f"{sent / 1e6:.2f} MB: two bytes a weight and site",
+            f"{sent[transport] / 1e6:.2f} MB: two bytes a weight and site",
         )
 
 
@@ -106,14 +114,3 @@ def _synthetic_stores(scratch: Path) -> list[Path]:
     cohorts = default_cohorts(COHORTS, 0)
     make_stores(scratch, cohorts, PATIENTS, 0, 2)
     return [scratch / cohort.name for cohort in cohorts]
-
-
-def _mean_auroc(out: Path) -> float:
-    """Mean AUROC of the transfer probe over tasks and OOD cohorts, as the sites reported it."""
-    cells = [
-        probes["transfer"]
-        for roles in last_evaluation(out)["tasks"].values()
-        for probes in roles["ood"].values()
-        if probes["transfer"]["metric"] == "auroc"
-    ]
-    return float(np.mean([cell["point"] for cell in cells if cell["point"] is not None]))

@@ -18,6 +18,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from bench.auroc import mean_auroc
+
 TRAIN, OTHER = ("a", "b"), "e"
 OTHER_PATIENTS = 2000
 FOREIGN = ("c", "d")
@@ -73,14 +75,6 @@ def pretrain(out: Path, steps: int) -> None:
 
 def run_one(out: Path, setting: Setting, rounds: int, steps: int) -> dict[str, Any]:
     """Mean AUROC of one federation, within its cohorts and outside."""
-    from cape_fed.evaluate.options import EvaluateOptions
-    from cape_fed.evaluate.probes.representation import Representation
-    from cape_fed.pretrain.cohorts import open_stores, split_stores
-    from cape_fed.pretrain.config import SplitConfig
-    from cape_fed.release.bundle import load_encoder
-    from cape_fed.release.embed import embed_store
-    from cape_fed.study.measure import measure
-
     folder = out / "-".join(["run", *map(str, setting)])
     shutil.rmtree(folder, ignore_errors=True)
     paths = [_stores(out, setting.patients) / f"synth-{letter}" for letter in TRAIN]
@@ -92,12 +86,8 @@ def run_one(out: Path, setting: Setting, rounds: int, steps: int) -> dict[str, A
     if setting.begin == "pretrained":
         words.append(f"start={out}/pretrained/bundle")
     _do(words)
-    encoder = load_encoder(folder / "bundle", "auto")
-    inside, outside = open_stores(paths), open_stores([_stores(out, OTHER_PATIENTS) / f"synth-{OTHER}"])
-    method = Representation("encoder", lambda store: embed_store(encoder, store))
-    splits = split_stores([*inside, *outside], SplitConfig())
-    measures, _ = measure(method, inside, outside, splits, EvaluateOptions(resamples=1), {})
-    return setting._asdict() | {scope: measures[f"auroc/{scope}"].point for scope in ("id", "ood")}
+    outside = [_stores(out, OTHER_PATIENTS) / f"synth-{OTHER}"]
+    return setting._asdict() | mean_auroc(folder / "bundle", paths, outside)
 
 
 def _grid(options: argparse.Namespace) -> Iterable[Setting]:
