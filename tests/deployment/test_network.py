@@ -93,4 +93,4 @@ def test_an_expired_certificate_is_named(tmp_path: Path, cohorts: Path) -> None:
         assert done.stderr.count("\n") == 1
         assert "certificate has expired" in done.stderr
         run = hospitals.run(tmp_path / "run")
-        assert (run.returncode, run.stderr.count("\n")) == (2, 1)
+        assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
