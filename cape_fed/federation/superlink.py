@@ -7,6 +7,7 @@ import importlib
 import io
 import json
 import os
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -91,7 +92,7 @@ class SuperLink:
                 finally:
                     client.close()
         except click.ClickException as error:
-            raise InputError(f"SuperLink {self.connection}: {' '.join(error.message.split())[:300]}") from error
+            raise self._refusal(error.message) from error
         nodes = [_node(info) for info in found if info.status != "unregistered"]
         return sorted(nodes, key=lambda node: (node.name, node.id))
 
@@ -116,12 +117,9 @@ class SuperLink:
 
     def ending_certificates(self) -> list[str]:
         """A clause for each certificate on the way to it that ends soon, as far as they can be looked at."""
-        home = Path(os.environ.get("FLWR_HOME") or Path.home() / ".flwr")
-        try:
-            known = tomllib.loads((home / "config.toml").read_text())["superlink"][self.connection]
-            address, authority = str(known["address"]), Path(known["root-certificates"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return []  # Flower's own command will say what is wrong with the connection
+        if not (known := self._address()):
+            return []
+        address, authority = known
         told = []
         with contextlib.suppress(OSError, ValueError):
             told.append(expiry_words(certificate_end(authority), f"the authority's certificate {authority}"))
@@ -151,8 +149,36 @@ class SuperLink:
             answer = {}
         if not answer.get("success"):
             said = answer.get("error-message") or done.stderr or done.stdout or "no answer"
-            raise InputError(f"SuperLink {self.connection}: {' '.join(str(said).split())[:300]}")
+            raise self._refusal(str(said))
         return answer
+
+    def _refusal(self, said: str) -> InputError:
+        """What Flower said, or what is wrong with the certificate, which Flower calls a network that is unavailable."""
+        if known := self._address():
+            said = _invalid_certificate(*known) or said
+        return InputError(f"SuperLink {self.connection}: {' '.join(said.split())[:300]}")
+
+    def _address(self) -> tuple[str, Path] | None:
+        """Where it listens and whose certificate it should show; None where the connection does not say so."""
+        home = Path(os.environ.get("FLWR_HOME") or Path.home() / ".flwr")
+        try:
+            known = tomllib.loads((home / "config.toml").read_text())["superlink"][self.connection]
+            return str(known["address"]), Path(known["root-certificates"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None  # Flower's own command will say what is wrong with the connection
+
+
+def _invalid_certificate(address: str, authority: Path) -> str:
+    """What is wrong with the certificate of the server at HOST:PORT; empty where nothing is, or no server answers."""
+    try:
+        server_end(address, authority)
+    except ssl.SSLCertVerificationError as error:
+        remedy = "; cape-fed provision --renew signs a new one for the same key"
+        said = f"the certificate of {address} is not valid here: {error.verify_message}"
+        return said + remedy if "expired" in said else said
+    except (OSError, ValueError):
+        pass
+    return ""
 
 
 def _node(info: Any) -> Node:

@@ -43,7 +43,7 @@ def make_certificates(
         builder = builder.serial_number(x509.random_serial_number())
         return builder.not_valid_before(now + since).not_valid_after(now + until)
 
-    root = certificate(issuer, authority.public_key(), timedelta(days=-30), timedelta(days=30))
+    root = certificate(issuer, authority.public_key(), timedelta(days=-30), timedelta(days=60))
     root = root.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     leaf = certificate(subject, server.public_key(), start, end)

@@ -94,3 +94,4 @@ def test_an_expired_certificate_is_named(tmp_path: Path, cohorts: Path) -> None:
         assert "certificate has expired" in done.stderr
         run = hospitals.run(tmp_path / "run")
         assert (run.returncode, run.stderr.count("\n")) == (2, 1), run.stderr
+        assert "is not valid here: certificate has expired" in run.stderr

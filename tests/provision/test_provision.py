@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import ssl
 import stat
@@ -21,6 +22,7 @@ from cape_fed.provision.certificates import SERVER_DAYS, authority_certificate, 
 from cape_fed.provision.federation import Federation
 from cape_fed.provision.provision import left_over, provision
 from cape_fed.site.node import read_site
+from tests.tls import tls_server
 
 FEDERATION = Federation.model_validate(
     {
@@ -155,6 +157,31 @@ def test_a_coordinator_is_told_of_certificates_that_end_soon(out: Path, monkeypa
     (tls / "server.pem").write_bytes(server_certificate(key, authority, new_key(), ["127.0.0.1"], days=5.5))
     link = SuperLink(str(out / "coordinator"))
     assert [words.partition(" ends ")[2][:10] for words in link.ending_certificates()] == ["in 10 days"]
+
+
+@pytest.mark.parametrize(
+    ("names", "days", "words"),
+    [
+        (["127.0.0.1"], -1.0, "has expired; cape-fed provision --renew signs a new one for the same key"),
+        (["other.example.org"], 90.0, "IP address mismatch"),
+    ],
+)
+def test_a_coordinator_is_told_what_is_wrong_with_a_certificate(
+    out: Path, monkeypatch: pytest.MonkeyPatch, names: list[str], days: float, words: str
+) -> None:
+    monkeypatch.setenv("FLWR_HOME", "replaced by the kit's")
+    tls, key, signer = out / "coordinator" / "tls", new_key(), new_key()
+    authority = authority_certificate(signer, "hearts")
+    (tls / "ca.crt").write_bytes(authority)
+    (tls / "server.pem").write_bytes(server_certificate(signer, authority, key, names, days=days))
+    (tls / "server.key").write_bytes(key)
+    link = SuperLink(str(out / "coordinator"))
+    config = Path(os.environ["FLWR_HOME"]) / "config.toml"
+    with tls_server(tls / "server.pem", tls / "server.key") as port:
+        config.write_text(config.read_text().replace("127.0.0.1:8000", f"127.0.0.1:{port}"))
+        with pytest.raises(InputError, match=words) as caught:
+            link.nodes()
+    assert str(caught.value).startswith(f"SuperLink hearts: the certificate of 127.0.0.1:{port} is not valid here: ")
 
 
 def test_an_expired_certificate_began_before_it_ended() -> None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
 
 import pytest
 
@@ -15,24 +10,7 @@ from cape_fed.provision.certificates import authority_certificate, new_key, serv
 from cape_fed.site.check.finding import Subject
 from cape_fed.site.check.route import check_tls
 from cape_fed.site.config import SiteConfig, SuperLinkAccess
-
-
-@contextmanager
-def server(certificate: Path, key: Path) -> Iterator[int]:
-    """A TLS server on 127.0.0.1 for one connection; its port."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(20)
-
-        def answer() -> None:
-            with suppress(OSError), listener.accept()[0] as plain, context.wrap_socket(plain, server_side=True) as tls:
-                tls.recv(1)
-
-        thread = Thread(target=answer)
-        thread.start()
-        yield listener.getsockname()[1]
-        thread.join(20)
+from tests.tls import tls_server
 
 
 @pytest.mark.parametrize(
@@ -57,7 +35,7 @@ def test_a_certificate_is_taken_for_what_it_is(
         "server.key": key,
     }.items():
         (tmp_path / name).write_bytes(content)
-    with server(tmp_path / "server.pem", tmp_path / "server.key") as port:
+    with tls_server(tmp_path / "server.pem", tmp_path / "server.key") as port:
         access = SuperLinkAccess(
             address=f"127.0.0.1:{port}", certificate=tmp_path / "ca.crt", key=tmp_path / "site.key"
         )  # fmt: skip
