@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from cape_fed.evaluate.report.view import View
 from cape_fed.evaluate.report.words import SCOPE_NAMES, metric_name, number
@@ -53,6 +54,7 @@ def difference_forest(view: View, metric: str) -> str | None:
         shown = {pair_label(entry): entry for entry in entries if entry.scope == scope}
         _rows(axes, {label: shown.get(label) for label in labels}, {k: colours[e.method] for k, e in shown.items()})
         axes.axvline(0, color=INK, linewidth=0.9)
+        axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))  # signs and three decimals are wide
         axes.set_title(SCOPE_NAMES[scope])
         axes.set_xlabel(f"Difference in {metric_name(metric, view.results[view.names[0]].summary[metric].tasks)}")
     return to_svg(figure)
