@@ -118,7 +118,10 @@ def clipped_sum(gradients: Gradients, bound: float) -> list[Tensor]:
     norms = torch.stack([_squares(rows) for rows in flat]).sum(dim=0).sqrt()
     counts = norms.isfinite()
     factors = torch.where(counts, (bound / (norms * (1 + _MARGIN))).clamp(max=1.0), 0.0).float()
-    sums = [factors @ rows.masked_fill_(~counts[:, None], 0.0) for rows in flat]
+    if not counts.all():  # 0 times what is not finite is not 0
+        for rows in flat:
+            rows.masked_fill_(~counts[:, None], 0.0)
+    sums = [factors @ rows for rows in flat]
     return [_as_one_of(gradient, total) for gradient, total in zip(gradients, sums, strict=True)]
 
 
