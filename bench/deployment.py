@@ -87,7 +87,10 @@ def _transports(scratch: Path) -> Iterator[Row]:
             "seed": seed,
             "train": {"pairs": 64, "learning_rate": 2e-3},
             "federation": {
-                **{"rounds": 12, "local_steps": 10, "measure_every": 99, "evaluate": False},
+                "rounds": 12,
+                "local_steps": 10,
+                "measure_every": 99,
+                "evaluate": False,
                 "transport": transport,
             },
             "data": {"train": stores[:-1], "evaluate": stores[-1:]},

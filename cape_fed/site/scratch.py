@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import time
 
+from cape_fed.lock import is_locked, locked
+
 PREFIX = "cape-fed-site-"
+HELD = ".held"
+"""Lock file in a folder while its process lives."""
 YOUNG = 60.0
 """Seconds within which a folder that nobody holds may belong to a process that is just making it."""
 
@@ -20,28 +24,14 @@ YOUNG = 60.0
 def scratch_folder() -> Iterator[Path]:
     """A new folder that only this user can read; those that processes of this user left when they were killed go."""
     _remove_left_behind(Path(tempfile.gettempdir()))
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(handle)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder, locked(Path(folder) / HELD):
+        yield Path(folder)
 
 
 def _remove_left_behind(root: Path) -> None:
     for folder in root.glob(PREFIX + "*"):
-        try:
-            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except OSError:  # another user's, or gone
-            continue
-        try:
-            about = os.fstat(handle)
-            if about.st_uid == os.getuid() and time() - about.st_ctime > YOUNG:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with suppress(OSError):  # gone
+            about = folder.lstat()
+            own = stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid()
+            if own and time() - about.st_ctime > YOUNG and not is_locked(folder / HELD):
                 shutil.rmtree(folder, ignore_errors=True)
-        except BlockingIOError:  # its process lives
-            pass
-        finally:
-            os.close(handle)

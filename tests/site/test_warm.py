@@ -56,6 +56,7 @@ def test_a_fork_does_not_go_through_what_was_loaded_before_it(process: WarmProce
         "import gc\ndef flwr_clientapp(): print(len(gc.get_objects()), gc.get_freeze_count(), flush=True)\n"
     )
     process.environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    process.libraries = (*process.libraries, "numpy")  # enough for the ratio on every version of Python
     process.start()
     with tempfile.TemporaryFile() as output:
         forked = ask(process.path, {"command": ["flwr-clientapp"]}, output)
@@ -63,7 +64,7 @@ def test_a_fork_does_not_go_through_what_was_loaded_before_it(process: WarmProce
         assert forked.wait(60) == 0
         output.seek(0)
         watched, frozen = map(int, output.read().split())
-    assert frozen > 5 * watched > 0
+    assert frozen > 10 * watched > 0
 
 
 def test_forks_draw_different_numbers(tmp_path: Path) -> None:
