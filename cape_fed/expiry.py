@@ -42,6 +42,11 @@ def server_end(address: str, authority: Path | None, seconds: float = 5.0) -> da
         return peer_end(connection)
 
 
+def invalid_words(address: str, error: ssl.SSLCertVerificationError) -> str:
+    """A clause on the certificate of the server at HOST:PORT, which `server_end` or a connection found not valid."""
+    return f"the certificate of {address} is not valid here: {error.verify_message}"
+
+
 def days_left(end: datetime) -> int:
     """Whole days from now."""
     return (end - datetime.now(UTC)).days

@@ -22,7 +22,7 @@ import click
 
 from cape_fed.appfiles import stage_app
 from cape_fed.errors import InputError, RunError
-from cape_fed.expiry import certificate_end, expiry_words, server_end
+from cape_fed.expiry import certificate_end, expiry_words, invalid_words, server_end
 from cape_fed.federation.fab import app_hash, pack_app
 from cape_fed.federation.kit import find_kit
 
@@ -174,7 +174,7 @@ def _invalid_certificate(address: str, authority: Path) -> str:
         server_end(address, authority)
     except ssl.SSLCertVerificationError as error:
         remedy = "; cape-fed provision --renew signs a new one for the same key"
-        said = f"the certificate of {address} is not valid here: {error.verify_message}"
+        said = invalid_words(address, error)
         return said + remedy if "expired" in said else said
     except (OSError, ValueError):
         pass

@@ -9,7 +9,7 @@ from http.client import HTTPException, HTTPSConnection
 from time import time
 
 from cape_fed.errors import InputError
-from cape_fed.expiry import certificate_end, days_left, expiry_words, peer_end
+from cape_fed.expiry import certificate_end, days_left, expiry_words, invalid_words, peer_end
 from cape_fed.site.check.finding import Finding, Subject, failed, passed, waiting, warning
 from cape_fed.site.check.key import readable
 from cape_fed.site.proxy import proxy_for
@@ -68,9 +68,7 @@ def check_tls(subject: Subject) -> Finding:
         end = peer_end(connection.sock)
         connection.close()
     except ssl.SSLCertVerificationError as error:
-        return failed(
-            f"the certificate of {access.address} is not valid here: {error.verify_message}", _tls_remedy(error)
-        )
+        return failed(invalid_words(access.address, error), _tls_remedy(error))
     except (ssl.SSLError, HTTPException) as error:
         return failed(f"{access.address} speaks no TLS ({error})", "check superlink.address and its port")
     except OSError as error:
