@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
-
-Taps = dict[nn.Module, tuple[Tensor, Tensor]]
-"""Input and output of every layer that has parameters, ``[N, ...]`` each."""
 
 
 def is_batchable(model: nn.Module) -> bool:
@@ -24,35 +19,33 @@ def batched_gradients(model: nn.Module, losses: Callable[[], Tensor], parameters
     Recordings of a block stand together and those of no two blocks meet before the objective. So the gradient of the
     sum of losses in a layer's output is, row by row, that of the row's block; what a block's parameters get of it is
     worked out layer by layer from the block's rows alone (Goodfellow 2015, for blocks in place of samples).
+
+    RuntimeError where a layer is passed twice, KeyError where one is not passed.
     """
-    with _tapped(model) as taps:
-        values = losses()
-    outputs = [output for _, output in taps.values()]
-    sent = torch.autograd.grad(values.sum(), outputs)
+    taken: dict[nn.Module, Tensor] = {}
+    fronts: list[Tensor] = []
     found: dict[Tensor, Tensor] = {}
-    for (layer, (given, _)), gradient in zip(taps.items(), sent, strict=True):
-        found |= _layer_gradients(layer, given.detach(), gradient, len(values))
-    return [found[parameter] for parameter in parameters]
-
-
-@contextmanager
-def _tapped(model: nn.Module) -> Iterator[Taps]:
-    """Note what goes in and out of layers in a forward pass, which has to go through each of them once."""
-    taps: Taps = {}
 
     def note(layer: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
-        if layer in taps:
+        if layer in taken:
             raise RuntimeError(f"{type(layer).__name__} is passed twice in one pass")
-        taps[layer] = given[0], output
+        taken[layer] = given[0]
+        if not given[0].requires_grad:
+            fronts.append(output)
+        output.register_hook(lambda gradient: work_out(layer, gradient))  # type: ignore[no-untyped-call]
 
-    handles: list[RemovableHandle] = [
-        layer.register_forward_hook(note) for layer in model.modules() if _has_parameters(layer)
-    ]
+    def work_out(layer: nn.Module, gradient: Tensor) -> None:
+        # As soon as it can be, so that what a layer was given does not outlast its turn in the pass back.
+        found.update(_layer_gradients(layer, taken.pop(layer).detach(), gradient, len(values)))
+
+    handles = [layer.register_forward_hook(note) for layer in model.modules() if _has_parameters(layer)]
     try:
-        yield taps
+        values = losses()
     finally:
         for handle in handles:
             handle.remove()
+    torch.autograd.grad(values.sum(), fronts)  # passes back through every layer that is behind these
+    return [found[parameter] for parameter in parameters]
 
 
 def _has_parameters(layer: nn.Module) -> bool:
@@ -87,31 +80,44 @@ def _by_block(rows: Tensor, blocks: int) -> Tensor:
 
 
 def _convolution(layer: nn.Conv1d, given: Tensor, gradient: Tensor, blocks: int) -> Tensor:
-    """Weight gradients ``[B, out, in, K]``: one matrix product a place in the kernel, over all recordings of a block.
+    """Weight gradients ``[B, out, in, K]``: a few matrix products over all recordings of a block.
 
-    The recordings of a block are laid end to end, with zeros between them as long as the kernel reaches, so that the
-    input at a place in the kernel is a shifted view of that line. With a stride, every phase of it has a line.
+    The recordings of a block are laid end to end, sample after sample with all channels, with zeros between them. So
+    what the kernel sees at a position is one stretch of that line, and what it sees at positions that are so far apart
+    that these stretches do not overlap is a matrix whose rows are views of it. With K / stride such matrices all
+    positions are seen, and nothing is copied K times.
     """
     (kernel,), (stride,), padding = layer.kernel_size, layer.stride, int(layer.padding[0])
     samples, positions = given.shape[-1], gradient.shape[-1]
-    length = max(positions + (kernel - 1) // stride, -(-(samples + 2 * padding) // stride))
-    received = _lines(given, blocks, padding, length * stride)
-    received = received.reshape(*received.shape[:2], -1, stride)
-    phases = [received[..., phase].contiguous() for phase in range(stride)] if stride > 1 else [received[..., 0]]
-    sent = _lines(gradient, blocks, 0, length).flatten(2)
-    found = sent.new_empty(blocks, kernel, sent.shape[1], given.shape[1])
-    for place in range(kernel):
-        shift, phase = divmod(place, stride)
-        seen = phases[phase][..., shift:].transpose(1, 2)
-        torch.bmm(sent[..., : sent.shape[-1] - shift], seen, out=found[:, place])
-    return found.permute(0, 2, 3, 1)
+    apart = -(-kernel // stride)
+    rows = -(-max(positions, -(-(samples + 2 * padding) // stride)) // apart)
+    line = _lines(given, blocks, padding, rows * apart * stride, spare=kernel)
+    channels, made = given.shape[1], gradient.shape[1]
+    sent = _lines(gradient, blocks, 0, rows * apart).view(blocks, -1, apart, made)
+    found = sent.new_empty(blocks, made, kernel * channels, dtype=torch.float32)
+    shape, strides = (blocks, sent.shape[1], kernel * channels), (line.stride(0), apart * stride * channels, 1)
+    for first in range(apart):
+        seen = line.as_strided(shape, strides, first * stride * channels)
+        received = sent[:, :, first].transpose(1, 2)
+        if sent.dtype == found.dtype:
+            found.baddbmm_(received, seen, beta=min(first, 1))
+        elif first:  # sums in less than float32 would be rounded each time
+            found += torch.bmm(received, seen)
+        else:
+            found.copy_(torch.bmm(received, seen))
+    return found.view(blocks, made, kernel, channels).transpose(2, 3)
 
 
-def _lines(rows: Tensor, blocks: int, begin: int, length: int) -> Tensor:
-    """Rows ``[N, C, T]`` as ``[B, C, n, length]``, every one from ``begin`` on and zeros around it."""
-    by_block = _by_block(rows, blocks).transpose(1, 2)
-    lines = rows.new_zeros(*by_block.shape[:3], length)
-    lines[..., begin : begin + rows.shape[-1]] = by_block
+def _lines(rows: Tensor, blocks: int, begin: int, length: int, spare: int = 0) -> Tensor:
+    """Rows ``[N, C, T]`` as ``[B, n * length + spare, C]``: a stretch each, from ``begin`` on, and zeros around it."""
+    by_block = _by_block(rows, blocks)
+    recordings, channels = by_block.shape[1:3]
+    lines = rows.new_empty(blocks, recordings * length + spare, channels)
+    stretches = lines[:, : recordings * length].view(blocks, recordings, length, channels)
+    end = begin + rows.shape[-1]
+    stretches[:, :, begin:end] = by_block.transpose(2, 3)
+    for gap in (stretches[:, :, :begin], stretches[:, :, end:], lines[:, recordings * length :]):
+        gap.zero_()
     return lines
 
 

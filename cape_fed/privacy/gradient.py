@@ -24,7 +24,7 @@ Blocks = tuple[Tensor, Tensor]
 Gradients = list[Tensor]
 """One tensor a parameter, ``[B, ...]``: the gradient of every block."""
 BlockGradients = Callable[["Contrast", Blocks], Gradients]
-_CHUNK, _CHUNK_CPU = 2**28, 2**25
+_CHUNK, _CHUNK_CPU = 2**28, 2**23
 """Numbers that the gradients of the blocks of one chunk take together: what fits a cache is quicker on a CPU."""
 _SAMPLES = 512
 """Recordings of one chunk."""
@@ -190,7 +190,8 @@ class PrivateGradient:
         count = len(pairs.group) // (views * block)
         size = sum(parameter.numel() for parameter in self.model.parameters())
         numbers = _CHUNK_CPU if self.device.type == "cpu" else _CHUNK
-        chunk = max(1, min(numbers // size, _SAMPLES // (2 * views * block)))
+        most = max(1, min(numbers // size, _SAMPLES // (2 * views * block)))
+        chunk = max(1, -(-count // max(1, -(-count // most))))
         generator = system_generator(self.device)
         for begin in range(0, count, chunk):
             part = slice(begin * views * block, (begin + chunk) * views * block)

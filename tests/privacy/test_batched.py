@@ -62,6 +62,32 @@ def test_layers_after_one_another() -> None:
     assert_equal(model, torch.randn(BLOCKS * ROWS, 2, 20, generator=torch.Generator().manual_seed(0)))
 
 
+class Branches(nn.Module):
+    """Two layers read the recordings, and a third one what both make of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.narrow, self.last = nn.Conv1d(2, 4, 5, padding=2), nn.Conv1d(2, 4, 1), nn.Conv1d(4, 3, 3)
+
+    def forward(self, rows: Tensor) -> Tensor:
+        made: Tensor = self.last(torch.relu(self.wide(rows)) + self.narrow(rows))
+        return made
+
+
+def test_layers_beside_one_another() -> None:
+    assert_equal(Branches(), torch.randn(BLOCKS * ROWS, 2, 20, generator=torch.Generator().manual_seed(0)))
+
+
+def test_a_convolution_in_bfloat16_is_summed_in_float32() -> None:
+    generator = torch.Generator().manual_seed(0)
+    layer, rows = nn.Conv1d(2, 3, 7), torch.randn(BLOCKS * ROWS, 2, 400, generator=generator)
+    exact = one_at_a_time(layer, rows)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = batched_gradients(layer, lambda: by_block(layer, rows).float(), list(layer.parameters()))[0]
+    assert rounded.dtype == torch.float32
+    assert float((rounded - exact).norm() / exact.norm()) < 0.02
+
+
 @pytest.mark.parametrize(
     "layer",
     [nn.BatchNorm1d(4), nn.Conv1d(4, 4, 3, dilation=2), nn.Conv1d(4, 4, 3, groups=2), nn.LSTM(4, 4)],
