@@ -5,15 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+import yaml
+from pydantic import BaseModel, ValidationError
 
 from cape_fed.appfiles import CONFIGS
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 from cape_fed.section import mistake
 
+Model = TypeVar("Model", bound=BaseModel)
 _MISSING = "???"
 """OmegaConf's word for a value that has to be given."""
 GROUPS = ("experiment", "strategy", "privacy")
@@ -49,6 +51,23 @@ def validate_config(plain: Any) -> RunConfig:
         return RunConfig.model_validate(plain)
     except ValidationError as error:
         raise InputError(describe(error)) from error
+
+
+def read_named(name: str, folder: str, what: str, model: type[Model]) -> Model:
+    """A file of ``configs/FOLDER`` by name, or a YAML file of a user's own, checked; InputError where it does not fit.
+
+    ``what`` is what such a file holds, such as ``study``.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else CONFIGS / folder / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in (CONFIGS / folder).glob("*.yaml")))
+        raise InputError(f"no {what} '{name}': choose one of {known}, or name a YAML file of your own")
+    try:
+        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except ValidationError as error:
+        raise InputError(f"{path.name}: {describe(error)}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} is not YAML: {' '.join(str(error).split())[:160]}") from error
 
 
 def describe(error: ValidationError) -> str:

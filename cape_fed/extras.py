@@ -10,6 +10,7 @@ BROUGHT_BY = {
     **dict.fromkeys(("hydra", "omegaconf", "opacus", "sklearn"), "studies"),
     **dict.fromkeys(("cryptography", "flwr", "grpc", "prometheus_client"), "federation"),
     "statsmodels": "meta-analysis",
+    "optuna": "search",
     "neurokit2": "baseline",
     "onnx": "onnx",
     "huggingface_hub": "hf",

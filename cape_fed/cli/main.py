@@ -16,7 +16,7 @@ INTERRUPTED = 130
 COMMANDS = (
     *("synth", "doctor", "ingest", "inspect", "pretrain", "simulate"),
     *("provision", "run", "status", "sites", "site"),
-    *("evaluate", "compare", "finetune", "study", "embed", "export", "serve", "release"),
+    *("evaluate", "compare", "finetune", "study", "search", "embed", "export", "serve", "release"),
     *("demo", "top", "metrics"),
 )
 

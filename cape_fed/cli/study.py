@@ -38,7 +38,7 @@ def study(
     from cape_fed.study.config import read_study
     from cape_fed.study.run import run_study
 
-    out, others = _take_out(overrides)
+    out, others = take_out(overrides)
     chosen = read_study(name).only(question or [])
     with progress_bar("cells") as bar:
         report = cell_report(bar)
@@ -51,8 +51,8 @@ def study(
         print_study(results, out)
 
 
-def _take_out(overrides: list[str]) -> tuple[Path, list[str]]:
-    """The study's directory and the other overrides."""
+def take_out(overrides: list[str]) -> tuple[Path, list[str]]:
+    """The directory that ``out=`` names, and the other overrides."""
     found = [text.partition("=")[2] for text in overrides if text.startswith("out=")]
     if len(found) != 1 or not found[0]:
         raise InputError("out is missing: say where to write with out=DIR")

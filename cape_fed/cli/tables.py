@@ -13,6 +13,7 @@ from cape_fed.evaluate.results import Estimate, MethodResults
 
 if TYPE_CHECKING:
     from cape_fed.finetune.results import FinetuneResults
+    from cape_fed.search.results import SearchResults
     from cape_fed.study.results import StudyResults
 
 SCOPES = ("id", "ood", "worst")
@@ -45,6 +46,17 @@ def print_study(results: StudyResults, out: Path) -> None:
         console.print(f"{verdict.outcome}: {verdict.claim.text} {verdict_text(verdict)}")
     for claim in results.unmeasured:
         console.print(f"not measured: {claim.text} {unmeasured_text(claim)}")
+    console.print(f"report: {out / 'report.html'}", soft_wrap=True)
+
+
+def print_search(results: SearchResults, out: Path) -> None:
+    """What a search found in sentences, the best recipe, and where the report is."""
+    from cape_fed.search.report.document import sentences
+
+    console = Console(width=None if Console().is_terminal else 140, highlight=False, markup=False)
+    for sentence in sentences(results):
+        console.print(sentence)
+    console.print(f"best: {' '.join(results.ranked[0].overrides)}", soft_wrap=True)
     console.print(f"report: {out / 'report.html'}", soft_wrap=True)
 
 

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from cape_fed.appfiles import CONFIGS
-from cape_fed.compose import describe
+from cape_fed.compose import read_named
 from cape_fed.errors import InputError
 from cape_fed.section import Section
 from cape_fed.study.kinds import Kind
 from cape_fed.study.subsets import Factor, SubsetConfig
-
-STUDIES = CONFIGS / "study"
 
 Pretraining = Literal["central", "federated", "local", "untrained", "demographics", "handmade"]
 
@@ -140,13 +135,4 @@ class StudyConfig(Section):
 
 def read_study(name: str) -> StudyConfig:
     """A study that comes with cape-fed, by name, or a file of one's own; InputError where it is not one."""
-    path = Path(name) if name.endswith((".yaml", ".yml")) else STUDIES / f"{name}.yaml"
-    if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in STUDIES.glob("*.yaml")))
-        raise InputError(f"no study '{name}': choose one of {known}, or name a YAML file of your own")
-    try:
-        return StudyConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        raise InputError(f"{path.name}: {describe(error)}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is not YAML: {' '.join(str(error).split())[:160]}") from error
+    return read_named(name, "study", "study", StudyConfig)

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cape_fed.config import RunConfig
+from cape_fed.errors import InputError
 from cape_fed.study.kinds import Kind, as_kind
 from cape_fed.study.plant import make_stores, sites_of
 from cape_fed.study.sites import Sites
@@ -57,3 +59,10 @@ class World:
         make_stores(self.folder, self.cohorts, self.patients, self.number, 1)
         yield
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def require_full_batches(key: str, patients: int, config: RunConfig) -> None:
+    """InputError, with the ``key`` that gives them, where the training ``patients`` of a cohort cannot fill a batch."""
+    train, pairs = int(config.split.fractions[0] * patients), config.train.pairs
+    if train < pairs:
+        raise InputError(f"{key}={patients} leaves {train} to train on, and a batch has {pairs} pairs")

@@ -1,0 +1,1 @@
+"""Searching for the settings of pretraining that do best within the cohorts that train."""

@@ -1,0 +1,76 @@
+"""What a search file says: which settings are tried, and in which worlds."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from cape_fed.compose import read_named
+from cape_fed.section import Section
+
+Setting = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, dict | list) else str(value))]
+"""A value as an override writes it, whatever type YAML gave it."""
+
+
+class Range(Section):
+    """Any number between two."""
+
+    low: float
+    high: float
+    log: bool = Field(default=False, description="whether ratios matter, not differences")
+
+    @model_validator(mode="after")
+    def _goes_upwards(self) -> Self:
+        if not self.low < self.high or (self.log and self.low <= 0):
+            raise ValueError("low has to be below high, and above 0 where log is true")
+        return self
+
+    @property
+    def settings(self) -> dict[str, tuple[str, ...]]:
+        """Both ends, to be tried out before the search."""
+        return {f"{end:g}": () for end in (self.low, self.high)}
+
+
+Space = dict[str, Range | dict[str, tuple[str, ...]] | Annotated[tuple[Setting, ...], Field(min_length=2)]]
+"""By key of the configuration a range or its values; by any other name, choices with the overrides that they mean."""
+
+
+class SearchConfig(Section):
+    """A search file."""
+
+    title: str
+    settings: tuple[str, ...] = Field(default=(), description="overrides that all recipes have in common")
+    worlds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
+        min_length=1, description="numbers of the worlds in which every recipe is tried, one after the other"
+    )
+    patients: int = Field(default=1000, gt=0, description="patients of every cohort of a world")
+    space: Space = Field(min_length=1)
+    reference: dict[str, Setting] = Field(description="the recipe that is tried first, which the others have to beat")
+    at_random: int = Field(default=10, gt=0, description="recipes that are drawn before any is learnt from")
+
+    @model_validator(mode="after")
+    def _reference_is_in_the_space(self) -> Self:
+        if set(self.reference) != set(self.space):
+            raise ValueError(f"the reference needs a value for each of {', '.join(self.space)}, and for nothing else")
+        for name, value in self.reference.items():
+            options = self.space[name]
+            if isinstance(options, Range):
+                if not options.low <= float(value) <= options.high:
+                    raise ValueError(f"the reference's {name}={value} is outside {options.low:g} to {options.high:g}")
+            elif value not in options:
+                raise ValueError(f"the reference's {name}={value} is none of {', '.join(options)}")
+        return self
+
+    def overrides(self, recipe: dict[str, str]) -> list[str]:
+        """What a recipe, one value by name, changes in the configuration."""
+        found: list[str] = []
+        for name, value in recipe.items():
+            options = self.space[name]
+            found += options[value] if isinstance(options, dict) else [f"{name}={value}"]
+        return found
+
+
+def read_search(name: str) -> SearchConfig:
+    """A search that comes with cape-fed, by name, or a file of one's own; InputError where it is not one."""
+    return read_named(name, "search", "search", SearchConfig)

@@ -1,0 +1,249 @@
+"""A search from its file to its report: Optuna says which recipe is tried next, worlds say how good it is."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from cape_fed.compose import compose_config
+from cape_fed.config import RunConfig
+from cape_fed.errors import InputError, RunError
+from cape_fed.evaluate.results import RESULTS_FILE, write_json
+from cape_fed.progress import Progress, no_progress
+from cape_fed.rundir import RunDirectory
+from cape_fed.search.config import Range, SearchConfig
+from cape_fed.search.recipe import try_recipe
+from cape_fed.search.report.document import report_search
+from cape_fed.search.results import Recipe, SearchResults
+from cape_fed.study.worlds import World, require_full_batches
+
+log = logging.getLogger(__name__)
+
+JOURNAL = "recipes.log"
+"""What Optuna keeps of the recipes, line by line, in a search's directory."""
+_FAILURE = "failure"
+_ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+
+@dataclass
+class _Trying:
+    """A recipe that is being tried, and its scores so far."""
+
+    trial: optuna.Trial
+    values: dict[str, str]
+    scores: list[float] = field(default_factory=list)
+
+
+def run_search(
+    search: SearchConfig,
+    overrides: Sequence[str],
+    out: Path,
+    *,
+    recipes: int,
+    workers: int = 1,
+    resume: bool = False,
+    progress: Progress = no_progress,
+) -> SearchResults:
+    """Try ``recipes`` recipes, ``workers`` at a time, and write ``results.json`` and ``report.html`` to ``out``.
+
+    Each is tried in one world after the other, and given up after a world in which it is below the median of those
+    before it. A search that is resumed tries again what was interrupted. InputError before anything is trained where a
+    choice cannot be; RunError at the end where no recipe could be tried in all worlds.
+    """
+    run = RunDirectory(out)
+    worlds = [World(number, search.patients, out / "worlds" / f"{number:04d}") for number in search.worlds]
+    _check(search, overrides, worlds)
+    plain = {"search": search.model_dump(mode="json"), "overrides": sorted(overrides)}
+    with run.open(plain, resume=resume), ExitStack() as standing:
+        study = _open_study(search, out)
+        for world in worlds:
+            standing.enter_context(world.standing())
+        with _pool(workers) as pool:
+            _try_all(search, overrides, out, worlds, study, pool, recipes, workers, progress)
+        results = collect(search, overrides, study)
+        report_search(results, out)
+        write_json(results, out / RESULTS_FILE)
+    if not results.ranked:
+        failures = [recipe.failure for recipe in results.recipes if recipe.failure]
+        raise RunError(f"no recipe was tried in all worlds: {failures[0] if failures else 'none was tried'}")
+    return results
+
+
+def collect(search: SearchConfig, overrides: Sequence[str], study: optuna.Study) -> SearchResults:
+    """What Optuna knows of a search, in this project's words."""
+    recipes = [
+        _as_recipe(number, search, trial)
+        for number, trial in enumerate(_ended(study))
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or _FAILURE in trial.user_attrs
+    ]
+    complete = [recipe for recipe in recipes if recipe.ending == "complete"]
+    importance: Mapping[str, float] = {}
+    if len(complete) > len(search.space):
+        importance = optuna.importance.get_param_importances(
+            study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
+        )
+    return SearchResults(search=search, overrides=sorted(overrides), recipes=recipes, importance=dict(importance))
+
+
+def _check(search: SearchConfig, overrides: Sequence[str], worlds: Sequence[World]) -> None:
+    """InputError for a key that is set twice, a choice that does not go with the reference, or too few patients."""
+    searched = {text.partition("=")[0] for name in search.space for text in _every_override(search, name)}
+    for text in (*search.settings, *overrides):
+        if (key := text.partition("=")[0]) in searched:
+            raise InputError(f"{key} is what the search varies: leave {text} out")
+    for name, options in search.space.items():
+        values = options.settings if isinstance(options, Range) else options
+        for value in values:
+            try:
+                config = _config(search, overrides, {**search.reference, name: value}, worlds[0], Path("-"))
+                require_full_batches("patients", search.patients, config)
+            except InputError as error:
+                raise InputError(f"{name}={value}: {error}") from error
+
+
+def _every_override(search: SearchConfig, name: str) -> Iterator[str]:
+    options = search.space[name]
+    for value in options.settings if isinstance(options, Range) else options:
+        yield from search.overrides({name: value})
+
+
+def _config(
+    search: SearchConfig, overrides: Sequence[str], values: dict[str, str], world: World, out: Path
+) -> RunConfig:
+    sites = ",".join(f"'{path}'" for path in world.sites.train)
+    own = [f"data.train=[{sites}]", f"seed={world.number}", f"out='{out}'"]
+    return compose_config([*search.settings, *overrides, *search.overrides(values), *own])
+
+
+def _open_study(search: SearchConfig, out: Path) -> optuna.Study:
+    """A new study with the reference as its first recipe, or the one that is there; interrupted recipes come again."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = JournalStorage(JournalFileBackend(str(out / JOURNAL)))
+    study = optuna.create_study(
+        study_name="recipes",
+        storage=storage,
+        direction="maximize",
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(n_startup_trials=search.at_random, multivariate=True, seed=0),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=search.at_random, n_min_trials=search.at_random // 2),
+    )
+    if not study.trials:
+        study.enqueue_trial(_as_parameters(search, search.reference))
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params)
+    return study
+
+
+def _try_all(
+    search: SearchConfig,
+    overrides: Sequence[str],
+    out: Path,
+    worlds: Sequence[World],
+    study: optuna.Study,
+    pool: ProcessPoolExecutor,
+    recipes: int,
+    workers: int,
+    progress: Progress,
+) -> None:
+    done, running = len(collect(search, overrides, study).recipes), dict[Future[float], _Trying]()
+
+    def start(trying: _Trying) -> None:
+        world = worlds[len(trying.scores)]
+        config = _config(search, overrides, trying.values, world, out / "recipes" / f"{trying.trial.number:04d}")
+        running[pool.submit(try_recipe, config)] = trying
+
+    progress(done, recipes, {})
+    while running or done < recipes:
+        while len(running) < workers and done + len(running) < recipes:
+            trial = study.ask()
+            start(_Trying(trial, _draw(search, trial)))
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            trying = running.pop(future)
+            if _ends(study, trying, future, len(worlds)):
+                done += 1
+                progress(done, recipes, {})
+            else:
+                start(trying)
+
+
+def _ends(study: optuna.Study, trying: _Trying, future: Future[float], worlds: int) -> bool:
+    """Tell Optuna what a recipe scored in a world; whether it ends with that."""
+    trial = trying.trial
+    try:
+        score = future.result()
+    except BrokenProcessPool as error:
+        raise RunError("a worker process died, perhaps for want of memory: lower --workers and resume") from error
+    except (InputError, RunError, RuntimeError, OSError) as error:
+        log.error("recipe %d failed: %s", trial.number, error)
+        trial.set_user_attr(_FAILURE, f"{error}")
+        study.tell(trial, state=TrialState.FAIL)
+        return True
+    trial.report(score, len(trying.scores))
+    trying.scores.append(score)
+    if len(trying.scores) == worlds:
+        study.tell(trial, sum(trying.scores) / worlds)
+    elif trial.should_prune():
+        study.tell(trial, state=TrialState.PRUNED)
+    else:
+        return False
+    log.info("recipe %d: %s: %s", trial.number, trying.values, " ".join(f"{score:.4f}" for score in trying.scores))
+    return True
+
+
+def _draw(search: SearchConfig, trial: optuna.Trial) -> dict[str, str]:
+    for name, options in search.space.items():
+        if isinstance(options, Range):
+            trial.suggest_float(name, options.low, options.high, log=options.log)
+        else:
+            trial.suggest_categorical(name, list(options))
+    return _as_values(search, trial.params)
+
+
+def _as_values(search: SearchConfig, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Optuna's parameters as overrides write them."""
+    return {
+        name: f"{parameters[name]:.4g}" if isinstance(options, Range) else str(parameters[name])
+        for name, options in search.space.items()
+    }
+
+
+def _as_parameters(search: SearchConfig, values: Mapping[str, str]) -> dict[str, Any]:
+    return {name: float(value) if isinstance(search.space[name], Range) else value for name, value in values.items()}
+
+
+def _ended(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(deepcopy=False, states=_ENDED)
+
+
+def _as_recipe(number: int, search: SearchConfig, trial: FrozenTrial) -> Recipe:
+    values = _as_values(search, trial.params)
+    return Recipe(
+        number=number,
+        values=values,
+        overrides=search.overrides(values),
+        worlds=[trial.intermediate_values[step] for step in sorted(trial.intermediate_values)],
+        ending={TrialState.COMPLETE: "complete", TrialState.PRUNED: "given up"}.get(trial.state, "failed"),
+        failure=trial.user_attrs.get(_FAILURE),
+    )
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
