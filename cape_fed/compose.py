@@ -71,10 +71,10 @@ def read_named(name: str, folder: str, what: str, model: type[Model]) -> Model:
 
 
 def describe(error: ValidationError) -> str:
-    """The first thing pydantic found, as one line that names the key."""
+    """The first thing pydantic found, as one line that names the key where it is one key's."""
     first = error.errors()[0]
     key, words = mistake(first)
-    return f"{key}: {words} (got {str(first['input'])[:80]})"
+    return f"{key}: {words} (got {str(first['input'])[:80]})" if key else words
 
 
 def _check_key(override: str, known: Sequence[str]) -> None:

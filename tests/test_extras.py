@@ -68,6 +68,7 @@ def test_what_is_missing_is_said_with_its_extra() -> None:
         ("cryptography", ["provision", "federation.yaml", "kits"], "federation"),
         ("grpc_tools", ["serve", "runs/fed/bundle"], "serve"),
         ("hydra", ["pretrain", "data.train=[a]", "out=runs/idb"], "studies"),
+        ("optuna", ["search", "recipe", "out=searches/recipe"], "search"),
     ],
 )
 def test_a_command_without_its_extra_ends_in_one_line(

@@ -32,6 +32,7 @@ ORDER = (
     ("compose",),
     ("simulation", "jobs", "rehearsal"),
     ("study",),
+    ("search",),
     ("cli", "server", "client"),
 )
 """Packages and modules from the ground floor up; those in one row do not import each other."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -32,6 +33,13 @@ class Range(Section):
         return {f"{end:g}": () for end in (self.low, self.high)}
 
 
+def _number(name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"the reference's {name}={value} is no number") from None
+
+
 Space = dict[str, Range | dict[str, tuple[str, ...]] | Annotated[tuple[Setting, ...], Field(min_length=2)]]
 """By key of the configuration a range or its values; by any other name, choices with the overrides that they mean."""
 
@@ -56,14 +64,25 @@ class SearchConfig(Section):
         for name, value in self.reference.items():
             options = self.space[name]
             if isinstance(options, Range):
-                if not options.low <= float(value) <= options.high:
+                if not options.low <= _number(name, value) <= options.high:
                     raise ValueError(f"the reference's {name}={value} is outside {options.low:g} to {options.high:g}")
             elif value not in options:
                 raise ValueError(f"the reference's {name}={value} is none of {', '.join(options)}")
         return self
 
-    def overrides(self, recipe: dict[str, str]) -> list[str]:
-        """What a recipe, one value by name, changes in the configuration."""
+    def recipe(self, parameters: Mapping[str, Any]) -> dict[str, str]:
+        """A recipe, one value by name as an override writes it, from Optuna's parameters."""
+        return {
+            name: f"{parameters[name]:.4g}" if isinstance(options, Range) else str(parameters[name])
+            for name, options in self.space.items()
+        }
+
+    def parameters(self, recipe: Mapping[str, str]) -> dict[str, Any]:
+        """Optuna's parameters for a recipe."""
+        return {name: float(value) if isinstance(self.space[name], Range) else value for name, value in recipe.items()}
+
+    def overrides(self, recipe: Mapping[str, str]) -> list[str]:
+        """What a recipe changes in the configuration."""
         found: list[str] = []
         for name, value in recipe.items():
             options = self.space[name]

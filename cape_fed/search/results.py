@@ -19,7 +19,7 @@ class Recipe(_Part):
     """What was tried, and what came out."""
 
     number: int
-    """In the order in which recipes were drawn; 0 is the reference."""
+    """In the order in which recipes were drawn; one that was interrupted has another one when it is tried again."""
     values: dict[str, str]
     """By name of the search's space."""
     overrides: list[str]
@@ -27,7 +27,7 @@ class Recipe(_Part):
     worlds: list[float]
     """The score in each world, as far as it was tried."""
     ending: Ending
-    """``given up``: it was below the median of the others in its first worlds."""
+    """``given up``: see `run_search`."""
     failure: str | None = None
 
     @property
@@ -55,4 +55,5 @@ class SearchResults(_Part):
     @property
     def reference(self) -> Recipe | None:
         """The one that the others have to beat, where it was tried in all worlds."""
-        return next((recipe for recipe in self.ranked if recipe.number == 0), None)
+        values = self.search.recipe(self.search.parameters(self.search.reference))
+        return next((recipe for recipe in self.ranked if recipe.values == values), None)

@@ -10,7 +10,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
@@ -58,9 +57,9 @@ def run_search(
 ) -> SearchResults:
     """Try ``recipes`` recipes, ``workers`` at a time, and write ``results.json`` and ``report.html`` to ``out``.
 
-    Each is tried in one world after the other, and given up after a world in which it is below the median of those
-    before it. A search that is resumed tries again what was interrupted. InputError before anything is trained where a
-    choice cannot be; RunError at the end where no recipe could be tried in all worlds.
+    Each is tried in one world after the other, and given up after a world in which it is below the median of those that
+    were tried in all. A search that is resumed tries again what was interrupted. InputError before anything is trained
+    where a choice cannot be; RunError at the end where no recipe could be tried in all worlds.
     """
     run = RunDirectory(out)
     worlds = [World(number, search.patients, out / "worlds" / f"{number:04d}") for number in search.worlds]
@@ -84,8 +83,8 @@ def run_search(
 def collect(search: SearchConfig, overrides: Sequence[str], study: optuna.Study) -> SearchResults:
     """What Optuna knows of a search, in this project's words."""
     recipes = [
-        _as_recipe(number, search, trial)
-        for number, trial in enumerate(_ended(study))
+        _as_recipe(search, trial)
+        for trial in study.get_trials(deepcopy=False, states=_ENDED)
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or _FAILURE in trial.user_attrs
     ]
     complete = [recipe for recipe in recipes if recipe.ending == "complete"]
@@ -140,7 +139,7 @@ def _open_study(search: SearchConfig, out: Path) -> optuna.Study:
         pruner=optuna.pruners.MedianPruner(n_startup_trials=search.at_random, n_min_trials=search.at_random // 2),
     )
     if not study.trials:
-        study.enqueue_trial(_as_parameters(search, search.reference))
+        study.enqueue_trial(search.parameters(search.reference))
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         study.tell(trial.number, state=TrialState.FAIL)
         study.enqueue_trial(trial.params)
@@ -209,29 +208,13 @@ def _draw(search: SearchConfig, trial: optuna.Trial) -> dict[str, str]:
             trial.suggest_float(name, options.low, options.high, log=options.log)
         else:
             trial.suggest_categorical(name, list(options))
-    return _as_values(search, trial.params)
+    return search.recipe(trial.params)
 
 
-def _as_values(search: SearchConfig, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Optuna's parameters as overrides write them."""
-    return {
-        name: f"{parameters[name]:.4g}" if isinstance(options, Range) else str(parameters[name])
-        for name, options in search.space.items()
-    }
-
-
-def _as_parameters(search: SearchConfig, values: Mapping[str, str]) -> dict[str, Any]:
-    return {name: float(value) if isinstance(search.space[name], Range) else value for name, value in values.items()}
-
-
-def _ended(study: optuna.Study) -> list[FrozenTrial]:
-    return study.get_trials(deepcopy=False, states=_ENDED)
-
-
-def _as_recipe(number: int, search: SearchConfig, trial: FrozenTrial) -> Recipe:
-    values = _as_values(search, trial.params)
+def _as_recipe(search: SearchConfig, trial: FrozenTrial) -> Recipe:
+    values = search.recipe(trial.params)
     return Recipe(
-        number=number,
+        number=trial.number,
         values=values,
         overrides=search.overrides(values),
         worlds=[trial.intermediate_values[step] for step in sorted(trial.intermediate_values)],

@@ -43,6 +43,7 @@ SURFACE = {
     "compare": ["runs", "--out", "--json"],
     "finetune": ["bundle", "overrides", "--json"],
     "study": ["name", "overrides", "--question", "--workers", "--ray", "--resume", "--json"],
+    "search": ["name", "overrides", "--recipes", "--workers", "--resume", "--json"],
     "embed": ["bundle", "store", "out", "--device"],
     "export": ["bundle", "--to", "--out", "--rate"],
     "serve": [

@@ -48,7 +48,7 @@ def sentences(results: SearchResults) -> list[str]:
         return [*found, "None was tried in all worlds."]
     best, reference = results.ranked[0], results.reference
     found.append(f"The best has an AUROC of {decimal(best.score, 4)} on validation patients of its training cohorts.")
-    if best is reference:
+    if best == reference:
         return [*found, "That is the reference: no other recipe was better."]
     if reference is not None:
         apart = [one - other for one, other in zip(best.worlds, reference.worlds, strict=True)]

@@ -63,8 +63,8 @@ def _draw(axes: Axes, places: Sequence[float], results: SearchResults) -> None:
 
 def _mark(recipe: Recipe, results: SearchResults) -> dict[str, Any]:
     """The best one is orange, the reference a black diamond."""
-    if recipe is results.ranked[0]:
+    if recipe == results.ranked[0]:
         return {"marker": "o", "color": PALETTE[1], "markersize": 8, "zorder": 3}
-    if recipe.number == 0:
+    if recipe == results.reference:
         return {"marker": "D", "color": INK, "markersize": 6, "zorder": 2}
     return {"marker": "o", "color": QUIET, "markersize": 4, "alpha": 0.7}
