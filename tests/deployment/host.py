@@ -141,6 +141,8 @@ class Host:
         """Kill every process that was started here and make sure that none is left."""
         for process in reversed(self._started):
             process.kill()
+            with suppress(ProcessLookupError):  # nginx writes its title over the marker in its environment
+                os.killpg(process.pid, signal.SIGKILL)
         end = time.monotonic() + 10
         while signal_all(self.marker, signal.SIGKILL):
             if time.monotonic() > end:
