@@ -60,6 +60,8 @@ def run(arguments: list[str] | None = None) -> int:
         return _fail(f"cannot write or read tensors: {error}", 1)
     except OSError as error:
         return _fail(_describe(error), 1)
+    if code == INTERRUPTED:  # what Typer makes of Ctrl-C
+        return _fail("stopped", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -30,8 +31,8 @@ from cape_fed.study.worlds import World, require_full_batches
 
 log = logging.getLogger(__name__)
 
-JOURNAL = "recipes.log"
-"""What Optuna keeps of the recipes, line by line, in a search's directory."""
+RECIPES, JOURNAL = "recipes", "recipes.log"
+"""In a search's directory: encoders while they are tried, and what Optuna keeps of all recipes, line by line."""
 _FAILURE = "failure"
 _ENDED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
@@ -71,6 +72,7 @@ def run_search(
             standing.enter_context(world.standing())
         with _pool(workers) as pool:
             _try_all(search, overrides, out, worlds, study, pool, recipes, workers, progress)
+        shutil.rmtree(out / RECIPES, ignore_errors=True)  # of recipes that were interrupted
         results = collect(search, overrides, study)
         report_search(results, out)
         write_json(results, out / RESULTS_FILE)
@@ -135,9 +137,11 @@ def _open_study(search: SearchConfig, out: Path) -> optuna.Study:
         storage=storage,
         direction="maximize",
         load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(n_startup_trials=search.at_random, multivariate=True, seed=0),
         pruner=optuna.pruners.MedianPruner(n_startup_trials=search.at_random, n_min_trials=search.at_random // 2),
     )
+    # a search that is resumed draws on, in place of what it drew first once more
+    seed = len(study.trials)
+    study.sampler = optuna.samplers.TPESampler(n_startup_trials=search.at_random, multivariate=True, seed=seed)
     if not study.trials:
         study.enqueue_trial(search.parameters(search.reference))
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -161,7 +165,7 @@ def _try_all(
 
     def start(trying: _Trying) -> None:
         world = worlds[len(trying.scores)]
-        config = _config(search, overrides, trying.values, world, out / "recipes" / f"{trying.trial.number:04d}")
+        config = _config(search, overrides, trying.values, world, out / RECIPES / f"{trying.trial.number:04d}")
         running[pool.submit(try_recipe, config)] = trying
 
     progress(done, recipes, {})

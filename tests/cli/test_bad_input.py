@@ -93,11 +93,14 @@ def test_a_full_disk_is_one_line_and_exit_one(
 
 
 def test_control_c_is_one_line_and_exit_one(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tiny_store: TinyStore, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(**options: object) -> None:
+    store = tiny_store("a", patients=20)
+
+    def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(main, "app", interrupted)
-    assert run(["pretrain"]) == main.INTERRUPTED
+    monkeypatch.setattr("cape_fed.pretrain.central.save_checkpoint", interrupted)
+    arguments = [f"data.train=[{store.path}]", f"out={tmp_path / 'run'}", "train.pairs=8", "train.steps=2"]
+    assert run(["pretrain", *arguments]) == main.INTERRUPTED
     assert said(capsys) == "cape-fed: stopped"

@@ -93,6 +93,8 @@ def test_an_interrupted_search_tries_again_what_was_lost(scored: Scored, search:
     results = run_search(search, [], tmp_path / "s", recipes=12, resume=True)
     assert len(results.recipes) == 12
     assert again[0].objective.temperature == lost.objective.temperature
+    told = [tuple(recipe.overrides) for recipe in results.recipes]
+    assert len(set(told)) == len(told)
     assert scored(valley) == []
     assert run_search(search, [], tmp_path / "s", recipes=12, resume=True) == results
 
