@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
-    ("errors", "seeds", "section", "vocabulary", "appfiles", "progress", "chain", "logs", "loopback"),
+    ("errors", "seeds", "section", "vocabulary", "appfiles", "progress", "chain", "logs", "loopback", "parts"),
     ("clock", "expiry", "files", "lock", "extras"),
     ("checkpoints",),
     ("rundir",),

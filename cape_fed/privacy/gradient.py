@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
+from cape_fed.parts import parts_of
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.feed import Pairs, View
@@ -191,10 +192,9 @@ class PrivateGradient:
         size = sum(parameter.numel() for parameter in self.model.parameters())
         numbers = _CHUNK_CPU if self.device.type == "cpu" else _CHUNK
         most = max(1, min(numbers // size, _SAMPLES // (2 * views * block)))
-        chunk = max(1, -(-count // max(1, -(-count // most))))
         generator = system_generator(self.device)
-        for begin in range(0, count, chunk):
-            part = slice(begin * views * block, (begin + chunk) * views * block)
+        for blocks in parts_of(count, most):
+            part = slice(blocks.start * views * block, blocks.stop * views * block)
             sides = [self._augmented(view, part, generator) for view in (pairs.first, pairs.second)]
             ecg, valid = (torch.stack(both, dim=1) for both in zip(*sides, strict=True))
             yield ecg, valid

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cape_fed.parts import parts_of
 from cape_fed.release.lead_order import LeadOrder
 from cape_fed.release.recordings import checked_recording, checked_window
 from cape_fed.signal.profile import MARGIN_SECONDS, Profile, apply_profile
@@ -73,10 +74,3 @@ def of_one_length(valid: NDArray[np.integer[Any]], most: int) -> Iterator[tuple[
     for length in np.unique(valid):
         places = np.flatnonzero(valid == length)
         yield from ((places[part], max(1, int(length))) for part in parts_of(len(places), most))
-
-
-def parts_of(count: int, most: int) -> Iterator[slice]:
-    """Slices of ``count`` rows of at most ``most`` each, nearly equal: kernels add up a last few in another order."""
-    parts = -(-count // most)
-    bounds = [count * part // parts for part in range(parts + 1)] if parts else []
-    yield from (slice(begin, end) for begin, end in pairwise(bounds))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -28,9 +28,9 @@ class Range(Section):
         return self
 
     @property
-    def settings(self) -> dict[str, tuple[str, ...]]:
-        """Both ends, to be tried out before the search."""
-        return {f"{end:g}": () for end in (self.low, self.high)}
+    def ends(self) -> tuple[str, str]:
+        """Both as an override writes them."""
+        return f"{self.low:g}", f"{self.high:g}"
 
 
 def _number(name: str, value: str) -> float:
@@ -69,6 +69,11 @@ class SearchConfig(Section):
             elif value not in options:
                 raise ValueError(f"the reference's {name}={value} is none of {', '.join(options)}")
         return self
+
+    def choices(self) -> Iterator[tuple[str, str]]:
+        """Every value that a recipe may have, by name; of a range its ends."""
+        for name, options in self.space.items():
+            yield from ((name, value) for value in (options.ends if isinstance(options, Range) else options))
 
     def recipe(self, parameters: Mapping[str, Any]) -> dict[str, str]:
         """A recipe, one value by name as an override writes it, from Optuna's parameters."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from cape_fed.search.config import Range, SearchConfig
 from cape_fed.search.recipe import try_recipe
 from cape_fed.search.report.document import report_search
 from cape_fed.search.results import Recipe, SearchResults
-from cape_fed.study.worlds import World, require_full_batches
+from cape_fed.study.launch import WORKER_DIED
+from cape_fed.study.worlds import World, require_enough_patients
 
 log = logging.getLogger(__name__)
 
@@ -100,24 +101,16 @@ def collect(search: SearchConfig, overrides: Sequence[str], study: optuna.Study)
 
 def _check(search: SearchConfig, overrides: Sequence[str], worlds: Sequence[World]) -> None:
     """InputError for a key that is set twice, a choice that does not go with the reference, or too few patients."""
-    searched = {text.partition("=")[0] for name in search.space for text in _every_override(search, name)}
+    searched = {text.partition("=")[0] for choice in search.choices() for text in search.overrides(dict([choice]))}
     for text in (*search.settings, *overrides):
         if (key := text.partition("=")[0]) in searched:
             raise InputError(f"{key} is what the search varies: leave {text} out")
-    for name, options in search.space.items():
-        values = options.settings if isinstance(options, Range) else options
-        for value in values:
-            try:
-                config = _config(search, overrides, {**search.reference, name: value}, worlds[0], Path("-"))
-                require_full_batches("patients", search.patients, config)
-            except InputError as error:
-                raise InputError(f"{name}={value}: {error}") from error
-
-
-def _every_override(search: SearchConfig, name: str) -> Iterator[str]:
-    options = search.space[name]
-    for value in options.settings if isinstance(options, Range) else options:
-        yield from search.overrides({name: value})
+    for name, value in search.choices():
+        try:
+            config = _config(search, overrides, {**search.reference, name: value}, worlds[0], Path("-"))
+            require_enough_patients("patients", search.patients, config)
+        except InputError as error:
+            raise InputError(f"{name}={value}: {error}") from error
 
 
 def _config(
@@ -188,7 +181,7 @@ def _ends(study: optuna.Study, trying: _Trying, future: Future[float], worlds: i
     try:
         score = future.result()
     except BrokenProcessPool as error:
-        raise RunError("a worker process died, perhaps for want of memory: lower --workers and resume") from error
+        raise RunError(WORKER_DIED) from error
     except (InputError, RunError, RuntimeError, OSError) as error:
         log.error("recipe %d failed: %s", trial.number, error)
         trial.set_user_attr(_FAILURE, f"{error}")
@@ -227,10 +220,5 @@ def _as_recipe(search: SearchConfig, trial: FrozenTrial) -> Recipe:
     )
 
 
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"))

@@ -14,11 +14,11 @@ from cape_fed.evaluate.targets.support import Support, support_of
 from cape_fed.extras import missing, require
 from cape_fed.pretrain.cohorts import Cohort, open_stores, split_stores
 from cape_fed.pretrain.workbench import require_full_batches
-from cape_fed.study import worlds
 from cape_fed.study.config import Claim, StudyConfig
 from cape_fed.study.leave_out import FEWEST
 from cape_fed.study.plan import PlannedTrial, Trial
 from cape_fed.study.train import UNTRAINED, training_splits
+from cape_fed.study.worlds import require_enough_patients
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def check_worlds(trials: Iterable[Trial]) -> None:
     for trial in trials:
         if trial.keys.world is None or trial.keys.pretraining in UNTRAINED:
             continue
-        worlds.require_full_batches("world_patients", trial.keys.world_patients, trial.config)
+        require_enough_patients("world_patients", trial.keys.world_patients, trial.config)
 
 
 def check_left_out(trials: Sequence[Trial], claims: Sequence[Claim]) -> None:

@@ -20,6 +20,7 @@ from cape_fed.study.trial import run_trial
 from cape_fed.study.worlds import World
 
 ERROR_FILE = "error.txt"
+WORKER_DIED = "a worker process died, perhaps for want of memory: lower --workers and resume"
 
 Ended = tuple[Path, str | None]
 """A trial that has ended: its directory and, where it failed, why in one line."""
@@ -98,7 +99,7 @@ def _here(jobs: Sequence[Job], workers: int) -> Iterator[Ended]:
             for future in as_completed(running):
                 yield from future.result()
         except BrokenProcessPool as error:
-            raise RunError("a worker process died, perhaps for want of memory: lower --workers and resume") from error
+            raise RunError(WORKER_DIED) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

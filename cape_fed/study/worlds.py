@@ -61,7 +61,7 @@ class World:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def require_full_batches(key: str, patients: int, config: RunConfig) -> None:
+def require_enough_patients(key: str, patients: int, config: RunConfig) -> None:
     """InputError, with the ``key`` that gives them, where the training ``patients`` of a cohort cannot fill a batch."""
     train, pairs = int(config.split.fractions[0] * patients), config.train.pairs
     if train < pairs:

@@ -10,7 +10,7 @@ import torch
 
 from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.release.pretrained import BATCH, PretrainedEncoder
-from cape_fed.release.rows import AHEAD, parts_of
+from cape_fed.release.rows import AHEAD
 from cape_fed.signal.profile import get_profile
 
 PROFILE = get_profile("compact100")
@@ -35,15 +35,6 @@ def recordings(count: int, *seconds: float) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(1)
     for index in range(count):
         yield rng.normal(0, 0.3, (12, round(PROFILE.fs * seconds[index % len(seconds)]))).astype(np.float32)
-
-
-@pytest.mark.parametrize("most", [1, 3, 64])
-@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 257])
-def test_parts_are_nearly_equal_and_cover_all(count: int, most: int) -> None:
-    parts = list(parts_of(count, most))
-    assert [index for part in parts for index in range(count)[part]] == list(range(count))
-    lengths = [part.stop - part.start for part in parts]
-    assert not lengths or (max(lengths) <= most and max(lengths) - min(lengths) <= 1 and min(lengths) > 0)
 
 
 def test_a_large_batch_is_computed_in_parts(encoder: PretrainedEncoder, sizes: list[int], one_thread: None) -> None:
