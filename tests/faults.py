@@ -8,6 +8,8 @@ import io
 import os
 import time
 from collections.abc import Callable
+from types import ModuleType
+from unittest.mock import patch
 
 import numpy as np
 from flwr.app import Array, ArrayRecord, Context, Message, MetricRecord, RecordDict
@@ -136,17 +138,27 @@ def do_wrong(fault: str, answer: Callable[[], Message]) -> Message:
         raise RuntimeError("a path nobody should see: /secret")
     if fault == "exit":
         os._exit(70)
+    handlers = importlib.import_module("cape_fed.site.handlers")
     if fault in ("hang", "stuck"):
-        handlers = importlib.import_module("cape_fed.site.handlers")
         # Python's own sleep lets other threads go on, the C library's called like this does not.
         wait = time.sleep if fault == "hang" else ctypes.PyDLL(None).sleep
         vars(handlers)["train"] = lambda *arguments: wait(100_000)
         return answer()
     if fault.startswith("slow-"):
-        reply = answer()
-        time.sleep(float(fault.removeprefix("slow-")))
-        return reply
+        return _slowly(float(fault.removeprefix("slow-")), handlers, answer)
     return CORRUPTIONS[fault][0](answer())
+
+
+def _slowly(seconds: float, handlers: ModuleType, answer: Callable[[], Message]) -> Message:
+    """A right answer by a site that is at work for ``seconds`` more."""
+    train = handlers.train
+
+    def slow_train(*arguments: object) -> object:
+        time.sleep(seconds)
+        return train(*arguments)
+
+    with patch.object(handlers, "train", slow_train):
+        return answer()
 
 
 class FaultyApp(ClientApp):

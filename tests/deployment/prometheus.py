@@ -13,8 +13,8 @@ from tests.deployment.host import Host
 from tests.deployment.superlink import free_port
 from tests.monitoring.queries import ALERTS, CONFIG
 
-EVERY = "1s"
-"""Between scrapes, in place of the 15 s that are handed out."""
+SCRAPED_EVERY = 1
+"""Seconds between scrapes, in place of the 15 that are handed out."""
 
 
 class Prometheus:
@@ -25,7 +25,7 @@ class Prometheus:
         folder.mkdir()
         shutil.copy(ALERTS, folder)
         text = CONFIG.read_text()
-        for old, new in {**targets, "interval: 15s": f"interval: {EVERY}"}.items():
+        for old, new in {**targets, "interval: 15s": f"interval: {SCRAPED_EVERY}s"}.items():
             assert old in text, f"{old} is not in {CONFIG.name}"
             text = text.replace(old, new)
         (folder / "prometheus.yml").write_text(text)

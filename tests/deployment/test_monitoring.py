@@ -13,7 +13,7 @@ from cape_fed.rundir import PAGE_FILE
 from cape_fed.status import read_status
 from tests.deployment.hospitals import Hospitals
 from tests.deployment.outcome import rounds
-from tests.deployment.prometheus import Prometheus, unavailable
+from tests.deployment.prometheus import SCRAPED_EVERY, Prometheus, unavailable
 from tests.deployment.superlink import free_port
 from tests.monitoring.queries import alert_rules, dashboard_queries, selectors
 
@@ -34,7 +34,8 @@ def test_prometheus_knows_what_a_deployed_run_did(faulty: Hospitals, tmp_path: P
     if reason := unavailable():
         pytest.skip(reason)
     hospitals, host = faulty, faulty.deployment
-    hospitals.start("ab", fault={"b": "nan@0,raise@1"})
+    # A few steps alone are often over between two scrapes, and nobody would see site a at work.
+    hospitals.start("ab", fault={"a": f"slow-{5 * SCRAPED_EVERY}@0-2", "b": "nan@0,raise@1"})
     hospitals.deployment.nodes.register("d")
     hospitals.start_site("d", env={VARIABLE: "json"})
     out = tmp_path / "runs" / "first"
