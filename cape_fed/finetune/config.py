@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -14,6 +15,9 @@ Mode = Literal["linear", "full", "decayed", "scratch"]
 SplitBy = Literal["auto", "folds", "patients"]
 LABELS = "labels"
 """Sex and all labels, learnt together."""
+
+PASSES, FEWEST, MOST = 55, 400, 4000
+"""Times that each record is seen, and steps, where a user gives none; docs/decisions/finetuning.md says why."""
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 
@@ -36,7 +40,11 @@ class FinetuneConfig(Section):
         min_length=1,
         description="linear: penalties on the squared weights for each record, chosen on the validation patients",
     )
-    steps: int = Field(default=400, gt=0, description="optimiser steps, whatever the share of labels")
+    steps: int | None = Field(
+        default=None,
+        gt=0,
+        description="optimiser steps; absent: 55 for each batch of labelled records, at least 400 and at most 4000",
+    )
     batch: int = Field(default=64, gt=0, description="records a step")
     check_every: int = Field(default=20, gt=0, description="steps between looks at the validation patients")
     learning_rates: tuple[Annotated[float, Field(gt=0)], ...] = Field(
@@ -48,6 +56,10 @@ class FinetuneConfig(Section):
     weight_decay: float = Field(default=0.01, ge=0, description="weight decay of the optimiser")
     split: SplitBy = Field(default="auto", description="auto: by folds where the archive recommends some")
     save: bool = Field(default=False, description="keep every fine-tuned classifier")
+
+    def steps_for(self, records: int) -> int:
+        """Optimiser steps on so many labelled records."""
+        return self.steps or min(max(FEWEST, ceil(PASSES * records / self.batch)), MOST)
 
     @field_validator("target")
     @classmethod

@@ -92,7 +92,8 @@ def run_fit(setup: FinetuneSetup, planned: Fit, directory: Path) -> None:
     outputs = {
         cohort.name: predict(classifier, profile, cohort.store, cohort.tested["transfer"]) for cohort in setup.cohorts
     }
-    facts = _facts(planned, setup.tasks, train, choice, perf_counter() - begin)
+    steps = None if planned.mode == "linear" else settings.finetune.steps_for(len(train))
+    facts = _facts(planned, setup.tasks, train, choice, steps, perf_counter() - begin)
     with atomic_directory(directory) as partial:
         np.savez(partial / _OUTPUTS, **outputs)  # type: ignore[arg-type]
         (partial / _FACTS).write_text(json.dumps(facts.model_dump(mode="json"), indent=1, allow_nan=False) + "\n")
@@ -120,7 +121,9 @@ def fit_predictions(setup: FinetuneSetup, planned: Fit, outputs: Outputs) -> lis
     ]
 
 
-def _facts(planned: Fit, tasks: Sequence[str], train: Labelled, choice: Choice, seconds: float) -> FitFacts:
+def _facts(
+    planned: Fit, tasks: Sequence[str], train: Labelled, choice: Choice, steps: int | None, seconds: float
+) -> FitFacts:
     return FitFacts(
         mode=planned.mode,
         fraction=planned.fraction,
@@ -132,6 +135,7 @@ def _facts(planned: Fit, tasks: Sequence[str], train: Labelled, choice: Choice, 
         },
         learning_rate=choice.learning_rate,
         step=choice.step,
+        steps=steps,
         penalties=dict(zip(tasks, choice.penalties, strict=True)) if choice.penalties else {},
         validation_score=choice.score,
         validation_loss=choice.loss,

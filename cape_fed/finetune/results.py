@@ -34,6 +34,8 @@ class FitFacts(_Part):
     learning_rate: float | None
     """Chosen on the validation patients, as is the step; null where the linear layer was solved for."""
     step: int | None
+    steps: int | None = None
+    """Of how many that step was chosen; null where the linear layer was solved for."""
     penalties: dict[str, float | None] = {}
     """Chosen likewise for each task where the linear layer was solved for; null where its targets do not vary."""
     validation_score: Number

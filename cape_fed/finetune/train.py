@@ -139,16 +139,17 @@ def _train(
     optimiser = torch.optim.AdamW(groups, weight_decay=options.weight_decay)
     shares = [group["lr"] for group in optimiser.param_groups]
     augmentation = Augmentation(settings.augment, profile.fs)
-    for step, index in enumerate(batches(len(train), options.batch, options.steps, seed)):
+    steps = options.steps_for(len(train))
+    for step, index in enumerate(batches(len(train), options.batch, steps, seed)):
         for group, share in zip(optimiser.param_groups, shares, strict=True):
-            group["lr"] = share * learning_rate(_SHAPE, step, options.steps)
+            group["lr"] = share * learning_rate(_SHAPE, step, steps)
         classifier.train()
         optimiser.zero_grad(set_to_none=True)
         loss = _loss(classifier, train.take(index), objective, augmentation, settings, derive_seed(seed, "views", step))
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         done = step + 1
-        if done % options.check_every == 0 or done == options.steps:
+        if done % options.check_every == 0 or done == steps:
             yield done
 
 
