@@ -93,8 +93,10 @@ def load(address: str, clients: int, process: subprocess.Popen[str]) -> Load:
 
 
 def cpu_seconds(pid: int) -> float:
+    """Of a process and those that it has started."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    own = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return own + sum(map(cpu_seconds, map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())))
 
 
 @contextmanager

@@ -32,6 +32,12 @@ def serve(
     queue: Annotated[
         int, typer.Option(min=1, help="Recordings accepted and not yet answered, at most; more are refused.")
     ] = 256,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Processes that share the port; one a core and at most 4, one on a GPU, unless given."
+        ),
+    ] = None,
     max_message: Annotated[int, typer.Option(min=1, max=1024, help="Megabytes of a request, at most.")] = 64,
 ) -> None:
     """Embed recordings for other software over gRPC, by the Open Inference Protocol (KServe v2), until it is stopped.
@@ -45,24 +51,21 @@ def serve(
 
     for module in ("grpc", "grpc_tools", "grpc_health", "grpc_reflection", "prometheus_client", "cryptography"):
         require("serve", module, "serve")
-    import asyncio
     import logging
 
     from cape_fed.logs import log_to_stderr
     from cape_fed.monitoring.exporter import parse_listen
     from cape_fed.pretrain.device import choose_device
-    from cape_fed.release.bundle import load_encoder
-    from cape_fed.release.sums import version_of
-    from cape_fed.serving.options import MEGABYTE, Limits, Options
-    from cape_fed.serving.run import serve_until_stopped
+    from cape_fed.serving import run
+    from cape_fed.serving.options import MEGABYTE, Limits, Options, usual_processes
 
     log_to_stderr(logging.INFO)
     host, port = parse_listen(listen, PORT)
     tls = _tls(host, certificate, key, client_ca, insecure)
     limits = Limits(batch=batch, queue=queue, message=max_message * MEGABYTE)
     options = Options(host, port, name, tls, limits, None if metrics is None else parse_listen(metrics, METRICS_PORT))
-    encoder = load_encoder(bundle, str(choose_device(device)))
-    asyncio.run(serve_until_stopped(encoder, version_of(bundle), options))
+    chosen = choose_device(device)
+    run.serve(bundle, str(chosen), options, processes or usual_processes(chosen.type, limits.threads))
 
 
 def _tls(host: str, certificate: Path | None, key: Path | None, client_ca: Path | None, insecure: bool) -> Tls | None:

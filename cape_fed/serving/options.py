@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 
 import torch
 
 MEGABYTE = 1 << 20
+MOST_PROCESSES = 4
+
+
+def usual_processes(device: str, cores: int) -> int:
+    """One a core, each of which takes some hundreds of megabytes; a GPU has one. Linux alone shares a port evenly."""
+    return min(cores, MOST_PROCESSES) if device == "cpu" and sys.platform == "linux" else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,10 @@ class Limits:
     """Threads that preprocess and compute: as many as PyTorch would use, which is one a core."""
     drain: float = 25.0
     """Seconds in which accepted requests may end after the server has been told to stop."""
+
+    def of_one_among(self, processes: int) -> Limits:
+        """Limits of each of several: it may use twice its share of the threads, since others may have less to do."""
+        return replace(self, threads=min(self.threads, ceil(2 * self.threads / processes)))
 
     @property
     def bytes_held(self) -> int:
@@ -53,3 +65,14 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     metrics: tuple[str, int] | None = None
     """Host and port of the metrics; None shows none."""
+    shares_port: bool = False
+    """Whether others of this user's processes may listen at the same port, each with connections of its own."""
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as gRPC and people write it."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def described(self, version: str) -> str:
+        """What is served, in words."""
+        return f"{self.name}, version {version}, {'with' if self.tls else 'without'} TLS"

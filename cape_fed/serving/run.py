@@ -1,67 +1,51 @@
-"""The life of a server as a process: from its first line to the answer of its last request."""
+"""A server from its first line to the answer of its last request."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import numpy as np
+from pathlib import Path
 
 from cape_fed.errors import RunError
-from cape_fed.monitoring.exporter import make_exporter
-from cape_fed.release.bundle import reference_signal
+from cape_fed.release.bundle import load_encoder
 from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.release.sums import version_of
+from cape_fed.serving.metrics import ServingMetrics, shown_at
 from cape_fed.serving.options import Options
+from cape_fed.serving.processes import serve_in_processes
 from cape_fed.serving.server import EncoderServer
-from cape_fed.serving.tally import Tally
+from cape_fed.serving.stopping import stop_on
 
 log = logging.getLogger(__name__)
 
 
-async def serve_until_stopped(encoder: PretrainedEncoder, version: str, options: Options) -> None:
-    """Serve until SIGTERM or SIGINT, then answer what was accepted.
+def serve(bundle: Path, device: str, options: Options, processes: int) -> None:
+    """Serve a bundle until SIGTERM or SIGINT, then answer what was accepted.
 
-    InputError where it cannot listen, RunError where requests had to be cut off.
+    InputError where the bundle is none, or where it cannot listen; RunError where requests had to be cut off or a
+    process ended by itself.
     """
     logging.getLogger(__package__).setLevel(logging.INFO)
-    server, stop = EncoderServer(encoder, version, options), asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    _warm_up(encoder)
-    with _exporter(server.tally, options.metrics):
-        await server.start()
-        secured = "with TLS" if options.tls else "without TLS"
-        log.info("serving %s, version %s, %s at %s:%d", options.name, version, secured, options.host, server.port)
-        await stop.wait()
-        log.info("stopping: no new requests; those that were accepted are answered")
-        if cut := await server.drain():
-            raise RunError(f"{cut} requests were cut off: not answered within {options.limits.drain:g} s")
+    encoder, version = load_encoder(bundle, device if processes == 1 else "cpu"), version_of(bundle)
+    info = {"model": options.name, "version": version, "profile": encoder.profile.name}
+    if processes == 1:
+        cut = asyncio.run(_serve_alone(encoder, options, info))
+    else:
+        cut = asyncio.run(serve_in_processes(bundle, device, options, processes, info))
+    if cut:
+        raise RunError(f"{cut} requests were cut off: not answered within {options.limits.drain:g} s")
     log.info("stopped")
 
 
-def _warm_up(encoder: PretrainedEncoder) -> None:
-    """Embed once at another rate than the profile's, so that no client waits for imports and first kernels."""
-    signal = np.repeat(reference_signal(encoder.profile), 2, axis=1)
-    encoder.embed(signal, 2 * encoder.profile.fs)
-
-
-@contextmanager
-def _exporter(tally: Tally, address: tuple[str, int] | None) -> Iterator[None]:
-    """Metrics over HTTP meanwhile, where they are asked for."""
-    if address is None:
-        yield
-        return
-    with make_exporter(tally, *address) as exporter:
-        thread = threading.Thread(target=exporter.serve_forever, kwargs={"poll_interval": 0.2}, daemon=True)
-        thread.start()
-        log.info("metrics at http://%s:%d/metrics", address[0], exporter.server_port)
-        try:
-            yield
-        finally:
-            exporter.shutdown()
-            thread.join()
+async def _serve_alone(encoder: PretrainedEncoder, options: Options, info: dict[str, str]) -> int:
+    """Serve in this process; how many requests were cut off."""
+    server, stop = EncoderServer(encoder, info["version"], options), stop_on(signal.SIGTERM, signal.SIGINT)
+    server.warm_up()
+    certificate = options.tls.certificate if options.tls else None
+    with shown_at(options.metrics, ServingMetrics(info, options.limits.queue, certificate, server.counts)):
+        await server.start()
+        log.info("serving %s at %s:%d", options.described(info["version"]), options.host, server.port)
+        await stop.wait()
+        log.info("stopping: no new requests; those that were accepted are answered")
+        return await server.drain()

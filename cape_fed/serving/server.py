@@ -7,15 +7,17 @@ import logging
 from functools import partial
 
 import grpc
+import numpy as np
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from cape_fed.errors import InputError
+from cape_fed.release.bundle import reference_signal
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.serving.options import Options
 from cape_fed.serving.protocol import SERVICE, describe_also, protocol
 from cape_fed.serving.service import InferenceService
-from cape_fed.serving.tally import Tally
+from cape_fed.serving.tally import Counts, Tally
 from cape_fed.serving.tls import server_credentials
 from cape_fed.serving.work import Work
 
@@ -32,9 +34,7 @@ class EncoderServer:
 
     def __init__(self, encoder: PretrainedEncoder, version: str, options: Options) -> None:
         self.options = options
-        info = {"model": options.name, "version": version, "profile": encoder.profile.name}
-        certificate = options.tls.certificate if options.tls else None
-        self.tally = Tally(info, options.limits.queue, certificate)
+        self.tally = Tally()
         self.work = Work(encoder, options.name, version, options.limits, self.tally)
         self.health = health.aio.HealthServicer()
         self.port = 0
@@ -42,17 +42,24 @@ class EncoderServer:
         self._emptied = asyncio.Event()
         self._server: grpc.aio.Server | None = None
 
+    def warm_up(self) -> None:
+        """Embed once at another rate than the profile's, so that no client waits for imports and first kernels."""
+        encoder = self.work.encoder
+        encoder.embed(np.repeat(reference_signal(encoder.profile), 2, axis=1), 2 * encoder.profile.fs)
+
     async def start(self) -> None:
         """Begin to listen; InputError where address or certificates do not allow it."""
         service = InferenceService(self.work)
-        self.tally.held = lambda: self.work.admission.records
-        self.tally.is_ready = lambda: service.is_ready
         loop = asyncio.get_running_loop()
         self.work.admission.emptied = partial(loop.call_soon_threadsafe, self._emptied.set)
         self._server = self._listening(service)
         for name in ("", SERVICE, self.options.name):
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
+
+    def counts(self) -> Counts:
+        """What it has done so far; may be asked by any thread."""
+        return self.tally.counts(self.work.admission.records, not self.work.admission.closed)
 
     async def drain(self) -> int:
         """Stop accepting, let what was accepted end, then stop; how many requests were cut off after all.
@@ -77,7 +84,7 @@ class EncoderServer:
             options=[
                 ("grpc.max_receive_message_length", limit),
                 ("grpc.max_send_message_length", -1),
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(self.options.shares_port)),
             ]
         )
         server.add_generic_rpc_handlers((service.handler(),))
@@ -90,11 +97,15 @@ class EncoderServer:
         return server
 
     def _bind(self, server: grpc.aio.Server) -> int:
-        host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
-        address = f"{host}:{self.options.port}"
+        address = self.options.address
         try:
             if self.options.tls is None:
                 return int(server.add_insecure_port(address))
             return int(server.add_secure_port(address, server_credentials(self.options.tls)))
         except RuntimeError as error:
-            raise InputError(f"cannot listen on {address}: is the port in use?") from error
+            raise cannot_listen(address) from error
+
+
+def cannot_listen(address: str) -> InputError:
+    """What is wrong where a port is taken."""
+    return InputError(f"cannot listen on {address}: is the port in use?")

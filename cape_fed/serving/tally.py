@@ -1,38 +1,39 @@
-"""What a server has done so far, as metrics; numbers and status codes only."""
+"""What a server has done so far, counted; numbers and status codes only."""
 
 from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from prometheus_client.core import HistogramMetricFamily
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
-
-from cape_fed.monitoring.build import add_build
-from cape_fed.monitoring.families import Families, Series
-from cape_fed.monitoring.machine import file_expiry
-from cape_fed.monitoring.specs import SERVING_LATENCY, SERVING_SPECS
+from cape_fed.monitoring.families import Series
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Upper bounds of the histogram of latencies in seconds."""
+"""Upper bounds of the histogram of latencies in seconds; what is above them has a place of its own."""
 
 
-class Tally(Collector):
-    """Counts, by several threads, what an exporter shows."""
+class Counts(NamedTuple):
+    """What one server, or several together, have done at a moment."""
 
-    def __init__(self, info: Mapping[str, str], queue: int, certificate: Path | None = None) -> None:
-        """``info`` names model, version and profile; ``queue`` is how many recordings may be held."""
-        self.info = dict(info)
-        self.queue = queue
-        self.certificate = certificate
-        self.held: Callable[[], int] = lambda: 0
-        """How many recordings are held now."""
-        self.is_ready: Callable[[], bool] = lambda: True
+    totals: dict[Series, float]
+    """By metric and values of its labels."""
+    latencies: tuple[int, ...]
+    """Requests answered within each of `BOUNDS` and not within the one before, then all others."""
+    latency_sum: float
+    """Seconds."""
+    held: int
+    """Recordings that are accepted and not yet answered."""
+    is_ready: bool
+    """Whether requests are accepted."""
+
+
+class Tally:
+    """Counts, by several threads."""
+
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts: dict[Series, float] = {}
+        self._totals: dict[Series, float] = {}
         self._latencies = [0] * (len(BOUNDS) + 1)
         self._latency_sum = 0.0
 
@@ -40,7 +41,7 @@ class Tally(Collector):
         """Count ``amount`` more."""
         key = (name, tuple(labels.values()))
         with self._lock:
-            self._counts[key] = self._counts.get(key, 0.0) + amount
+            self._totals[key] = self._totals.get(key, 0.0) + amount
 
     def add_request(self, code: str, size: int, seconds: float) -> None:
         """Count an answered request, by the name of its status code; only those that succeed count as latency."""
@@ -51,29 +52,19 @@ class Tally(Collector):
                 self._latencies[bisect_left(BOUNDS, seconds)] += 1
                 self._latency_sum += seconds
 
-    def collect(self) -> Iterator[Metric]:
-        """All metrics now."""
-        families = Families(SERVING_SPECS)
-        add_build(families)
-        families.add("cape_fed_serving_info", 1.0, **self.info)
-        families.add("cape_fed_serving_held_records", self.held())
-        families.add("cape_fed_serving_queue_records", self.queue)
-        if self.certificate is not None:
-            families.add("cape_fed_serving_certificate_expiry_timestamp_seconds", file_expiry(self.certificate))
+    def counts(self, held: int, is_ready: bool) -> Counts:
+        """What was counted, beside what the server says of itself now."""
         with self._lock:
-            counts, latencies, total = dict(self._counts), list(self._latencies), self._latency_sum
-        for (name, labels), value in counts.items():
-            families.add(name, value, **dict(zip(families.specs[name].labels, labels, strict=True)))
-        yield from families.metrics()
-        yield _histogram(latencies, total)
-
-    def readiness(self) -> dict[str, str]:
-        """Whether requests are accepted."""
-        return {} if self.is_ready() else {"server": "is stopping"}
+            return Counts(dict(self._totals), tuple(self._latencies), self._latency_sum, held, is_ready)
 
 
-def _histogram(counts: list[int], total: float) -> Metric:
-    family = HistogramMetricFamily(SERVING_LATENCY.name, SERVING_LATENCY.help)
-    bounds = [*(str(bound) for bound in BOUNDS), "+Inf"]
-    family.add_metric([], [(bound, sum(counts[: place + 1])) for place, bound in enumerate(bounds)], total)
-    return family
+def summed(several: Sequence[Counts]) -> Counts:
+    """What servers have done together; they are ready where all are."""
+    names = {key: None for counts in several for key in counts.totals}
+    return Counts(
+        {key: sum(counts.totals.get(key, 0.0) for counts in several) for key in names},
+        tuple(map(sum, zip(*(counts.latencies for counts in several), strict=True))),
+        sum(counts.latency_sum for counts in several),
+        sum(counts.held for counts in several),
+        all(counts.is_ready for counts in several),
+    )

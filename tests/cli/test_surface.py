@@ -48,7 +48,7 @@ SURFACE = {
     "export": ["bundle", "--to", "--out", "--rate"],
     "serve": [
         "bundle", "--listen", "--name", "--device", "--certificate", "--key", "--client-ca", "--insecure", "--metrics",
-        "--batch", "--queue", "--max-message",
+        "--batch", "--queue", "--processes", "--max-message",
     ],
     "release audit": ["bundle", "stores", "--patients", "--views", "--seed", "--card", "--device", "--json"],
     "release card": ["bundle", "--evaluation", "--named", "--licence"],

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from tritonclient import grpc as triton
 
 from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.serving.metrics import ServingMetrics
 from cape_fed.serving.options import Limits, Options, Tls
 from cape_fed.serving.server import EncoderServer
 from cape_fed.signal.profile import get_profile
@@ -54,6 +56,8 @@ class Running:
         options = Options("127.0.0.1", 0, MODEL, tls, limits or Limits())
         self.server = self.call(self._make(options))
         self.address = f"127.0.0.1:{self.server.port}"
+        info = {"model": MODEL, "version": VERSION, "profile": encoder.profile.name}
+        self.metrics = ServingMetrics(info, options.limits.queue, tls.certificate if tls else None, self.server.counts)
 
     async def _make(self, options: Options) -> EncoderServer:
         server = EncoderServer(self.encoder, VERSION, options)
@@ -70,7 +74,7 @@ class Running:
         """A metric now."""
         return sum(
             sample.value
-            for metric in self.server.tally.collect()
+            for metric in self.metrics.collect()
             for sample in metric.samples
             if sample.name == name and labels.items() <= sample.labels.items()
         )
@@ -107,3 +111,11 @@ def embed(client: triton.InferenceServerClient, signal: Any, fs: float = 500, **
     """What Triton's client gets for ``[B, 12, n]``, the rate as a parameter unless ``parameters`` are given."""
     arguments.setdefault("parameters", {"fs": fs})
     return client.infer(MODEL, [tensor("ecg", signal, "FP32")], **arguments).as_numpy("embedding")
+
+
+def until(condition: Callable[[], Any], seconds: float = 20) -> None:
+    """Wait for what another thread does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.002)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
@@ -21,7 +20,7 @@ from cape_fed.serving.admission import Admission
 from cape_fed.serving.options import Limits, Options
 from cape_fed.serving.protocol import SERVICE, protocol
 from cape_fed.serving.server import EncoderServer
-from tests.serving.running import MODEL, Gate, Running, ecg, running
+from tests.serving.running import MODEL, Gate, Running, ecg, running, until
 from tests.serving.test_requests import METHOD, embedding, request, triton
 from tests.serving.test_triton_client import close
 
@@ -42,14 +41,6 @@ def pytorch_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
-
-
-def until(condition: Callable[[], Any], seconds: float = 20) -> None:
-    """Wait for what another thread does."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.002)
 
 
 class Client:
@@ -203,7 +194,7 @@ def test_a_server_that_stops_answers_what_it_accepted(gate: Gate) -> None:
         stopping = server.submit(server.server.drain())
         assert next(watch).status == NOT_SERVING
         assert [client.standing(name) for name in ("", SERVICE, MODEL)] == [NOT_SERVING] * 3
-        until(lambda: server.server.tally.readiness())
+        until(lambda: server.metrics.readiness())
         assert client.infer.future(CONTENT, timeout=60).code() == grpc.StatusCode.UNAVAILABLE
         gate.open.set()
         assert {call.code() for call in calls} == {grpc.StatusCode.OK}
@@ -264,7 +255,7 @@ def test_metrics(server: Running) -> None:
     assert 0 < server.count("cape_fed_serving_request_seconds_sum") < 60 * answered
     assert server.count("cape_fed_serving_work_seconds_total", part="encode") > 0
     assert server.count("cape_fed_serving_info", model=MODEL, profile="compact100") == 1
-    assert server.server.tally.readiness() == {}
+    assert server.metrics.readiness() == {}
 
 
 def test_a_port_in_use_is_said(server: Running) -> None:
