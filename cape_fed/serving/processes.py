@@ -25,7 +25,7 @@ from cape_fed.release.bundle import load_encoder
 from cape_fed.release.sums import version_of
 from cape_fed.serving.metrics import ServingMetrics, shown_at
 from cape_fed.serving.options import Options
-from cape_fed.serving.server import EncoderServer, cannot_listen
+from cape_fed.serving.server import CLOSING, EncoderServer, cannot_listen
 from cape_fed.serving.stopping import stop_on
 from cape_fed.serving.tally import Counts, summed
 
@@ -73,14 +73,14 @@ async def serve_in_processes(bundle: Path, device: str, options: Options, count:
             listening = asyncio.gather(*(process.listening for process in processes))
             await _first_of(stop, listening)
             if not listening.done():  # it is to stop before it began
-                return await _stopped(processes)
+                return await _stop(processes, options)
             listening.result()
             async with _metrics(processes, shared, info):
                 where = f"{count} processes at {options.host}:{port}"
                 log.info("serving %s, in %s", options.described(info["version"]), where)
                 await _first_of(stop, *(process.stopped for process in processes))
                 log.info("stopping: no new requests; those that were accepted are answered")
-                return await _stopped(processes)
+                return await _stop(processes, options)
         finally:
             await asyncio.gather(*(process.end() for process in processes))
 
@@ -99,15 +99,14 @@ async def _first_of(*events: asyncio.Future[Any]) -> None:
     await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def _stopped(processes: Sequence[_Process]) -> int:
+async def _stop(processes: Sequence[_Process], options: Options) -> int:
     """Let all end with what they have accepted answered; how many requests they cut off."""
     for process in processes:
         process.stop()
-    cut = await asyncio.gather(*(process.stopped for process in processes), return_exceptions=True)
-    for outcome in cut:
-        if isinstance(outcome, BaseException):
-            raise outcome
-    return sum(outcome for outcome in cut if isinstance(outcome, int))
+    await asyncio.wait([process.stopped for process in processes], timeout=options.limits.drain + CLOSING + ENDING)
+    if not all(process.stopped.done() for process in processes):
+        raise RunError("a process of the server did not end in time and was killed with what it had accepted")
+    return sum(process.stopped.result() for process in processes)
 
 
 @asynccontextmanager
