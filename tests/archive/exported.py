@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 import struct
+import textwrap
 import zlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 
@@ -394,3 +398,69 @@ def write_dicom(
         implicit_vr=syntax == "implicit",
     ) if syntax in SYNTAX else dataset.save_as(path, enforce_file_format=True)
     return path
+
+
+# As devices write them
+
+
+def as_muse_exports(data: bytes, statements: Sequence[tuple[str, bool]]) -> bytes:
+    """A file of ``muse`` in the form of MUSE 8.0.2: a document type, Latin-1, waveforms in lines of 68 letters.
+
+    Of each of the ``statements``, which are parts of lines, it says whether a line ends with it.
+    """
+    text = data.decode().replace(
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        '<?xml version="1.0" encoding="ISO-8859-1"?>\n<!DOCTYPE RestingECG SYSTEM "restecg.dtd">\n',
+    )
+    text = re.sub(r"(<WaveFormData>)(.*?)(</WaveFormData>)", partial(_in_lines, letters=68), text)
+    offsets = "<LeadOffsetFirstSample>0</LeadOffsetFirstSample><FirstSampleBaseline>0</FirstSampleBaseline>"
+    text = text.replace("<LeadSampleSize>", f"{offsets}<LeadSampleSize>")
+    told = "".join(
+        f"<DiagnosisStatement>{'<StmtFlag>ENDSLINE</StmtFlag>' * ends}<StmtFlag>USERINSERT</StmtFlag>"
+        f"<StmtText>{part}</StmtText></DiagnosisStatement>"
+        for part, ends in statements
+    )
+    machine = (
+        "<DiagnosisStatement><StmtFlag>ENDSLINE</StmtFlag><StmtText>ATRIAL FLUTTER</StmtText></DiagnosisStatement>"
+    )
+    text = re.sub(
+        r"<Diagnosis>.*</Diagnosis>",
+        f"<Diagnosis><Modality>RESTING</Modality>{told}</Diagnosis>"
+        f"<OriginalDiagnosis>{machine}</OriginalDiagnosis><MeasurementMatrix>////f/9/</MeasurementMatrix>",
+        text,
+    )
+    return text.encode("latin-1")
+
+
+def as_sierra_1_03(data: bytes, statements: Sequence[tuple[str, str]]) -> bytes:
+    """A compressed file of ``sierra`` in the form of version 1.03: no names of leads, the resolution by another name.
+
+    ``statements`` have a left part, what is said, and a right part, why.
+    """
+    text = data.decode().replace(">1.04<", ">1.03<")
+    text = text.replace(
+        "<resolution>5</resolution>",
+        "<signalresolution>5</signalresolution><signalbandwidth>0.05-150</signalbandwidth>"
+        "<acquisitiontype>STD-12</acquisitiontype><bitspersample>16</bitspersample><signaloffset>0</signaloffset>",
+    )
+    text = text.replace(
+        "</numberchannelsvalid>",
+        "</numberchannelsvalid><numberchannelsallocated>12</numberchannelsallocated><leadset>STD-12</leadset>",
+    )
+    text = re.sub(
+        r"<parsedwaveforms .*? (durationperchannel=.*?)>",
+        r'<parsedwaveforms compressflag="True" compressmethod="XLI" filterflag="True" dataencoding="Base64" \1 '
+        'nbitspersample="16">',
+        text,
+    )
+    text = re.sub(r"(<parsedwaveforms [^>]*>)(.*?)(</parsedwaveforms>)", partial(_in_lines, letters=76), text)
+    told = "".join(
+        f"<statement><statementcode/><leftstatement>{escape(left)}</leftstatement>"
+        f"<rightstatement>{escape(right)}</rightstatement></statement>"
+        for left, right in statements
+    )
+    return re.sub(r"(<interpretation>).*(</interpretation>)", rf"\g<1>{told}\g<2>", text).encode()
+
+
+def _in_lines(found: re.Match[str], letters: int) -> str:
+    return found[1] + "\n".join(["", *textwrap.wrap(found[2], letters), "   "]) + found[3]

@@ -11,7 +11,17 @@ import pytest
 from cape_fed.archive.base import RawRecord, RecordError
 from cape_fed.archive.registry import get_reader
 from cape_fed.signal.leads import LEADS
-from tests.archive.exported import EIGHT, aecg, mortara, muse, scp, sierra, steps
+from tests.archive.exported import (
+    EIGHT,
+    aecg,
+    as_muse_exports,
+    as_sierra_1_03,
+    mortara,
+    muse,
+    scp,
+    sierra,
+    steps,
+)  # fmt: skip
 from tests.archive.files import ecg
 
 ECG = ecg()
@@ -184,6 +194,38 @@ def test_compressed_sierra_as_another_package_reads_it(tmp_path: Path) -> None:
 def test_compressed_limb_leads_in_another_order_are_refused(tmp_path: Path) -> None:
     order = ["II", "I", *LEADS[2:]]
     assert refused(tmp_path, "sierra", sierra({lead: TWELVE[lead] for lead in order}, compressed=True)) == "UNREADABLE"
+
+
+def test_what_a_muse_exports(tmp_path: Path) -> None:
+    """Lines of statements are made of several parts, and comparisons name what does not hold now."""
+    plain = muse(TWELVE, microvolts="5")
+    parts = [
+        ("SINUS TACHYCARDIA", False), ("WITH", False), ("ONE", False), ("VENTRICULAR PREMATURE BEAT", True),
+        ("OCCASIONAL", False), ("PREMATURE ECTOPIC COMPLEXES", True),
+        ("CANNOT RULE OUT", False), ("ANTERIOR INFARCT", False), ("(CITED ON OR BEFORE", False), ("21-JAN-1999)", True),
+        ("WHEN COMPARED WITH ECG OF", False), ("1/21/99 16:22,", True),
+        ("LEFT BUNDLE BRANCH BLOCK", False), ("IS NO LONGER PRESENT", True),
+    ]  # fmt: skip
+    raw = read(tmp_path, "muse", as_muse_exports(plain, parts))
+    assert np.array_equal(raw.signal_mv, read(tmp_path, "muse", plain).signal_mv)
+    assert raw.notes == ()
+    assert {label for label, stated in raw.labels.items() if stated} == {"SINUS", "STACH", "PVC"}
+    assert not {"MI", "LBBB", "PAC"} & raw.labels.keys()
+    assert raw.labels["AFL"] is False, "what the machine said before a physician did is not read"
+
+
+def test_what_a_sierra_of_version_1_03_is(tmp_path: Path) -> None:
+    compressed = sierra(TWELVE, compressed=True)
+    statements = [
+        ("Sinus bradycardia", "rate< 50"),
+        ("Nonspecific intraventricular conduction delay", "QRSd >115mS, not LBBB/RBBB"),
+        ("Inferior infarct, acute (LCx)", "ST>0.10mV, II III aVF, STd V1-V3"),
+        (">>> Acute MI <<<", ""),
+    ]
+    raw = read(tmp_path, "sierra", as_sierra_1_03(compressed, statements))
+    assert np.array_equal(raw.signal_mv, read(tmp_path, "sierra", compressed).signal_mv)
+    assert raw.notes == ()
+    assert {label for label, stated in raw.labels.items() if stated} == {"SINUS", "SBRAD", "MI"}
 
 
 @pytest.mark.parametrize("huffman", [True, False])
