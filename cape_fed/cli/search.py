@@ -19,10 +19,11 @@ def search(
 ) -> None:
     """Look for the settings of pretraining that do best on validation patients of the cohorts that train.
 
-    Optuna proposes recipes, each is tried in synthetic worlds, and weak ones are given up early. Neither test patients
-    nor hospitals outside training have a part in it. Writes results.json, recipes.svg and report.html to DIR.
+    Optuna proposes recipes, each is tried on stores of your own with several seeds, or in synthetic worlds where no
+    data.train is given, and weak ones are given up early. Neither test patients nor hospitals outside training have a
+    part in it. Writes results.json, recipes.svg and report.html to DIR.
 
-    Example: cape-fed search recipe out=searches/recipe --recipes 40 --workers 2
+    Example: cape-fed search recipe data.train=[stores/a,stores/b] out=searches/recipe --recipes 40 --workers 2
     """
     from cape_fed.cli.progress import progress_bar
     from cape_fed.extras import require

@@ -50,9 +50,10 @@ class SearchConfig(Section):
     title: str
     settings: tuple[str, ...] = Field(default=(), description="overrides that all recipes have in common")
     worlds: tuple[Annotated[int, Field(ge=0)], ...] = Field(
-        min_length=1, description="numbers of the worlds in which every recipe is tried, one after the other"
+        min_length=1,
+        description="numbers of the worlds in which every recipe is tried, one after the other; on stores: seeds",
     )
-    patients: int = Field(default=1000, gt=0, description="patients of every cohort of a world")
+    patients: int = Field(default=1000, gt=0, description="patients of every cohort of a world; on stores of no use")
     space: Space = Field(min_length=1)
     reference: dict[str, Setting] = Field(description="the recipe that is tried first, which the others have to beat")
     at_random: int = Field(default=10, gt=0, description="recipes that are drawn before any is learnt from")

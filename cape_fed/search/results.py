@@ -47,6 +47,11 @@ class SearchResults(_Part):
     """Share of the scores' variance that each setting explains, by fANOVA; empty for too few recipes."""
 
     @property
+    def where(self) -> str:
+        """What every recipe was tried in: a world, or on stores of one's own a seed."""
+        return "seed" if any(text.startswith("data.train=") for text in self.overrides) else "world"
+
+    @property
     def ranked(self) -> list[Recipe]:
         """The recipes that were tried in all worlds, best first."""
         complete = [recipe for recipe in self.recipes if recipe.ending == "complete"]

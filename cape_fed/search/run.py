@@ -24,11 +24,11 @@ from cape_fed.evaluate.results import RESULTS_FILE, write_json
 from cape_fed.progress import Progress, no_progress
 from cape_fed.rundir import RunDirectory
 from cape_fed.search.config import Range, SearchConfig
+from cape_fed.search.places import Place, places_of
 from cape_fed.search.recipe import try_recipe
 from cape_fed.search.report.document import report_search
 from cape_fed.search.results import Recipe, SearchResults
 from cape_fed.study.launch import WORKER_DIED
-from cape_fed.study.worlds import World, require_enough_patients
 
 log = logging.getLogger(__name__)
 
@@ -59,27 +59,28 @@ def run_search(
 ) -> SearchResults:
     """Try ``recipes`` recipes, ``workers`` at a time, and write ``results.json`` and ``report.html`` to ``out``.
 
-    Each is tried in one world after the other, and given up after a world in which it is below the median of those that
-    were tried in all. A search that is resumed tries again what was interrupted. InputError before anything is trained
-    where a choice cannot be; RunError at the end where no recipe could be tried in all worlds.
+    Each is tried in one world after the other or, where ``overrides`` have ``data.train``, with one seed after another
+    on these stores, and given up after one in which it is below the median of those that were tried in all. A search
+    that is resumed tries again what was interrupted. InputError before anything is trained where a choice cannot be;
+    RunError at the end where no recipe could be tried everywhere.
     """
     run = RunDirectory(out)
-    worlds = [World(number, search.patients, out / "worlds" / f"{number:04d}") for number in search.worlds]
-    _check(search, overrides, worlds)
+    places = places_of(search, overrides, out)
+    _check(search, overrides, places)
     plain = {"search": search.model_dump(mode="json"), "overrides": sorted(overrides)}
     with run.open(plain, resume=resume), ExitStack() as standing:
         study = _open_study(search, out)
-        for world in worlds:
-            standing.enter_context(world.standing())
+        for place in places:
+            standing.enter_context(place.standing())
         with _pool(workers) as pool:
-            _try_all(search, overrides, out, worlds, study, pool, recipes, workers, progress)
+            _try_all(search, overrides, out, places, study, pool, recipes, workers, progress)
         shutil.rmtree(out / RECIPES, ignore_errors=True)  # of recipes that were interrupted
         results = collect(search, overrides, study)
         report_search(results, out)
         write_json(results, out / RESULTS_FILE)
     if not results.ranked:
         failures = [recipe.failure for recipe in results.recipes if recipe.failure]
-        raise RunError(f"no recipe was tried in all worlds: {failures[0] if failures else 'none was tried'}")
+        raise RunError(f"no recipe was tried in all {results.where}s: {failures[0] if failures else 'none was tried'}")
     return results
 
 
@@ -99,25 +100,25 @@ def collect(search: SearchConfig, overrides: Sequence[str], study: optuna.Study)
     return SearchResults(search=search, overrides=sorted(overrides), recipes=recipes, importance=dict(importance))
 
 
-def _check(search: SearchConfig, overrides: Sequence[str], worlds: Sequence[World]) -> None:
+def _check(search: SearchConfig, overrides: Sequence[str], places: Sequence[Place]) -> None:
     """InputError for a key that is set twice, a choice that does not go with the reference, or too few patients."""
     searched = {text.partition("=")[0] for choice in search.choices() for text in search.overrides(dict([choice]))}
     for text in (*search.settings, *overrides):
         if (key := text.partition("=")[0]) in searched:
             raise InputError(f"{key} is what the search varies: leave {text} out")
+    places[0].require_enough(_config(search, overrides, search.reference, places[0], Path("-")))
     for name, value in search.choices():
         try:
-            config = _config(search, overrides, {**search.reference, name: value}, worlds[0], Path("-"))
-            require_enough_patients("patients", search.patients, config)
+            config = _config(search, overrides, {**search.reference, name: value}, places[0], Path("-"))
+            places[0].require_enough(config)
         except InputError as error:
             raise InputError(f"{name}={value}: {error}") from error
 
 
 def _config(
-    search: SearchConfig, overrides: Sequence[str], values: dict[str, str], world: World, out: Path
+    search: SearchConfig, overrides: Sequence[str], values: dict[str, str], place: Place, out: Path
 ) -> RunConfig:
-    sites = ",".join(f"'{path}'" for path in world.sites.train)
-    own = [f"data.train=[{sites}]", f"seed={world.number}", f"out='{out}'"]
+    own = [*place.overrides, f"out='{out}'"]
     return compose_config([*search.settings, *overrides, *search.overrides(values), *own])
 
 
@@ -147,7 +148,7 @@ def _try_all(
     search: SearchConfig,
     overrides: Sequence[str],
     out: Path,
-    worlds: Sequence[World],
+    places: Sequence[Place],
     study: optuna.Study,
     pool: ProcessPoolExecutor,
     recipes: int,
@@ -157,8 +158,8 @@ def _try_all(
     done, running = len(collect(search, overrides, study).recipes), dict[Future[float], _Trying]()
 
     def start(trying: _Trying) -> None:
-        world = worlds[len(trying.scores)]
-        config = _config(search, overrides, trying.values, world, out / RECIPES / f"{trying.trial.number:04d}")
+        place = places[len(trying.scores)]
+        config = _config(search, overrides, trying.values, place, out / RECIPES / f"{trying.trial.number:04d}")
         running[pool.submit(try_recipe, config)] = trying
 
     progress(done, recipes, {})
@@ -168,7 +169,7 @@ def _try_all(
             start(_Trying(trial, _draw(search, trial)))
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             trying = running.pop(future)
-            if _ends(study, trying, future, len(worlds)):
+            if _ends(study, trying, future, len(places)):
                 done += 1
                 progress(done, recipes, {})
             else:

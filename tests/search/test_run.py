@@ -14,6 +14,8 @@ from cape_fed.errors import InputError, RunError
 from cape_fed.search.config import SearchConfig
 from cape_fed.search.results import SearchResults
 from cape_fed.search.run import run_search
+from tests.conftest import TinyStore
+from tests.pretrain.patients import patient_signals
 from tests.search.conftest import Score
 
 Scored = Callable[[Score], list[RunConfig]]
@@ -141,3 +143,43 @@ def test_what_cannot_be_is_said_before_anything_is_tried(
         run_search(search.model_copy(update=changes), overrides, tmp_path / "s", recipes=3)
     assert not tried
     assert not (tmp_path / "s").exists()
+
+
+def test_on_stores_recipes_are_tried_with_seeds(
+    scored: Scored, search: SearchConfig, tiny_store: TinyStore, tmp_path: Path
+) -> None:
+    for name in "ab":
+        make_store(tiny_store, name, 40)
+    stores = (tmp_path / "a", tmp_path / "b")
+    tried = scored(valley)
+    results = run_search(search, [f"data.train=[{stores[0]},{stores[1]}]"], tmp_path / "s", recipes=4)
+    assert {tuple(site[0] for site in config.data.train) for config in tried} == {stores}
+    assert {config.seed for config in tried} == {7, 8}
+    assert results.reference is not None
+    assert len(results.reference.worlds) == 2
+    page = (tmp_path / "s" / "report.html").read_text()
+    assert "4 recipes were tried in up to 2 seeds" in page
+    assert "world" not in page
+    assert not (tmp_path / "s" / "worlds").exists()
+
+
+@pytest.mark.parametrize(
+    ("patients", "says"),
+    [(20, "batch=many: cohort b has 14 patients to train on, and a batch has 16 pairs"), (0, "/b")],
+)
+def test_stores_that_do_not_do_are_told_before_anything_is_tried(
+    scored: Scored, search: SearchConfig, tiny_store: TinyStore, tmp_path: Path, patients: int, says: str
+) -> None:
+    make_store(tiny_store, "a", 40)
+    if patients:
+        make_store(tiny_store, "b", patients)
+    tried = scored(valley)
+    with pytest.raises(InputError, match=says):
+        run_search(search, [f"data.train=[{tmp_path}/a,{tmp_path}/b]"], tmp_path / "s", recipes=3)
+    assert not tried
+    assert not (tmp_path / "s").exists()
+
+
+def make_store(tiny_store: TinyStore, name: str, patients: int) -> None:
+    signals, owner = patient_signals(patients=patients, seed=ord(name))
+    tiny_store(name, signals=signals, patient=[f"{name}{p}" for p in owner])

@@ -36,16 +36,16 @@ def report_search(results: SearchResults, out: Path) -> None:
 
 def sentences(results: SearchResults) -> list[str]:
     """What came out, for the page and the terminal."""
-    worlds = len(results.search.worlds)
+    worlds, where = len(results.search.worlds), results.where
     counts = {
         "were given up": sum(recipe.ending == "given up" for recipe in results.recipes),
         "failed": sum(recipe.ending == "failed" for recipe in results.recipes),
     }
     ended = "; ".join(f"{count} {how}" for how, count in counts.items() if count)
-    tried = f"{len(results.recipes)} recipes were tried in up to {worlds} world{'s' * (worlds > 1)}"
+    tried = f"{len(results.recipes)} recipes were tried in up to {worlds} {where}{'s' * (worlds > 1)}"
     found = [f"{tried}{'; ' * bool(ended)}{ended}."]
     if not results.ranked:
-        return [*found, "None was tried in all worlds."]
+        return [*found, f"None was tried in all {where}s."]
     best, reference = results.ranked[0], results.reference
     found.append(f"The best has an AUROC of {decimal(best.score, 4)} on validation patients of its training cohorts.")
     if best == reference:
@@ -55,6 +55,6 @@ def sentences(results: SearchResults) -> list[str]:
         mean, least = (decimal(value, 4, sign=True) for value in (sum(apart) / worlds, min(apart)))
         found.append(
             f"The reference has {decimal(reference.score, 4)}: the difference is {mean} on average and {least} in the "
-            "world where it is smallest. The best of many is flattered by chance: compare both in other worlds."
+            f"{where} where it is smallest. The best of many is flattered by chance: compare both in other {where}s."
         )
     return found

@@ -1,0 +1,89 @@
+"""Where a recipe is tried: in a synthetic world, or with a seed on stores of one's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from cape_fed.config import RunConfig
+from cape_fed.errors import InputError
+from cape_fed.pretrain.cohorts import open_stores, split_stores
+from cape_fed.search.config import SearchConfig
+from cape_fed.study.worlds import World, require_enough_patients
+
+STORES = "data.train"
+
+
+class Place(Protocol):
+    """What differs between two trials of one recipe."""
+
+    @property
+    def overrides(self) -> list[str]:
+        """Seed and, in a world, stores."""
+        ...
+
+    def standing(self) -> AbstractContextManager[None]:
+        """Have its stores there meanwhile."""
+        ...
+
+    def require_enough(self, config: RunConfig) -> None:
+        """InputError where a cohort has too few patients to train on."""
+        ...
+
+
+@dataclass(frozen=True)
+class InWorld:
+    """A world, whose number is the seed too."""
+
+    world: World
+
+    @property
+    def overrides(self) -> list[str]:
+        """See `Place`."""
+        sites = ",".join(f"'{path}'" for path in self.world.sites.train)
+        return [f"{STORES}=[{sites}]", f"seed={self.world.number}"]
+
+    def standing(self) -> AbstractContextManager[None]:
+        """See `Place`."""
+        return self.world.standing()
+
+    def require_enough(self, config: RunConfig) -> None:
+        """See `Place`."""
+        require_enough_patients("patients", self.world.patients, config)
+
+
+@dataclass(frozen=True)
+class OnStores:
+    """The stores that the command names."""
+
+    seed: int
+
+    @property
+    def overrides(self) -> list[str]:
+        """See `Place`."""
+        return [f"seed={self.seed}"]
+
+    def standing(self) -> AbstractContextManager[None]:
+        """See `Place`."""
+        return nullcontext()
+
+    def require_enough(self, config: RunConfig) -> None:
+        """See `Place`."""
+        stores = open_stores([site[0] for site in config.data.train])
+        for cohort, split in split_stores(stores, config.split).items():
+            (store,) = (store for store in stores if store.cohort == cohort)
+            patients = len(set(store.patients[split.train].tolist()))
+            if patients < config.train.pairs:
+                raise InputError(
+                    f"cohort {cohort} has {patients} patients to train on, and a batch has {config.train.pairs} pairs"
+                )
+
+
+def places_of(search: SearchConfig, overrides: Sequence[str], out: Path) -> list[Place]:
+    """Where every recipe of a search is tried, in this order."""
+    if any(text.partition("=")[0] == STORES for text in overrides):
+        return [OnStores(number) for number in search.worlds]
+    return [InWorld(World(number, search.patients, out / "worlds" / f"{number:04d}")) for number in search.worlds]
