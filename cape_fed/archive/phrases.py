@@ -46,10 +46,7 @@ _RULES: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
             Meaning(("PVC",)),
         ),
         (r"\bpvcs?(\(s\))? or", Meaning(unclear=("PVC",))),
-        (
-            r"(?<!ventricular )(?<!atrial )(premature|ectopic|premature ectopic) (complex|beat)",
-            Meaning(unclear=("PAC", "PVC")),
-        ),
+        (r"(?<!ventricular )(?<!atrial )(premature|ectopic) (complex|beat)", Meaning(unclear=("PAC", "PVC"))),
         (r"\bpac(ed|ing|emaker)\b", Meaning(("PACE",), excludes_sinus=True)),
         (r"infarct|\bn?stemi\b|scar formation", Meaning(("MI",))),
         (r"st elevation mi\b", Meaning(unclear=("MI",))),

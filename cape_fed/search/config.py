@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -12,6 +12,8 @@ from cape_fed.section import Section
 
 Setting = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, dict | list) else str(value))]
 """A value as an override writes it, whatever type YAML gave it."""
+
+STORES = "data.train"
 
 
 class Range(Section):
@@ -94,6 +96,11 @@ class SearchConfig(Section):
             options = self.space[name]
             found += options[value] if isinstance(options, dict) else [f"{name}={value}"]
         return found
+
+
+def is_on_stores(overrides: Iterable[str]) -> bool:
+    """Whether a search's command names stores, on which recipes are tried in place of worlds."""
+    return any(text.partition("=")[0] == STORES for text in overrides)
 
 
 def read_search(name: str) -> SearchConfig:

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from cape_fed.config import RunConfig
-from cape_fed.errors import InputError
-from cape_fed.pretrain.cohorts import open_stores, split_stores
-from cape_fed.search.config import SearchConfig
+from cape_fed.pretrain.cohorts import open_stores
+from cape_fed.pretrain.workbench import check_batches
+from cape_fed.search.config import STORES, SearchConfig, is_on_stores
 from cape_fed.study.worlds import World, require_enough_patients
-
-STORES = "data.train"
 
 
 class Place(Protocol):
@@ -30,7 +28,7 @@ class Place(Protocol):
         ...
 
     def require_enough(self, config: RunConfig) -> None:
-        """InputError where a cohort has too few patients to train on."""
+        """InputError where the training patients do not fill a batch."""
         ...
 
 
@@ -72,18 +70,11 @@ class OnStores:
 
     def require_enough(self, config: RunConfig) -> None:
         """See `Place`."""
-        stores = open_stores([site[0] for site in config.data.train])
-        for cohort, split in split_stores(stores, config.split).items():
-            (store,) = (store for store in stores if store.cohort == cohort)
-            patients = len(set(store.patients[split.train].tolist()))
-            if patients < config.train.pairs:
-                raise InputError(
-                    f"cohort {cohort} has {patients} patients to train on, and a batch has {config.train.pairs} pairs"
-                )
+        check_batches(open_stores([site[0] for site in config.data.train]), config.pretraining)
 
 
 def places_of(search: SearchConfig, overrides: Sequence[str], out: Path) -> list[Place]:
     """Where every recipe of a search is tried, in this order."""
-    if any(text.partition("=")[0] == STORES for text in overrides):
+    if is_on_stores(overrides):
         return [OnStores(number) for number in search.worlds]
     return [InWorld(World(number, search.patients, out / "worlds" / f"{number:04d}")) for number in search.worlds]

@@ -73,6 +73,11 @@ class Options:
         """Where it listens, as gRPC and people write it."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
+    @property
+    def certificate(self) -> Path | None:
+        """The server's, where it has one."""
+        return self.tls.certificate if self.tls else None
+
     def described(self, version: str) -> str:
         """What is served, in words."""
         return f"{self.name}, version {version}, {'with' if self.tls else 'without'} TLS"

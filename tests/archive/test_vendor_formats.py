@@ -21,7 +21,7 @@ from tests.archive.exported import (
     scp,
     sierra,
     steps,
-)  # fmt: skip
+)
 from tests.archive.files import ecg
 
 ECG = ecg()

@@ -165,7 +165,7 @@ def test_on_stores_recipes_are_tried_with_seeds(
 
 @pytest.mark.parametrize(
     ("patients", "says"),
-    [(20, "batch=many: cohort b has 14 patients to train on, and a batch has 16 pairs"), (0, "/b")],
+    [(20, "batch=many: cohort b has 14 training patients, train.pairs=16 needs more"), (0, "/b")],
 )
 def test_stores_that_do_not_do_are_told_before_anything_is_tried(
     scored: Scored, search: SearchConfig, tiny_store: TinyStore, tmp_path: Path, patients: int, says: str

@@ -57,7 +57,7 @@ class Running:
         self.server = self.call(self._make(options))
         self.address = f"127.0.0.1:{self.server.port}"
         info = {"model": MODEL, "version": VERSION, "profile": encoder.profile.name}
-        self.metrics = ServingMetrics(info, options.limits.queue, tls.certificate if tls else None, self.server.counts)
+        self.metrics = ServingMetrics(info, options.limits.queue, options.certificate, self.server.counts)
 
     async def _make(self, options: Options) -> EncoderServer:
         server = EncoderServer(self.encoder, VERSION, options)
