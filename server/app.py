@@ -21,6 +21,7 @@ app = ServerApp()
 def main(grid: Grid, context: Context) -> None:
     """Lead the run that the run config describes; how it ended is in ``status.json`` of its directory."""
     # PyTorch is imported only when there is work.
+    from cape_fed.coordinator.interruption import left_first
     from cape_fed.coordinator.lead import lead_run
     from cape_fed.coordinator.page import have_page_written
     from cape_fed.errors import InputError
@@ -34,7 +35,7 @@ def main(grid: Grid, context: Context) -> None:
         if context.run_config.get("log-format") == name:
             choose_format(name)
     run = RunDirectory(config.out)
-    with run.open(config.saved(), resume=config.resume):
+    with left_first(), run.open(config.saved(), resume=config.resume):
         note_run(run.path)
         status = Status(run.path, flower_run=context.run_id)
         try:

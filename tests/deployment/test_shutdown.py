@@ -40,7 +40,7 @@ def test_sites_exporters_and_coordinator_end_in_time_and_leave_nothing_half_writ
     link = hospitals.deployment.link
     assert link.process is not None
     stop(hospitals, link.process)
-    assert hospitals.wait_for_end(follower, 60) == 4  # nobody leads it any more
+    assert hospitals.wait_for_end(follower, 60) == 3  # it said that it was stopped
     require_whole(out)
     require_whole(hospitals.folder / "state")
 

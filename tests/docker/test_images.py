@@ -160,7 +160,7 @@ def test_a_federation_whose_images_are_exchanged_goes_on_with_the_same_weights(
     for name in ("a", "b", "superlink"):
         federation.stop(name)
     host.wait_for(lambda: run.returncode is not None, 60, "the end of the command")
-    assert run.returncode == 4  # nobody leads it any more
+    assert run.returncode in (3, 4)  # it said that it was stopped, unless its container was gone at once
     done = rounds_done(out)
     assert done < 4
     write_newer_package(built.context / "wheelhouse/package", tmp_path / "newer")
