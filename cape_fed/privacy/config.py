@@ -9,6 +9,8 @@ from pydantic import Field
 from cape_fed.section import Section
 
 MOST_DELTA = 1e-5
+LEAST_CLIP, MOST_CLIP = 1e-6, 1e6
+"""Between these neither a squared gradient nor the noise leaves the range of float32 where it matters."""
 
 
 class PrivacyConfig(Section):
@@ -32,7 +34,10 @@ class PrivacyConfig(Section):
     sample_rate: float = Field(default=0.05, gt=0, le=1, description="q: probability of a block to be in a step")
     block: int = Field(default=4, ge=2, le=16, description="k: patients that are contrasted with each other")
     clip: float = Field(
-        default=1.0, gt=0, description="C: bound on a block's gradient; choose it on public or synthetic recordings"
+        default=1.0,
+        ge=LEAST_CLIP,
+        le=MOST_CLIP,
+        description="C: bound on a block's gradient; choose it on public or synthetic recordings",
     )
     views: int = Field(
         default=1, ge=1, le=64, description="pairs of views of a block, whose gradients are averaged before the clip"

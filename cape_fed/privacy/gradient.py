@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
+from cape_fed.errors import InputError
 from cape_fed.parts import parts_of
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.config import PretrainConfig
@@ -113,7 +114,8 @@ def _in_float32(model: Contrast) -> Iterator[None]:
 def clipped_sum(gradients: Gradients, bound: float) -> list[Tensor]:
     """The sum over blocks of their gradients, each scaled down to ``bound`` as one vector; not finite ones count 0.
 
-    What is not finite is set to 0 in ``gradients`` themselves.
+    What is not finite is set to 0 in ``gradients`` themselves. ``bound`` is `LEAST_CLIP` or more: squares that float32
+    takes for 0 are then of no account.
     """
     flat = [gradient.permute(_order(gradient)).flatten(1) for gradient in gradients]
     norms = torch.stack([_squares(rows) for rows in flat]).sum(dim=0).sqrt()
@@ -157,13 +159,18 @@ class PrivateGradient:
         blocks: int,
         gradients: BlockGradients | None = None,
     ) -> None:
-        """``blocks`` is M, the number of blocks that all slots make. InputError for a module that mixes patients."""
+        """``blocks`` is M, the number of blocks that all slots make.
+
+        InputError for a module that mixes patients, and for noise that float32 has no number for.
+        """
         self.model = Contrast(learner.encoder, learner.head, learner.config)
         check_private_module(self.model)
         self.augmentation: Augmentation = learner.augmentation
         self.device = learner.device
         self.privacy = privacy
         self.deviation = noise_multiplier * privacy.clip
+        if not torch.finfo(torch.float32).tiny <= self.deviation <= torch.finfo(torch.float32).max:
+            raise InputError(f"noise of {noise_multiplier:g} times privacy.clip={privacy.clip:g} is none in float32")
         self.denominator = privacy.sample_rate * blocks
         self.gradients = gradients
 

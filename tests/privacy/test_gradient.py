@@ -8,12 +8,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opacus import PrivacyEngine
+from pydantic import ValidationError
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from cape_fed.errors import InputError
 from cape_fed.pretrain.feed import Pairs
 from cape_fed.pretrain.learner import Learner
+from cape_fed.privacy.config import LEAST_CLIP, MOST_CLIP, PrivacyConfig
 from cape_fed.privacy.gradient import Blocks, clipped_sum, fast_gradients, loop_gradients
 from tests.privacy.blocks import SAMPLES, learner, model_of, norm, pairs, recordings, source
 
@@ -75,6 +77,31 @@ def test_the_bound_is_reached_so_that_the_test_above_can_fail() -> None:
     blocks = recordings(3, 3)
     change = [a - b for a, b in zip(summed(made, blocks), summed(made, without(blocks, 1)), strict=True)]
     assert norm(change) > 0.99 * CLIP
+
+
+@pytest.mark.parametrize("bound", [LEAST_CLIP, 1.0, MOST_CLIP])
+@pytest.mark.parametrize("exponent", range(-42, 39, 4))
+def test_no_size_of_a_gradient_gets_past_the_bound(bound: float, exponent: int) -> None:
+    """A coordinator chooses weights and temperature, so that gradients may be of any size, mixed ones as well."""
+    generator = torch.Generator().manual_seed(exponent)
+    gradients = [torch.randn(2, size, generator=generator, dtype=torch.float64) for size in (3000, 7)]
+    gradients[0] *= 10.0**exponent
+    gradients[1] *= 10.0 ** (exponent // 2)
+    for block in range(2):
+        alone = [gradient[block : block + 1].float() for gradient in gradients]
+        assert norm([total.double() for total in clipped_sum(alone, bound)]) <= bound
+
+
+@pytest.mark.parametrize("clip", [0.0, 1e-7, 1e-46, 1e7, float("inf"), float("nan")])
+def test_a_bound_that_float32_cannot_keep_is_refused(clip: float) -> None:
+    with pytest.raises(ValidationError):
+        PrivacyConfig(mode="patient", clip=clip)
+
+
+@pytest.mark.parametrize("noise", [1e-40, 1e-33, 1e45, float("inf"), float("nan")])
+def test_noise_that_float32_has_no_number_for_is_refused(noise: float) -> None:
+    with pytest.raises(InputError, match=r"is none in float32"):
+        source(learner(), noise=noise, clip=LEAST_CLIP)
 
 
 def test_a_recording_that_is_not_finite_voids_its_block_alone() -> None:
