@@ -65,8 +65,11 @@ class Request(BaseModel):
     """What protects the patients who are trained on."""
     seen: dict[str, CohortCounts] = {}
     """Cohorts that the encoder had seen without differential privacy before a private run began."""
-    id: str = Field(default="", max_length=64)
-    """What a site's privacy ledger knows this message by, which it takes once; empty in runs without."""
+    id: str = Field(default="", pattern=r"^([0-9a-f]{32})?$")
+    """What a site's privacy ledger knows this message by, which it takes once; empty in runs without.
+
+    Its form keeps it apart from the names that a site gives to what it enters by itself.
+    """
 
 
 class Sender(BaseModel):

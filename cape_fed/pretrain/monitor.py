@@ -54,12 +54,16 @@ class Monitor:
             self.views.append(_views(store.cohort, feed.load(0), augmentation, seed))
 
     @torch.no_grad()
-    def measure(self, encoder: Encoder) -> dict[str, float]:
-        """Alignment, uniformity within and between cohorts, RankMe and same-patient retrieval, means over cohorts."""
-        if not self.views:
+    def measure(self, encoder: Encoder, least: int = 2) -> dict[str, float]:
+        """Alignment, uniformity within and between cohorts, RankMe and same-patient retrieval, means over cohorts.
+
+        A cohort in which fewer than ``least`` patients are monitored is left out; nothing where none remains.
+        """
+        measured_on = [views for views in self.views if len(views.first[0]) >= least]
+        if not measured_on:
             return {}
         encoder.eval()
-        raw = [(encoder(*views.first).float(), encoder(*views.second).float()) for views in self.views]
+        raw = [(encoder(*views.first).float(), encoder(*views.second).float()) for views in measured_on]
         encoder.train()
         unit = [(normalize(one, dim=1), normalize(two, dim=1)) for one, two in raw]
         measured = {

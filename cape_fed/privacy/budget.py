@@ -24,7 +24,7 @@ class Spent:
     patients: int
     charges: tuple[Charge, ...]
     exposed: bool
-    """Whether they were trained on without differential privacy."""
+    """Whether something about them left without differential privacy."""
 
     def epsilon(self, delta: float) -> float:
         """Their ε by RDP, which decides."""
@@ -47,18 +47,24 @@ def freeze(ledger: Ledger, roster: Roster) -> None:
     ledger.append("roster", {"roster": roster.fingerprint, "slots": roster.size}, members=_kept(roster))
 
 
-def expose(ledger: Ledger, roster: Roster, reason: str, request: str) -> None:
-    """Note that patients are trained on without differential privacy; nothing where ``request`` is noted already."""
-    if any(entry.request == request for entry in ledger.entries()):
+def expose(ledger: Ledger, patients: Roster, reason: str) -> None:
+    """Note, once a reason and set of patients, that something about them leaves without differential privacy."""
+    request = f"{reason}: {patients.fingerprint}"
+    if any(entry.kind == "exposed" and entry.request == request for entry in ledger.entries()):
         return
-    body = {"roster": roster.fingerprint, "reason": reason}
-    ledger.append("exposed", body, request=request, members=_kept(roster))
+    body = {"roster": patients.fingerprint, "reason": reason}
+    ledger.append("exposed", body, request=request, members=_kept(patients))
 
 
 def exposed_patients(ledger: Ledger) -> frozenset[str]:
-    """Keys of all patients who were trained on without differential privacy."""
+    """Keys of all patients about whom something left without differential privacy."""
     found = {entry.roster for entry in ledger.entries() if entry.kind == "exposed"}
     return frozenset(key for fingerprint in found for key in _members(ledger, fingerprint))
+
+
+def earlier_rosters(ledger: Ledger) -> list[Roster]:
+    """All rosters that were ever in force, the first one first."""
+    return [_roster(ledger, entry.roster) for entry in ledger.entries() if entry.kind == "roster"]
 
 
 def spending(ledger: Ledger, roster: Roster) -> list[Spent]:

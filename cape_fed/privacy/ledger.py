@@ -60,8 +60,8 @@ class Ledger:
     """SQLite under a chain of hashes, whose last one is kept in a second place as well.
 
     Entries are ``opened`` (by which site), ``roster`` (slots frozen), ``reserved`` (private steps, before the first of
-    them is taken) and ``exposed`` (patients trained on without differential privacy: ε = ∞ from then on). Every use
-    checks the chain and the second place: a changed, restored or missing file is a LedgerError.
+    them is taken) and ``exposed`` (patients about whom something left without differential privacy: ε = ∞ from then
+    on). Every use checks the chain and the second place: a changed, restored or missing file is a LedgerError.
     """
 
     def __init__(self, folder: Path, site: str, anchor: Path) -> None:

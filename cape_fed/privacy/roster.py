@@ -85,12 +85,14 @@ def freeze_roster(
 ) -> Roster:
     """A roster of the training patients of ``splits`` except those in ``without``, each cohort's number rounded down.
 
-    Whom the rounding leaves out is drawn by ``rng``. InputError naming a cohort with too few of them.
+    Whoever is held out in one cohort has a slot in none. Whom the rounding leaves out is drawn by ``rng``. InputError
+    naming a cohort with too few of them.
     """
-    taken = set(without)
+    parts = {store.cohort: [patient_keys(store, rows) for rows in splits[store.cohort]] for store in stores}
+    taken = set(without).union(*(valid | test for _, valid, test in parts.values()))
     cohorts = {}
     for store in stores:
-        train, valid, test = (_keys(store, rows) for rows in splits[store.cohort])
+        train, valid, test = parts[store.cohort]
         free = sorted(train - taken)
         size = round_down(len(free))
         if size < LEAST:
@@ -104,10 +106,15 @@ def freeze_roster(
 
 
 def renew_roster(
-    old: Roster, stores: Sequence[Store], rng: np.random.Generator, without: Collection[str] = frozenset()
+    earlier: Sequence[Roster], stores: Sequence[Store], rng: np.random.Generator, without: Collection[str] = frozenset()
 ) -> Roster:
-    """A roster of who is in the stores now: who was held out stays held out, everybody else may be trained on."""
-    return freeze_roster(stores, {store.cohort: _renewed_split(old, store) for store in stores}, rng, without)
+    """A roster of who is in the stores now: who was held out stays held out, everybody else may be trained on.
+
+    ``earlier`` are all rosters so far: a cohort that some of them did not have goes on from the last one that did.
+    """
+    held = {key for roster in earlier for part in roster.cohorts.values() for key in (*part.valid, *part.test)}
+    splits = {store.cohort: _renewed_split(earlier, store) for store in stores}
+    return freeze_roster(stores, splits, rng, {*without, *held})
 
 
 def find_slots(roster: Roster, store: Store) -> Slots:
@@ -130,8 +137,9 @@ def split_of_roster(roster: Roster, store: Store) -> Split:
     return Split(*(np.flatnonzero(part == index) for index in range(3)))
 
 
-def _renewed_split(old: Roster, store: Store) -> Split:
-    if store.cohort not in old.cohorts:
+def _renewed_split(earlier: Sequence[Roster], store: Store) -> Split:
+    old = next((roster for roster in reversed(earlier) if store.cohort in roster.cohorts), None)
+    if old is None:
         everybody = np.arange(len(store))
         return Split(everybody, everybody[:0], everybody[:0])
     held = split_of_roster(old, store)
@@ -139,7 +147,8 @@ def _renewed_split(old: Roster, store: Store) -> Split:
     return Split(rest, held.valid, held.test)
 
 
-def _keys(store: Store, rows: Rows) -> set[str]:
+def patient_keys(store: Store, rows: Rows) -> set[str]:
+    """Keys of the patients to whom rows of a store belong."""
     return {store.patient_keys[code] for code in np.unique(store.patients[rows])}
 
 

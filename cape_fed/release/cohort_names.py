@@ -1,9 +1,11 @@
-"""Names of cohorts in a federation: SITE/COHORT, so that every hospital names its own as it likes."""
+"""Names of cohorts in a federation, SITE/COHORT, so that every hospital names its own, and which are of one cohort."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+from cape_fed.store.counts import WITHHELD, CohortCounts
 
 SEPARATOR = "/"
 """Neither sites nor cohorts of a federation have it in their names."""
@@ -24,3 +26,15 @@ def shown_names(names: Iterable[str]) -> dict[str, str]:
     listed = list(names)
     times = Counter(own_name(name) for name in listed)
     return {name: own_name(name) if times[own_name(name)] == 1 else name for name in listed}
+
+
+def same_name(one: str, other: str) -> bool:
+    """Whether two names may be of one cohort: of one that does not say its site, its own name decides."""
+    both = SEPARATOR in one and SEPARATOR in other
+    return one == other if both else own_name(one) == own_name(other)
+
+
+def same_cohort(name: str, counts: CohortCounts, seen: Mapping[str, CohortCounts]) -> bool:
+    """Whether a cohort is among ``seen`` ones, by name, which may be SITE/COHORT, or by what is in it."""
+    known = {other.fingerprint for other in seen.values()} - {"", WITHHELD}
+    return any(same_name(name, other) for other in seen) or counts.fingerprint in known

@@ -11,10 +11,11 @@ from torch import Tensor
 from cape_fed.errors import InputError
 from cape_fed.pretrain.encoder import EncoderConfig
 from cape_fed.release.bundle import load_encoder
-from cape_fed.release.cohort_names import SEPARATOR, own_name
+from cape_fed.release.cohort_names import same_cohort
 from cape_fed.release.provenance import Provenance
 from cape_fed.signal.profile import Profile
-from cape_fed.store.counts import WITHHELD, CohortCounts
+from cape_fed.store.counts import CohortCounts
+from cape_fed.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,19 @@ class Start:
         if profile.hash != self.profile.hash:
             raise InputError(f"start= was trained with profile {self.profile.name}, {where} has {profile.name}")
 
-    def check_unseen(self, cohorts: Iterable[str]) -> None:
+    def check_ood(self, stores: Iterable[Store]) -> None:
+        """InputError where it was trained on a cohort that is to be out of distribution."""
+        for store in stores:
+            for provenance in (self.provenance, *self.provenance.earlier):
+                if provenance.trained_as(store.cohort, store.meta.fingerprint):
+                    raise InputError(
+                        f"start= was trained on {store.cohort}: what begins with it cannot be evaluated there as OOD"
+                    )
+
+    def check_unseen(self, cohorts: Mapping[str, CohortCounts]) -> None:
         """InputError where it was trained on one of ``cohorts`` without differential privacy: their ε is ∞ already."""
         seen = self.provenance.unprotected
-        if known := sorted(name for name in cohorts if any(same_name(name, other) for other in seen)):
+        if known := sorted(name for name, counts in cohorts.items() if same_cohort(name, counts, seen)):
             raise InputError(
                 f"privacy=patient: start= was trained on {', '.join(known)} without differential privacy, which "
                 "nothing takes back: begin with an encoder that has not seen these patients"
@@ -52,15 +62,3 @@ def load_start(bundle: Path | None, encoder: EncoderConfig) -> Start | None:
         )
     tensors = {name: value.detach().cpu().clone() for name, value in loaded.encoder.state_dict().items()}
     return Start(tensors, loaded.provenance, loaded.profile)
-
-
-def same_name(one: str, other: str) -> bool:
-    """Whether two names may be of one cohort: of one that does not say its site, its own name decides."""
-    both = SEPARATOR in one and SEPARATOR in other
-    return one == other if both else own_name(one) == own_name(other)
-
-
-def same_cohort(name: str, counts: CohortCounts, seen: Mapping[str, CohortCounts]) -> bool:
-    """Whether a cohort is among ``seen`` ones, by name, which may be SITE/COHORT, or by what is in it."""
-    known = {other.fingerprint for other in seen.values()} - {"", WITHHELD}
-    return any(same_name(name, other) for other in seen) or counts.fingerprint in known

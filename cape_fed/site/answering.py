@@ -84,16 +84,22 @@ def _work(policy: Policy, action: str, message: Message) -> Content:
     request = open_request(message)
     policy.admit(action, request, message.content)
     incoming = open_message(message, request)
-    if _uses_training_patients(action, request, message) and site.role == "train" and not request.privacy.on:
-        note_exposure(request, site)
+    if (parts := _used(action, request, message)) and not (request.privacy.on and site.role == "train"):
+        note_exposure(request, site, parts)
     records = getattr(handlers, action)(incoming, policy)
     sizes = {store.cohort: Size(len(store), store.meta.patients) for store in open_stores(site.stores)}
     return policy.release(Sent(action, request, incoming.encoder, sizes, has_probes(message.content)), records)
 
 
-def _uses_training_patients(action: str, request: Request, message: Message) -> bool:
-    """Whether what is asked is computed from records that train; monitors are of validation patients."""
-    return action == "train" or request.sums is not None or has_probes(message.content)
+def _used(action: str, request: Request, message: Message) -> list[str]:
+    """The parts of the split from whose patients something is computed that leaves."""
+    sums, scores = request.sums is not None, has_probes(message.content)
+    used = {
+        "train": action == "train" or sums or scores,  # a site's own probes are fitted on them
+        "valid": request.measure or sums or scores,
+        "test": scores,
+    }
+    return [part for part, is_used in used.items() if is_used]
 
 
 def _explain(site: SiteConfig, error: Exception) -> SiteFailure:

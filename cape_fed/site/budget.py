@@ -13,7 +13,7 @@ from cape_fed.privacy.roster import Roster, find_slots
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.ledger import ledger_of
 
-INFINITE = "without differential privacy, which nothing takes back"
+INFINITE = "what left is not differentially private, which nothing takes back"
 
 
 def site_budget(site: SiteConfig) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def budget_lines(budget: dict[str, Any]) -> Iterator[str]:
     bound = "no bound on ε (privacy.epsilon)" if cap is None else f"at most ε = {cap:g} a patient (privacy.epsilon)"
     yield f"{budget['site']}: {bound}; {policy_words(required=budget['required'])}"
     if budget["exposed"]:
-        yield f"ε = ∞ for {budget['exposed']} patients: they were trained on {INFINITE}"
+        yield f"ε = ∞ for {budget['exposed']} patients: {INFINITE}"
     if roster is None:
         yield "no roster yet: the first private run freezes one"
         return
@@ -80,7 +80,7 @@ def policy_words(*, required: bool) -> str:
     """What a site asks of runs, in a clause."""
     if required:
         return "trains under differential privacy only"
-    return "privacy=none unless a run asks for more: ε = ∞ for whoever is trained on then"
+    return "privacy=none unless a run asks for more: ε = ∞ for whoever is trained or evaluated on then"
 
 
 def _finite(value: float) -> float | None:

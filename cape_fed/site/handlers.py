@@ -23,13 +23,13 @@ from cape_fed.pretrain.cohorts import common_profile, open_stores
 from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.privacy.numbers import PATIENTS
+from cape_fed.privacy.rounding import count_roughly
 from cape_fed.site import evaluation
 from cape_fed.site.audit import last_hash
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.incoming import Incoming
 from cape_fed.site.policy import Policy
 from cape_fed.site.private import Account, private_account
-from cape_fed.site.rounding import count_roughly
 from cape_fed.site.state import save_local_state
 from cape_fed.site.workplace import monitor, workplace
 from cape_fed.store.counts import count_store
@@ -108,7 +108,10 @@ def _look_at(incoming: Incoming, tensors: Mapping[str, Tensor], policy: Policy) 
     if request.measure:
         encoder = build_encoder(request.config.encoder_config).to(choose_device(site.device))
         encoder.load_state_dict(dict(tensors))
-        records[MONITORS] = number_record(monitor(request, site).measure(encoder))
+        numbers = monitor(request, site).measure(encoder, site.limits.min_patients)
+        if not numbers:
+            log.warning("site %s: has too few patients for monitors and gives none", site.name)
+        records[MONITORS] = number_record(numbers)
     if request.sums is not None and site.role == "train":
         records |= evaluation.give_sums(incoming, request.sums, tensors, policy)
     return records

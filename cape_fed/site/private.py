@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from cape_fed.errors import InputError
 from cape_fed.federation.messages import Request
 from cape_fed.lock import locked
 from cape_fed.pretrain.cohorts import open_cohorts, open_stores
 from cape_fed.privacy.accounting import Charge, epsilon_rdp, noise_for
-from cape_fed.privacy.budget import current_roster, expose, exposed_patients, freeze, reserve, run_charges
+from cape_fed.privacy.budget import (
+    current_roster,
+    earlier_rosters,
+    expose,
+    exposed_patients,
+    freeze,
+    reserve,
+    run_charges,
+)
 from cape_fed.privacy.entropy import system_rng
-from cape_fed.privacy.ledger import Ledger, LedgerError
+from cape_fed.privacy.ledger import BudgetError, Ledger, LedgerError
 from cape_fed.privacy.numbers import PATIENTS
-from cape_fed.privacy.roster import CohortRoster, Roster, find_slots, freeze_roster, renew_roster, split_of_roster
+from cape_fed.privacy.roster import (
+    CohortRoster,
+    Roster,
+    find_slots,
+    freeze_roster,
+    patient_keys,
+    renew_roster,
+    split_of_roster,
+)
 from cape_fed.privacy.source import PrivateSource
-from cape_fed.release.cohort_names import federated_name
-from cape_fed.release.start import same_cohort
+from cape_fed.release.cohort_names import federated_name, same_cohort
 from cape_fed.rundir import split_file
 from cape_fed.site.config import LEDGER, SiteConfig
 from cape_fed.site.ledger import ledger_of
@@ -49,7 +66,7 @@ def private_account(request: Request, site: SiteConfig) -> Iterator[Account]:
     ledger, stores = ledger_of(site), open_stores(site.stores)
     with _in_use(site):
         roster = roster_in_force(ledger, stores, request, site)
-        _note_start(ledger, stores, request)
+        _refuse_start(ledger, stores, request)
         yield _enter(ledger, roster, stores, request, site)
 
 
@@ -84,36 +101,47 @@ def renew_site_roster(site: SiteConfig, *, unspent: bool) -> Roster:
     """
     ledger, stores = ledger_of(site), open_stores(site.stores)
     with _in_use(site):
-        old = current_roster(ledger)
-        if old is None:
+        earlier = earlier_rosters(ledger)
+        if not earlier:
             raise InputError(f"site {site.name} has no roster yet: its first private run freezes one")
         without = exposed_patients(ledger) if unspent else frozenset()
-        roster = renew_roster(old, stores, system_rng(), without)
+        roster = renew_roster(earlier, stores, system_rng(), without)
         freeze(ledger, roster)
     return roster
 
 
-def note_exposure(request: Request, site: SiteConfig) -> None:
-    """Put down, once a run, that the training patients are used without differential privacy: ε = ∞ from now on."""
-    ledger, name = ledger_of(site), f"exposed in run {request.run}"
-    if any(entry.request == name for entry in ledger.entries()):
-        return
-    cohorts = open_cohorts(site.stores, request.config.split, site.splits(request.run))
-    keys = {
-        cohort.name: sorted({cohort.store.patient_keys[code] for code in cohort.store.patients[cohort.split.train]})
-        for cohort in cohorts
-    }
-    roster = Roster(cohorts={name: CohortRoster(slots=tuple(slots)) for name, slots in keys.items()})
-    expose(ledger, roster, f"run {request.run} without differential privacy", name)
+def note_exposure(request: Request, site: SiteConfig, parts: Collection[str]) -> None:
+    """Put down that something about patients leaves without differential privacy: their ε is ∞ from now on.
+
+    ``parts`` of the split say whose, ``train``, ``valid`` and ``test``; of a site that evaluates only it is everybody.
+    Where there is a roster, the run splits as it does, so that nobody who trains in private is held out for it.
+    """
+    ledger = ledger_of(site)
+    if site.role == "train":
+        if (roster := current_roster(ledger)) is not None:
+            _save_splits(roster, open_stores(site.stores), site.splits(request.run))
+        cohorts = open_cohorts(site.stores, request.config.split, site.splits(request.run))
+        used = [(cohort.store, np.concatenate([getattr(cohort.split, part) for part in parts])) for cohort in cohorts]
+    else:
+        used = [(store, np.arange(len(store))) for store in open_stores(site.stores)]
+    keys = {store.cohort: patient_keys(store, rows) for store, rows in used}
+    patients = Roster(cohorts={name: CohortRoster(slots=tuple(sorted(own))) for name, own in keys.items()})
+    expose(ledger, patients, f"run {request.run} without differential privacy")
 
 
-def _note_start(ledger: Ledger, stores: list[Store], request: Request) -> None:
-    """Put down that the run's first encoder had seen patients of this site without differential privacy."""
+def _refuse_start(ledger: Ledger, stores: list[Store], request: Request) -> None:
+    """BudgetError where the run's first encoder had seen patients of this site without differential privacy.
+
+    That is put down, since what leaves in this run and in any other is about them too.
+    """
     for store in stores:
         if same_cohort(federated_name(ledger.site, store.cohort), count_store(store), request.seen):
             everybody = Roster(cohorts={store.cohort: CohortRoster(slots=tuple(sorted(store.patient_keys)))})
-            reason = f"run {request.run} began with an encoder that had seen {store.cohort}"
-            expose(ledger, everybody, reason, f"{store.cohort} seen before run {request.run}")
+            expose(ledger, everybody, f"run {request.run} began with an encoder that had seen {store.cohort}")
+            raise BudgetError(
+                f"site {ledger.site}: the run begins with an encoder that has seen cohort {store.cohort} without "
+                "differential privacy, which nothing takes back"
+            )
 
 
 def _enter(ledger: Ledger, roster: Roster, stores: list[Store], request: Request, site: SiteConfig) -> Account:
@@ -162,7 +190,7 @@ def _noise(ledger: Ledger, request: Request, delta: float) -> float:
 def _save_splits(roster: Roster, stores: list[Store], folder: Path) -> None:
     for store in stores:
         path = split_file(folder, store.cohort)
-        if not path.exists():
+        if store.cohort in roster.cohorts and not path.exists():
             save_split(path, store, split_of_roster(roster, store))
 
 

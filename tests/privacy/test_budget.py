@@ -67,8 +67,8 @@ def test_a_new_roster_composes_with_the_old_one_for_everyone_in_both(ledger: Led
 def test_training_without_privacy_is_infinite_from_then_on(ledger: Ledger) -> None:
     roster = roster_of(0, 50)
     freeze(ledger, roster)
-    expose(ledger, roster_of(40, 45), "training", "plain")
-    expose(ledger, roster_of(40, 45), "training", "plain")
+    for _ in range(2):
+        expose(ledger, roster_of(40, 45), "plain")
     assert len(ledger.entries()) == 3
     assert exposed_patients(ledger) == roster_of(40, 45).members
     assert worst_epsilon(spending(ledger, roster), DELTA) == math.inf
@@ -76,6 +76,13 @@ def test_training_without_privacy_is_infinite_from_then_on(ledger: Ledger) -> No
     with pytest.raises(LedgerError, match=r"from inf to inf, privacy.epsilon in site.toml allows 8"):
         spend(ledger, roster, "one", cap=8.0)
     spend(ledger, roster_of(0, 40), "two", cap=8.0)
+
+
+def test_a_name_that_is_taken_hides_no_exposure(ledger: Ledger) -> None:
+    patients = roster_of(0, 50)
+    spend(ledger, patients, f"plain: {patients.fingerprint}")
+    with pytest.raises(LedgerError, match="was in the ledger already"):
+        expose(ledger, patients, "plain")
 
 
 def test_nobody_gets_beyond_the_cap(ledger: Ledger) -> None:

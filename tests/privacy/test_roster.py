@@ -57,11 +57,32 @@ def test_a_withdrawn_patient_leaves_an_empty_slot(tiny_store: TinyStore) -> None
     slots = find_slots(roster, later)
     assert slots.empty == 1
     assert slots.count[3] == 0
-    renewed = renew_roster(roster, [later], RNG)
+    renewed = renew_roster([roster], [later], RNG)
     assert gone not in renewed.members
     assert not renewed.members & {*roster.cohorts["a"].test, *roster.cohorts["a"].valid}
     assert find_slots(renewed, later).empty == 0
     assert renewed.fingerprint != roster.fingerprint
+
+
+def test_who_is_held_out_in_one_cohort_has_a_slot_in_none(tiny_store: TinyStore) -> None:
+    signals = tiny_store("x", patients=60).signals
+    stores = [
+        tiny_store(name, signals=signals, patient=[f"p{row + begin}" for row in range(len(signals))])
+        for name, begin in (("a", 0), ("b", 30))
+    ]
+    roster = freeze_roster(stores, {store.cohort: split_patients(store, 0) for store in stores}, RNG)
+    held_out = {key for part in roster.cohorts.values() for key in (*part.valid, *part.test)}
+    assert not roster.members & held_out
+
+
+def test_who_was_held_out_once_stays_held_out_where_a_store_was_missing_meanwhile(tiny_store: TinyStore) -> None:
+    stores = [tiny_store(name, patients=60) for name in "ab"]
+    first = freeze_roster(stores, {store.cohort: split_patients(store, 0) for store in stores}, RNG)
+    second = renew_roster([first], stores[:1], RNG)
+    third = renew_roster([first, second], stores, RNG)
+    for name in "ab":
+        assert third.cohorts[name].test == first.cohorts[name].test
+        assert not {*first.cohorts[name].valid, *first.cohorts[name].test} & third.members
 
 
 def test_too_few_patients_are_no_roster(tiny_store: TinyStore) -> None:

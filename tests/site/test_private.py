@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -42,11 +43,16 @@ IDS = iter(range(10**6))
 
 
 def private(**fields: Any) -> dict[str, Any]:
-    return {"privacy": PRIVACY, "id": f"request {next(IDS)}", **fields}
+    return {"privacy": PRIVACY, "id": f"{next(IDS):032x}", **fields}
 
 
 def ask(site: SiteConfig, action: str = "train", **fields: Any) -> Message:
     return answer_as(site, action, message_of(content_of(request(**fields))))
+
+
+def forget_split(site: SiteConfig) -> None:
+    """Remove how the run divided the patients, as a site does with what earlier runs left."""
+    shutil.rmtree(site.splits(""))
 
 
 def numbers(reply: Message) -> dict[str, Any]:
@@ -146,30 +152,85 @@ def test_noise_is_found_for_the_epsilon_of_the_whole_run(capped: SiteConfig) -> 
     assert 3.98 < told[-1] <= 4.0
 
 
-@pytest.mark.parametrize("fields", [{}, {"sums": OPTIONS}])
-def test_use_without_privacy_is_infinite_from_then_on(capped: SiteConfig, fields: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("fields", "exposed"), [({}, 28), ({"sums": OPTIONS}, 32), ({"measure": True}, 4)])
+def test_whatever_leaves_without_privacy_is_infinite_from_then_on(
+    capped: SiteConfig, fields: dict[str, Any], exposed: int
+) -> None:
     action = "evaluate" if fields else "train"
     for step in range(2):
         assert not ask(capped, action, round=step, **fields).has_error()
     assert [entry.kind for entry in ledger_of(capped).entries()] == ["opened", "exposed"]
-    assert len(exposed_patients(ledger_of(capped))) == 28
-    assert ask(capped, **private(run="1" * 12)).error.code == SiteFailure.EPSILON
-    lines = "\n".join(budget_lines(site_budget(capped)))
-    assert "ε = ∞ for 28 patients" in lines
-    assert "20 patients: ε = ∞" in lines
+    assert len(exposed_patients(ledger_of(capped))) == exposed
+    assert f"ε = ∞ for {exposed} patients" in "\n".join(budget_lines(site_budget(capped)))
+    forget_split(capped)  # in another run others train
+    reply = ask(capped, **private(run="1" * 12, config={"model": "tiny", "split": {"seed": 3}}))
+    assert reply.error.code == SiteFailure.EPSILON
+    assert "patients: ε = ∞" in "\n".join(budget_lines(site_budget(capped))).partition("roster")[2]
 
 
-def test_monitors_of_validation_patients_are_no_exposure(capped: SiteConfig) -> None:
-    assert not ask(capped, "evaluate", measure=True).has_error()
+def test_whoever_is_scored_by_probes_is_infinite(capped: SiteConfig) -> None:
+    content = content_of(request(), extra=probes_records({}, 160, OPTIONS))
+    assert not answer_as(capped, "evaluate", message_of(content)).has_error()
+    assert len(exposed_patients(ledger_of(capped))) == 40
+
+
+def test_who_is_evaluated_at_a_site_that_does_not_train_is_infinite(capped: SiteConfig) -> None:
+    site = capped.model_copy(update={"role": "evaluate"})
+    assert not ask(site, "evaluate", role="evaluate", measure=True).has_error()
+    assert len(exposed_patients(ledger_of(site))) == 40
+
+
+def test_nobody_who_trains_in_private_is_held_out_for_another_run(capped: SiteConfig) -> None:
+    assert not ask(capped, **private()).has_error()
+    roster = current_roster(ledger_of(capped))
+    assert roster is not None
+    other = {"model": "tiny", "train": {"pairs": 8}, "split": {"seed": 5, "valid": 0.25}}
+    forget_split(capped)
+    assert not ask(capped, "evaluate", run="1" * 12, config=other, measure=True).has_error()
+    assert exposed_patients(ledger_of(capped)) == {*roster.cohorts["a"].valid}
+    assert not ask(capped, **private(round=1)).has_error()
+
+
+def test_a_split_that_is_drawn_anew_is_entered_anew(capped: SiteConfig) -> None:
+    """What a run left at the site goes when later runs come, and the coordinator may then ask for another split."""
+    for seed in (1, 2):
+        assert not ask(capped, config={"model": "tiny", "train": {"pairs": 8}, "split": {"seed": seed}}).has_error()
+        forget_split(capped)
+    assert len(exposed_patients(ledger_of(capped))) > 28
+    assert [entry.kind for entry in ledger_of(capped).entries()] == ["opened", "exposed", "exposed"]
+
+
+@pytest.mark.parametrize("name", ["run 000000000000 without differential privacy", "x" * 32, "A" * 32, "0" * 31])
+def test_a_message_cannot_be_named_like_what_the_site_enters(capped: SiteConfig, name: str) -> None:
+    content = content_of(request(**private()))
+    record = dict(content.config_records["request"])
+    content.config_records["request"] = ConfigRecord(
+        {"json": str(record["json"]).replace(f"{next(IDS) - 1:032x}", name)}
+    )
+    assert answer_as(capped, "train", message_of(content)).error.code == SiteFailure.MALFORMED
     assert ledger_of(capped).entries() == []
 
 
-def test_an_encoder_that_has_seen_the_patients_is_infinite(capped: SiteConfig) -> None:
+def test_monitors_are_of_as_many_patients_as_any_number(capped: SiteConfig, caplog: pytest.LogCaptureFixture) -> None:
+    for least, told in ((4, True), (5, False)):
+        site = capped.model_copy(update={"limits": capped.limits.model_copy(update={"min_patients": least})})
+        reply = ask(site, "evaluate", measure=True)
+        assert bool(dict(reply.content.metric_records[MONITORS])) == told
+    assert "too few patients for monitors" in caplog.text
+
+
+@pytest.mark.parametrize("epsilon", [10.0, math.inf])
+def test_an_encoder_that_has_seen_the_patients_is_refused(
+    capped: SiteConfig, epsilon: float, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where the site sets no bound: what the run says of its ε would not be true."""
+    site = capped.model_copy(update={"privacy": capped.privacy.model_copy(update={"epsilon": epsilon})})
     seen = {"a": CohortCounts(records=9, patients=9)}
-    assert ask(capped, **private(seen=seen)).error.code == SiteFailure.EPSILON
-    assert len(exposed_patients(ledger_of(capped))) == 40
+    assert ask(site, **private(seen=seen)).error.code == SiteFailure.EPSILON
+    assert "has seen cohort a without differential privacy" in caplog.text
+    assert len(exposed_patients(ledger_of(site))) == 40
     other = {name: CohortCounts(records=9, patients=9, fingerprint="withheld") for name in ("b", "elsewhere/a")}
-    fresh = capped.model_copy(update={"state": capped.state.with_name("fresh")})
+    fresh = site.model_copy(update={"state": site.state.with_name("fresh")})
     assert not ask(fresh, **private(seen=other)).has_error()
 
 

@@ -1,4 +1,4 @@
-"""What a site says of its size where the number of its training patients is to stay rough."""
+"""What is said of a cohort where the number of its training patients is to stay rough."""
 
 from __future__ import annotations
 
