@@ -41,11 +41,12 @@ from cape_fed.pretrain.encoder import EncoderConfig
 from cape_fed.pretrain.heads import load_heads, project
 from cape_fed.pretrain.workbench import check_batches
 from cape_fed.privacy.central import CentralAccount
+from cape_fed.privacy.rounding import count_roughly
 from cape_fed.progress import Progress
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.embed import check_profile, embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
-from cape_fed.release.seen import check_unseen, split_of_run
+from cape_fed.release.seen import check_not_earlier, check_same_split, check_unseen, split_of_run
 from cape_fed.release.start import load_start
 from cape_fed.release.untrained import untrained
 from cape_fed.rundir import RunDirectory, read_metrics
@@ -75,7 +76,7 @@ def pretrain_centrally(config: RunConfig, progress: Progress, splits: Mapping[st
     start = load_start(config.start, config.encoder_config)
     if start is not None:
         start.check_profile(stores[0].profile, str(stores[0].path))
-        start.check_unseen(store.cohort for store in stores if config.privacy.on)
+        start.check_unseen({store.cohort: count_store(store) for store in stores if config.privacy.on})
     processes = join_processes(device)
     run = RunDirectory(config.out)
     try:
@@ -103,10 +104,12 @@ def pretrain_centrally(config: RunConfig, progress: Progress, splits: Mapping[st
                 start=start.tensors if start else None,
             )
             if processes.is_first:
-                counts = {cohort.name: count_store(cohort.store) for cohort in cohorts}
+                count = count_roughly if config.privacy.on else count_store
+                counts = {cohort.name: count(cohort.store) for cohort in cohorts}
+                who = {} if config.privacy.on else {cohort.name: compose(cohort.store) for cohort in cohorts}
                 provenance = config.provenance(f"central {config.batching}", counts).model_copy(
                     update={
-                        "composition": {cohort.name: compose(cohort.store) for cohort in cohorts},
+                        "composition": who,
                         "privacy": protection_of(config.privacy, {CENTRAL: account.numbers()}) if account else None,
                         "started_from": start.provenance if start else None,
                     }
@@ -269,8 +272,8 @@ def _open_data(config: RunConfig) -> tuple[list[Store], list[Store]]:
 def _check_roles(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store], others: Sequence[Store]) -> None:
     """ID is what the encoder was trained on, OOD what it was not, whatever the command says; InputError otherwise."""
     check_unseen(bundle, encoder, others)
-    strange = [
-        store.cohort for store in train if not encoder.provenance.trained_as(store.cohort, store.meta.fingerprint)
-    ]
-    if strange:
-        raise InputError(f"{bundle} was not trained on {', '.join(strange)}: not ID, name it in data.evaluate")
+    check_same_split(bundle, encoder, train)
+    for store in train:
+        if not encoder.provenance.trained_as(store.cohort, store.meta.fingerprint):
+            check_not_earlier(bundle, encoder, store)
+            raise InputError(f"{bundle} was not trained on {store.cohort}: not ID, name it in data.evaluate")

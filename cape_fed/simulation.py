@@ -21,12 +21,14 @@ from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.workbench import check_batches
 from cape_fed.progress import Progress
 from cape_fed.release.cohort_names import federated_name
+from cape_fed.release.start import load_start
 from cape_fed.rundir import RunDirectory, split_file
 from cape_fed.site.app import make_client_app
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.simulated import simulated_sites
 from cape_fed.status import Status
 from cape_fed.store.composition import compose
+from cape_fed.store.counts import count_store
 from cape_fed.store.split import Split, check_disjoint, save_split
 from cape_fed.store.store import open_store
 
@@ -102,6 +104,9 @@ def _check_stores(config: RunConfig, splits: Mapping[str, Split]) -> None:
     if not train:
         raise InputError("a federation needs at least one training site: data.train=[STORE,...]")
     check_disjoint(stores[: len(train)], stores[len(train) :])
+    if (start := load_start(config.start, config.encoder_config)) is not None:
+        start.check_ood(stores[len(train) :])
+        start.check_unseen({store.cohort: count_store(store) for store in stores[: len(train)] if config.privacy.on})
     opened = dict(zip(train, stores, strict=False))
     for paths in () if config.privacy.on else config.data.train:  # blocks are smaller than any roster
         check_batches([opened[path] for path in paths], config.pretraining, splits)

@@ -97,7 +97,7 @@ def _lead_from(
     sites.refresh()
     if plan.start is not None and facts.profile is not None:
         plan.start.check_profile(facts.profile, "the federation")
-        plan.start.check_unseen(facts.cohorts if plan.privacy.on else ())
+        plan.start.check_unseen(facts.cohorts if plan.privacy.on else {})
     reporting.begin()
     for member in membership.online():
         log.info("run %s from round %d, role %s: site %s", facts.run, facts.rounds_done, member.role, member.name)

@@ -58,7 +58,8 @@ def identify(bundle: Path) -> BundleInfo:
     digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
     described = bundle / CONFIG
     config = BundleConfig.model_validate_json(described.read_text()) if described.is_file() else None
-    privacy = protection_line(config.provenance.privacy) if config else None
+    provenance = config.provenance if config else None
+    privacy = protection_line(provenance.privacy, provenance.protected_before) if provenance else None
     return BundleInfo(name="/".join(bundle.parts[-2:]), sha256=digest, privacy=privacy)
 
 

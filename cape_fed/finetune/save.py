@@ -35,15 +35,21 @@ def save_classifier(
     where an evaluation looks for them, so that it tests nobody whose labels were learnt.
     """
     run = RunDirectory(path)
-    learnt = {cohort.name: count_store(cohort.store) for cohort in cohorts if not provenance.trained_as(cohort.name)}
-    described = provenance.model_copy(
-        update={"method": f"{provenance.method}, fine-tuned", "cohorts": {**provenance.cohorts, **learnt}}
-    )
-    write_bundle(run.bundle, classifier.encoder, profile, described)
+    write_bundle(run.bundle, classifier.encoder, profile, _described(provenance, cohorts))
     save_file(head_tensors(classifier), path / HEAD, {"tasks": json.dumps(list(tasks))})
     for cohort in cohorts:
         split = Split(cohort.train, cohort.valid, cohort.tested["transfer"])
         save_split(run.splits / f"{cohort.name}.parquet", cohort.store, split)
+
+
+def _described(provenance: Provenance, cohorts: Sequence[EvaluatedCohort]) -> Provenance:
+    """How the fine-tuned encoder came about: labels are learnt without differential privacy, whatever was before."""
+    method = f"{provenance.method}, fine-tuned"
+    if provenance.privacy is not None:
+        learnt = {cohort.name: count_store(cohort.store) for cohort in cohorts}
+        return Provenance(method=method, cohorts=learnt, config=provenance.config, started_from=provenance)
+    learnt = {cohort.name: count_store(cohort.store) for cohort in cohorts if not provenance.trained_as(cohort.name)}
+    return provenance.model_copy(update={"method": method, "cohorts": {**provenance.cohorts, **learnt}})
 
 
 def head_tensors(classifier: Classifier) -> dict[str, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -42,6 +43,11 @@ class Protection(BaseModel):
         """ε of the patients who are protected least."""
         return max(site.epsilon for site in self.sites.values())
 
+    @property
+    def delta(self) -> float:
+        """The largest δ of a site."""
+        return max(site.delta for site in self.sites.values())
+
 
 _SECTION = """
 ## Privacy
@@ -55,27 +61,50 @@ system, not from the seed of the run.
 |---|---|---|---|---|---|---|---|
 {rows}
 
-This hides neither how many patients a site has nor that it took part. It covers this run alone: what patients have
-spent in other runs stands in each site's ledger. Exchanging a patient's recordings for others is protected less than
-leaving them out, at worst by twice ε. Whoever is a patient of several sites has the ε of each, composed.
+{before}
+
+This hides neither how many patients a site has nor that it took part. Exchanging a patient's recordings for others is
+protected less than leaving them out, at worst by twice ε. Whoever is a patient of several sites has the ε of each,
+composed.
 """
 
+_ALONE = "It covers this run alone: what patients have spent in other runs stands in each site's ledger."
+_BEFORE = """\
+The table is of this run, with ε = {own:.2f}. It began with an encoder that was trained on the same cohorts in private
+too, with ε = {others}: both are in the weights, so that ε and δ above are the sums. What patients have spent in other
+runs stands in each site's ledger."""
 
-def protection_line(protection: Protection | None) -> str:
-    """What protects the patients, in a line."""
+
+def protection_line(protection: Protection | None, before: Sequence[Protection] = ()) -> str:
+    """What protects the patients, in a line; ``before`` are the runs that the encoder began with on the same cohorts.
+
+    What several runs cost adds up, ε and δ alike, whichever patients were in more than one of them.
+    """
     if protection is None:
         return NOTHING
-    deltas = max(site.delta for site in protection.sites.values())
-    return f"ε = {protection.epsilon:.2f} at δ = {deltas:.1e} for every training patient, by differential privacy"
+    runs = (protection, *before)
+    most = " at most, this run and those that it began with together" if before else ""
+    return (
+        f"ε = {sum(run.epsilon for run in runs):.2f} at δ = {sum(run.delta for run in runs):.1e} for every training "
+        f"patient, by differential privacy{most}"
+    )
 
 
-def protection_section(protection: Protection | None) -> str:
-    """What a model card says of it in a section of its own; empty where there is nothing to say."""
+def protection_section(protection: Protection | None, before: Sequence[Protection] = ()) -> str:
+    """What a model card says of it in a section of its own, see `protection_line`; empty where there is nothing."""
     if protection is None:
         return ""
+    runs = (protection, *before)
     rows = "\n".join(f"| {name} | {_row(site)} |" for name, site in sorted(protection.sites.items()))
-    epsilon = f"ε = {protection.epsilon:.2f}"
-    return _SECTION.format(epsilon=epsilon, block=protection.block, clip=protection.clip, rows=rows)
+    return _SECTION.format(
+        epsilon=f"ε = {sum(run.epsilon for run in runs):.2f}",
+        block=protection.block,
+        clip=protection.clip,
+        rows=rows,
+        before=_ALONE
+        if not before
+        else _BEFORE.format(own=protection.epsilon, others=" and ".join(f"{run.epsilon:.2f}" for run in before)),
+    )
 
 
 def _row(site: SiteProtection) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from cape_fed.pretrain.config import SplitConfig
-from cape_fed.release.cohort_names import own_name
+from cape_fed.release.cohort_names import own_name, same_cohort
 from cape_fed.release.figures import Figures
 from cape_fed.release.membership import Membership
 from cape_fed.release.protection import Protection
@@ -89,6 +89,20 @@ class Provenance(BaseModel):
             for name, counts in self.cohorts.items()
             if own_name(name) == cohort or (counts.fingerprint == fingerprint and fingerprint not in known)
         }
+
+    @property
+    def earlier(self) -> list[Provenance]:
+        """Of the encoders that training began with, the last one first."""
+        return [] if self.started_from is None else [self.started_from, *self.started_from.earlier]
+
+    @property
+    def protected_before(self) -> list[Protection]:
+        """What protected patients of the same cohorts in the runs of encoders that it began with: it adds up."""
+        return [
+            before.privacy
+            for before in self.earlier
+            if before.privacy and any(same_cohort(name, own, before.cohorts) for name, own in self.cohorts.items())
+        ]
 
     @property
     def unprotected(self) -> dict[str, CohortCounts]:

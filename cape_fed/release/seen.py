@@ -14,13 +14,38 @@ from cape_fed.store.store import Store
 
 
 def check_unseen(bundle: Path, encoder: PretrainedEncoder, others: Sequence[Store]) -> None:
-    """InputError where a cohort that is to be OOD took part in the encoder's training."""
+    """InputError where a cohort that is to be OOD was trained on, also before, in an encoder that it began with."""
     seen = [name for store in others for name in encoder.provenance.trained_as(store.cohort, store.meta.fingerprint)]
     if seen:
         raise InputError(
             f"{bundle} was trained on {', '.join(seen)}: not OOD, name it in data.train; "
             "if yours is another hospital's cohort, ingest it under another name"
         )
+    for store in others:
+        check_not_earlier(bundle, encoder, store)
+
+
+def check_not_earlier(bundle: Path, encoder: PretrainedEncoder, store: Store) -> None:
+    """InputError where an encoder that it began with was trained on a cohort that it was not trained on itself."""
+    if any(before.trained_as(store.cohort, store.meta.fingerprint) for before in encoder.provenance.earlier):
+        raise InputError(
+            f"{bundle} began with an encoder that was trained on {store.cohort}: neither OOD nor ID, leave it out"
+        )
+
+
+def check_same_split(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store]) -> None:
+    """InputError where an encoder that it began with was trained on an ID cohort by another split.
+
+    Patients who test by the one split may have been trained on by the other.
+    """
+    for store in train:
+        for before in encoder.provenance.earlier:
+            known = before.trained_as(store.cohort, store.meta.fingerprint)
+            if known and before.split != encoder.provenance.split:
+                raise InputError(
+                    f"{bundle} began with an encoder that was trained on {store.cohort} by another split, so that its "
+                    "test patients may have been trained on: train with the same split, or leave it out"
+                )
 
 
 def split_of_run(bundle: Path, encoder: PretrainedEncoder, store: Store) -> Split:

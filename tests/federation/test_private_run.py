@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from safetensors.torch import load_file
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError
 from cape_fed.jobs import pretrain_centrally
-from cape_fed.release.bundle import load_encoder
+from cape_fed.privacy.rounding import is_rough
+from cape_fed.release.bundle import amend_bundle, load_encoder
 from cape_fed.release.protection import NOTHING
 from cape_fed.rundir import read_metrics
 from cape_fed.simulation import simulate_federation
+from cape_fed.store.counts import count_store
+from cape_fed.store.store import open_store
 from tests.conftest import TinyStore
 from tests.federation.helpers import config_for, make_cohorts
 
@@ -118,6 +122,15 @@ def test_central_training(root: Path) -> None:
     assert 3.9 < protection.epsilon <= 4.0
 
 
+def test_a_central_bundle_tells_no_more_of_its_patients_than_a_federated_one(root: Path) -> None:
+    config = private(root, "central", data={"train": [root / "c"]}, train={"steps": 1})
+    pretrain_centrally(config, lambda done, total, line: None)
+    provenance = load_encoder(config.out / "bundle").provenance
+    assert provenance.composition == {}
+    assert all(is_rough(counts) for counts in provenance.cohorts.values())
+    assert count_store(open_store(root / "c")).fingerprint not in (config.out / "bundle" / "config.json").read_text()
+
+
 def test_training_can_begin_with_an_encoder_unless_it_has_seen_the_patients(root: Path) -> None:
     short = {"steps": 1, "pairs": 8}
     plain = config_for(root, "plain", data={"train": [root / "c"]}, train=short)
@@ -134,6 +147,18 @@ def test_training_can_begin_with_an_encoder_unless_it_has_seen_the_patients(root
         seen = private(root, f"seen{number}", data={"train": [root / "c"]}, start=begun.out / "bundle", train=short)
         with pytest.raises(InputError, match=r"was trained on (c/)?c without differential privacy"):
             way(seen)
+    renamed = root / "renamed"
+    shutil.copytree(plain.out / "bundle", renamed)
+    amend_bundle(renamed, lambda known: known.model_copy(update={"cohorts": {"SITE-1/x": known.cohorts["c"]}}))
+    for number, way in enumerate((simulate, lambda config: pretrain_centrally(config, lambda *line: None))):
+        seen = private(root, f"renamed{number}", data={"train": [root / "c"]}, start=renamed, train=short)
+        with pytest.raises(InputError, match="was trained on c without differential privacy"):
+            way(seen)
+        assert not seen.out.exists()
+    with pytest.raises(InputError, match="cannot be evaluated there as OOD"):
+        simulate(
+            config_for(root, "ood", data={"train": [root / "a"], "evaluate": [root / "c"]}, start=begun.out / "bundle")
+        )
     with pytest.raises(InputError, match="holds another encoder"):
         pretrain_centrally(
             config_for(root, "large", model="base", start=plain.out / "bundle", train=short), lambda *line: None

@@ -9,6 +9,7 @@ from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.release.bundle import amend_bundle, load_encoder, write_bundle
 from cape_fed.release.card import model_card
 from cape_fed.release.figures import AtSites, Figure, Figures, Gap, Summary
+from cape_fed.release.protection import Protection, SiteProtection
 from cape_fed.release.provenance import Provenance
 from cape_fed.signal.profile import get_profile
 from cape_fed.store.composition import Composition
@@ -80,3 +81,22 @@ def test_what_a_bundle_says_can_be_amended_and_its_weights_stay(tmp_path: Path) 
     assert (path / "README.md").read_text() == model_card(KNOWN, MODELS["tiny"], PROFILE)
     assert (path / "model.safetensors").read_bytes() == weights
     assert json.loads((path / "config.json").read_text())["provenance"]["licence"] == "CC BY 4.0"
+
+
+COST = SiteProtection(patients=10, noise_multiplier=1, sample_rate=0.1, steps=3, delta=1e-5, epsilon=2, epsilon_prv=1)
+PRIVATE = Protection(block=4, clip=1, views=1, sites={"central": COST})
+
+
+def test_what_an_encoder_had_cost_the_same_patients_before_is_added() -> None:
+    counts = {"hospital/a": CohortCounts(records=120, patients=90)}
+    other = Provenance(cohorts={"b": CohortCounts(records=3, patients=3)}, privacy=PRIVATE)
+    begun = Provenance(cohorts=counts, privacy=PRIVATE, started_from=other)
+    card = model_card(begun, MODELS["tiny"], PROFILE)
+    assert "| privacy | ε = 2.00 at δ = 1.0e-05 for every training patient, by differential privacy |" in card
+    assert "It covers this run alone" in card
+    before = KNOWN.model_copy(update={"privacy": PRIVATE, "started_from": other})
+    card = model_card(begun.model_copy(update={"started_from": before}), MODELS["tiny"], PROFILE)
+    assert "| privacy | ε = 4.00 at δ = 2.0e-05 for every training patient, by differential privacy at most, " in card
+    assert "protected by (ε = 4.00, δ)-differential privacy" in card
+    assert "with ε = 2.00. It began with an encoder" in card
+    assert "It covers this run alone" not in card

@@ -11,7 +11,7 @@ from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.cohort_names import federated_name, own_name, shown_names
 from cape_fed.release.provenance import Provenance
-from cape_fed.release.seen import check_unseen, split_of_run
+from cape_fed.release.seen import check_same_split, check_unseen, split_of_run
 from cape_fed.signal.profile import get_profile
 from cape_fed.store.counts import CohortCounts, count_store
 from tests.conftest import TinyStore
@@ -56,3 +56,17 @@ def test_a_store_that_changed_since_at_every_site_of_its_name_has_no_split(
     write_bundle(bundle, build_encoder(MODELS["tiny"], 0), get_profile("compact100"), Provenance(cohorts=counts))
     with pytest.raises(InputError, match="changed since"):
         split_of_run(bundle, load_encoder(bundle), store)
+
+
+def test_what_an_encoder_began_with_is_neither_ood_nor_split_otherwise(tiny_store: TinyStore, tmp_path: Path) -> None:
+    store, other = tiny_store("cardiology", patients=20), tiny_store("holter", patients=20)
+    bundle = tmp_path / "bundle"
+    before = Provenance(cohorts={"cardiology": count_store(store)}, config={"split": {"seed": 4}})
+    known = Provenance(cohorts={"holter": count_store(other)}, started_from=Provenance(started_from=before))
+    write_bundle(bundle, build_encoder(MODELS["tiny"], 0), get_profile("compact100"), known)
+    encoder = load_encoder(bundle)
+    with pytest.raises(InputError, match="began with an encoder that was trained on cardiology: neither OOD nor ID"):
+        check_unseen(bundle, encoder, [store])
+    check_same_split(bundle, encoder, [other])
+    with pytest.raises(InputError, match="was trained on cardiology by another split"):
+        check_same_split(bundle, encoder, [other, store])
