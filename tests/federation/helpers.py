@@ -14,6 +14,7 @@ BASE = {
     "model": "tiny",
     "train": {"pairs": 8, "learning_rate": 5e-4},
     "federation": {"rounds": 3, "local_steps": 2},
+    "evaluation": {"min_patients": 2},  # so that sites of a dozen patients have monitors
 }
 
 
