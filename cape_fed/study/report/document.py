@@ -23,7 +23,11 @@ Figures = dict[str, dict[str, str]]
 
 
 def report_study(results: StudyResults, out: Path) -> None:
-    """Write all of them into ``out``, the pictures also by themselves as ``figures/QUESTION-KIND.svg``."""
+    """Write all of them into ``out``, the pictures also by themselves as ``figures/QUESTION-KIND.svg``.
+
+    ``results.json`` is written first, so that no fault in drawing loses what was found.
+    """
+    write_json(results, out / RESULTS_FILE)
     figures = draw_figures(results)
     write_page(render(results, figures), out)
     (out / FIGURES).mkdir(exist_ok=True)
@@ -33,7 +37,6 @@ def report_study(results: StudyResults, out: Path) -> None:
                 partial.write_text(svg, encoding="utf-8")
     with atomic_file(out / TABLES_FILE) as partial:
         partial.write_text(to_markdown(results), encoding="utf-8")
-    write_json(results, out / RESULTS_FILE)
 
 
 def render(results: StudyResults, figures: Figures) -> str:

@@ -18,7 +18,10 @@ _ROW = 0.3
 
 def level_figure(answer: Answer, shown: Sequence[str], uncompared: Sequence[str]) -> str | None:
     """Every level of every panel as a row: small points are seeds, the large one their mean with its interval."""
-    measures = [measure for measure in shown if any(measure in _measures(panel) for panel in answer.panels)]
+    compared = {
+        m for panel in answer.panels for level, own in panel.levels.items() if level not in uncompared for m in own
+    }
+    measures = [measure for measure in shown if measure in compared]
     if not measures:
         return None
     rows = [(panel, level) for panel in answer.panels for level in panel.levels]
@@ -130,7 +133,3 @@ def _name_panels(axes: Axes, panels: Sequence[Panel], places: dict[tuple[str, st
                 panel.name, (0, top - 0.75), xycoords=("axes fraction", "data"), ha="right", va="center",
                 xytext=(-6, 0), textcoords="offset points", weight="bold",
             )  # fmt: skip
-
-
-def _measures(panel: Panel) -> set[str]:
-    return {measure for values in panel.levels.values() for measure in values}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cape_fed.report.numbers import p_text
 from cape_fed.study.report.words import interval, measure_name, number, prediction, unmeasured_text, verdict_text
-from cape_fed.study.results import Answer, Panel, PooledPanel, StudyResults
+from cape_fed.study.results import Answer, Contrast, Panel, PooledPanel, StudyResults
 
 
 def to_markdown(results: StudyResults) -> str:
@@ -40,12 +40,12 @@ def _lines(results: StudyResults) -> Iterator[str]:
 
 def _panel(panel: Panel, reference: str, measures: Sequence[str]) -> Iterator[str]:
     """A row a level: the mean over seeds, then the difference from the reference with its corrected p."""
-    known = [measure for measure in measures if any(measure in values for values in panel.levels.values())]
+    known = [m for m in measures if m in panel.contrasts or any(m in values for values in panel.levels.values())]
     yield f"| level | {' | '.join(measure_name(measure) for measure in known)} |"
     yield "|---" * (len(known) + 1) + "|"
     for level, values in panel.levels.items():
         cells = [
-            f"{number(values[m].point, m)} ({interval(values[m], m)}){_gap(panel, level, m)}" if m in values else "–"
+            (f"{number(values[m].point, m)} ({interval(values[m], m)})" if m in values else "–") + _gap(panel, level, m)
             for m in known
         ]
         yield f"| {level}{' (reference)' if level == reference else ''} | {' | '.join(cells)} |"
@@ -83,8 +83,10 @@ def _carried(answer: Answer) -> Iterator[str]:
     yield "|---" * (len(answer.artefacts) + 1) + "|"
     for level, found in answer.carried.items():
         by_artefact = {contrast.level: contrast for contrast in found}
-        cells = [
-            f"{number(c.point, 'probe', sign=True)} ({interval(c, 'probe', sign=True)}; {p_text(c.p_holm)})"
-            for c in (by_artefact[artefact] for artefact in answer.artefacts)
-        ]
-        yield f"| {level} | {' | '.join(cells)} |"
+        yield f"| {level} | {' | '.join(_above_control(by_artefact.get(name)) for name in answer.artefacts)} |"
+
+
+def _above_control(found: Contrast | None) -> str:
+    if found is None:
+        return "–"
+    return f"{number(found.point, 'probe', sign=True)} ({interval(found, 'probe', sign=True)}; {p_text(found.p_holm)})"

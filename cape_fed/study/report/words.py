@@ -122,11 +122,12 @@ def _sentence(panel: Panel, reference: str, headline: str) -> str:
             corrected.append(_gap(contrast, headline))
         elif contrast.p is not None and contrast.p < SIGNIFICANT:
             uncorrected.append(_gap(contrast, headline))
-    base = number(panel.levels[reference][headline].point, headline)
+    base = panel.levels[reference].get(headline)  # none where only some of the replicates have it
+    shown = f" {number(base.point, headline)}" if base else ""
     start = f"{panel.name}: against" if panel.name else "Against"
     significant = "; ".join(corrected) or "no level differs significantly after correction"
     rest = f". Significant without correction only: {'; '.join(uncorrected)}" if uncorrected else ""
-    return f"{start} {reference} ({_in_words(headline)} {base}), {significant}{rest}."
+    return f"{start} {reference} ({_in_words(headline)}{shown}), {significant}{rest}."
 
 
 def _in_words(measure: str) -> str:
