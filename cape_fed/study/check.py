@@ -65,6 +65,15 @@ def check_worlds(trials: Iterable[Trial]) -> None:
         require_enough_patients("world_patients", trial.keys.world_patients, trial.config)
 
 
+def patients_planted(trials: Iterable[Trial]) -> int:
+    """Patients of every planted cohort, 0 without a trial; InputError for several numbers, as all share the stores."""
+    numbers = sorted({trial.keys.planted_patients for trial in trials})
+    if len(numbers) > 1:
+        asked = ", ".join(map(str, numbers))
+        raise InputError(f"a study has planted cohorts of one size: planted_patients takes one value, not {asked}")
+    return max(numbers, default=0)
+
+
 def check_left_out(trials: Sequence[Trial], claims: Sequence[Claim]) -> None:
     """InputError where fewer than three of the cohorts left out can be in what a claim is about.
 

@@ -198,7 +198,8 @@ def world_of(keys: TrialKeys, out: Path) -> World | None:
     """The world of a trial in the study at ``out``; None where it has stores of its own."""
     if keys.world is None:
         return None
-    place = f"{keys.world:04d}" if keys.world_kind == "drawn" else f"{keys.world:04d}-{keys.world_kind}"
+    kind = "" if keys.world_kind == "drawn" else f"-{keys.world_kind}"
+    place = f"{keys.world:04d}-{keys.world_patients}-patients{kind}"
     return World(keys.world, keys.world_patients, out / WORLDS / place, keys.world_kind)
 
 

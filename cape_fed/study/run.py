@@ -10,7 +10,14 @@ from cape_fed.errors import RunError
 from cape_fed.progress import Progress, no_progress
 from cape_fed.rundir import RunDirectory
 from cape_fed.study.analysis import answer, judge
-from cape_fed.study.check import check_extras, check_left_out, check_trials, check_worlds, leave_out_absent
+from cape_fed.study.check import (
+    check_extras,
+    check_left_out,
+    check_trials,
+    check_worlds,
+    leave_out_absent,
+    patients_planted,
+)
 from cape_fed.study.config import StudyConfig
 from cape_fed.study.launch import Job, Launch, open_launcher
 from cape_fed.study.plan import PlannedTrial, Trial, choices, make_plan, plain_plan, world_of
@@ -52,7 +59,7 @@ def run_study(
     check_extras(planned.trial for planned in plan)
     check_worlds(planned.trial for planned in plan)
     check_trials([planned for planned in plan if planned.trial.keys.planted is None and not planned.in_a_world])
-    patients = max((planned.trial.keys.planted_patients for planned in ours), default=0)
+    patients = patients_planted(planned.trial for planned in ours)
     check_left_out([planned.trial for planned in plan], study.claims)
     with open_launcher(workers, ray) as launch, run.open(plain_plan(study, overrides), resume=resume):
         plant(out / PLANTED, planted, patients, 0, workers)

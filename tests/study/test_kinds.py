@@ -80,4 +80,5 @@ def test_worlds_of_different_kinds_are_different_trials_in_different_folders(tmp
     primary = {planned.trial.name for planned in plan if planned.question == "primary"}
     assert primary == {planned.trial.name for planned in where if planned.panel == "drawn"}
     folders = {planned.trial.config.data.train[0][0].parent for planned in where}
-    assert folders == {tmp_path / "worlds" / f"{n:04d}{end}" for n in range(2) for end in ("", "-labels", "-machines")}
+    kinds = ("", "-labels", "-machines")
+    assert folders == {tmp_path / "worlds" / f"{n:04d}-2000-patients{end}" for n in range(2) for end in kinds}

@@ -13,7 +13,7 @@ from cape_fed.errors import InputError
 from cape_fed.study.analysis import answer, judge
 from cape_fed.study.config import StudyConfig
 from cape_fed.study.launch import Job, run_job
-from cape_fed.study.plan import PlannedTrial, make_plan
+from cape_fed.study.plan import PlannedTrial, make_plan, world_of
 from cape_fed.study.power import powers, worlds_needed
 from cape_fed.study.run import run_study
 from cape_fed.study.worlds import World
@@ -54,6 +54,19 @@ def test_a_trial_in_a_world_has_its_stores_and_its_seed(tmp_path: Path) -> None:
         assert planned.trial.config.seed == planned.seed == planned.trial.keys.world
         names = [site[0].name for site in planned.trial.config.data.train]
         assert names == [f"w000{planned.seed}-{letter}" for letter in "abcd"]
+
+
+def test_worlds_of_different_sizes_have_stores_of_their_own(tmp_path: Path) -> None:
+    plan = make_plan(study("world=0", "world_kind=drawn,labels"), ["world_patients=20,30"], tmp_path, {})
+    worlds = {world for planned in plan if (world := world_of(planned.trial.keys, tmp_path)) is not None}
+    assert {world.folder.name: world.patients for world in worlds} == {
+        "0000-20-patients": 20, "0000-30-patients": 30,
+        "0000-20-patients-labels": 20, "0000-30-patients-labels": 30,
+    }  # fmt: skip
+    assert len(worlds) == 4
+    for planned in plan:
+        (folder,) = {site[0].parent.name for site in planned.trial.config.data.train}
+        assert f"-{planned.trial.keys.world_patients}-" in folder
 
 
 @pytest.mark.parametrize(
