@@ -47,9 +47,15 @@ class Trial(Section):
 
     @property
     def name(self) -> str:
-        """Hash of everything that decides the outcome: equal for equal trials of different questions."""
+        """Hash of everything that decides the outcome: equal for equal trials of different questions.
+
+        The keys say which cohorts are made for a trial, and their paths only where: a study may be moved.
+        """
         plain = self.model_dump(mode="json")
         plain["config"] = {key: value for key, value in plain["config"].items() if key not in _APART}
+        if self.keys.world is not None or self.keys.planted is not None:
+            del plain["config"]["data"]
+            plain["artefacts"] = sorted(self.artefacts)
         if self.keys.world is None:  # keys that were added later leave the names of other trials as they were
             del plain["keys"]["world"], plain["keys"]["world_patients"]
         if self.keys.world_kind == "drawn":
