@@ -66,8 +66,9 @@ def _mark_primary(claims: Sequence[Claim], answers: Mapping[str, Answer]) -> Non
 def judge(claims: Sequence[Claim], answers: Mapping[str, Answer]) -> list[Verdict]:
     """What the contrasts say about each claim, in every panel of its question; pooled ones where cohorts are left out.
 
-    Supported where the whole interval is on the claimed side of 0 and p is below 0.05 after correction; refuted where
-    the whole interval lies below a benefit of the claim's margin; undecided otherwise.
+    Refuted where the whole interval lies below a benefit of the claim's margin, even one above 0; supported where, not
+    being refuted, the whole interval is on the claimed side of 0 and p is below 0.05 after correction; undecided
+    otherwise.
     """
     return [
         Verdict(
@@ -110,9 +111,9 @@ def _outcome(claim: Claim, found: Contrast) -> Ruling:
     if found.low is None or found.high is None or found.p_holm is None:
         return "undecided"
     low, high = (found.low, found.high) if claim.higher else (-found.high, -found.low)
-    if low > 0 and found.significant:
-        return "supported"
-    return "refuted" if high < claim.margin else "undecided"
+    if high < claim.margin:
+        return "refuted"
+    return "supported" if low > 0 and found.significant else "undecided"
 
 
 def _by_level(planned: Sequence[PlannedTrial], outcomes: Mapping[str, Outcome]) -> Levels:

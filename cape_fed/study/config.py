@@ -102,7 +102,9 @@ class Claim(Section):
     reference: str
     measure: str
     higher: bool = Field(description="whether the claim is that the level's measure is higher than the reference's")
-    margin: float = Field(gt=0, description="a benefit that is certainly smaller than this refutes the claim")
+    margin: float = Field(
+        gt=0, description="a benefit that is certainly smaller than this refutes the claim, even one above 0"
+    )
     primary: bool = Field(default=False, description="the one contrast that is not corrected for all others")
 
 

@@ -95,10 +95,12 @@ def claim(*, higher: bool = True) -> Claim:
         (-0.001, 0.02, 0.01, True, "undecided"),
         (-0.02, 0.004, 1.0, True, "refuted"),  # whatever there is, it is less than the margin
         (0.001, 0.004, 0.2, True, "refuted"),
-        (0.001, 0.004, 0.01, True, "supported"),  # small, and there
+        (0.001, 0.004, 0.01, True, "refuted"),  # there, and certainly too small to matter
+        (0.001, 0.006, 0.01, True, "supported"),
         (-0.02, -0.001, 0.01, False, "supported"),
         (-0.02, 0.02, 0.01, False, "undecided"),
         (-0.004, 0.02, 1.0, False, "refuted"),
+        (-0.004, -0.001, 0.01, False, "refuted"),
         (None, None, None, True, "undecided"),  # one seed
     ],
 )
