@@ -122,6 +122,11 @@ class StudyConfig(Section):
             question = self.questions.get(claim.question)
             if question is None or not {claim.level, claim.reference} <= set(question.compared):
                 raise ValueError(f"the claim '{claim.text}' is about levels that no question has")
+            if claim.reference != question.reference or claim.level == claim.reference:
+                raise ValueError(
+                    f"the claim '{claim.text}' cannot be measured: the question {claim.question} compares its other "
+                    f"levels with {question.reference}"
+                )
         if sum(claim.primary for claim in self.claims) > 1:
             raise ValueError("only one claim can be primary")
         return self
