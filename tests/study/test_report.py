@@ -89,3 +89,17 @@ def test_no_fault_in_drawing_loses_what_was_found(tmp_path: Path, monkeypatch: p
     with pytest.raises(KeyError):
         report_study(results, tmp_path)
     assert StudyResults.model_validate_json((tmp_path / "results.json").read_text()) == results
+
+
+def test_what_is_carried_is_said_only_where_seeds_can_tell() -> None:
+    def some(planned: PlannedTrial) -> dict[str, float]:
+        shows = (planned.level, planned.panel) == ("random", "padding")
+        return {"probe/linear": 0.3 + 0.4 * shows + 0.01 * planned.seed}
+
+    assert list(sentences(results_of(artefacts(), some).answers["which"], MEASURE)) == [
+        "random carries padding.",
+        "idb: no artefact shows significantly more than the control; that does not prove that none does.",
+    ]
+    assert list(sentences(results_of(artefacts(seeds=1), some).answers["which"], MEASURE)) == [
+        f"{level}: one seed cannot tell which artefacts it carries." for level in ("random", "idb")
+    ]

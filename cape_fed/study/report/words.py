@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from cape_fed.report.numbers import decimal, p_text
 from cape_fed.study.config import Claim
@@ -54,8 +54,7 @@ def sentences(answer: Answer, headline: str) -> Iterator[str]:
         if headline in panel.contrasts:
             yield _sentence(panel, answer.reference, headline)
     for level, contrasts in answer.carried.items():
-        found = [contrast.level for contrast in contrasts if contrast.significant and contrast.point > 0]
-        yield f"{level} carries {', '.join(found) if found else 'none of the artefacts that it was asked for'}."
+        yield _carried_sentence(level, contrasts)
 
 
 def verdict_text(verdict: Verdict) -> str:
@@ -112,6 +111,15 @@ def _pooled_sentences(pooled: PooledPanel, answer: Answer, headline: str) -> Ite
             f"{start}{measure_name(headline)} is not pooled: fewer than {FEWEST} of the cohorts left out "
             f"({', '.join(answer.left_out)}) have a contrast over two seeds or more."
         )
+
+
+def _carried_sentence(level: str, contrasts: Sequence[Contrast]) -> str:
+    if all(contrast.p_holm is None for contrast in contrasts):
+        return f"{level}: one seed cannot tell which artefacts it carries."
+    found = [contrast.level for contrast in contrasts if contrast.significant and contrast.point > 0]
+    if not found:
+        return f"{level}: no artefact shows significantly more than the control; that does not prove that none does."
+    return f"{level} carries {', '.join(found)}."
 
 
 def _sentence(panel: Panel, reference: str, headline: str) -> str:
