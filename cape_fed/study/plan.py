@@ -26,7 +26,7 @@ from cape_fed.study.subsets import SubsetConfig
 from cape_fed.study.worlds import World
 from cape_fed.synthetic.planted import ALL, CONDITIONS
 
-SEED, WORLD = "seed", "world"
+SEED, WORLD, PLANTED = "seed", "world", "planted"
 WORLDS = "worlds"
 """Folder of the worlds that stand, in a study's directory."""
 _APART = {"out", "device", "threads", "resume", "method", "engine", "roster", "finetune", "encoder", "handmade"}
@@ -135,6 +135,8 @@ def _place(
 ) -> Iterator[PlannedTrial]:
     """One trial for each combination of what is swept; what is swept in addition to the seed makes the panels."""
     panels = [key for key, several in values.items() if len(several) > 1 and key not in (SEED, WORLD, LEFT_OUT)]
+    if question.artefacts != "no" and (others := [key for key in panels if key != PLANTED]):
+        raise InputError(f"question {name} looks for artefacts in one setting: give one value to {others[0]}")
     if SEED in values and WORLD in values:
         raise InputError("a world has one seed, its number: leave out seed=")
     combinations = (dict(zip(values, combination, strict=True)) for combination in product(*values.values()))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cape_fed.errors import InputError
 from cape_fed.evaluate.statistics.effects import holm
 from cape_fed.study.analysis import answer
 from cape_fed.study.config import StudyConfig
@@ -36,6 +37,13 @@ def test_artefacts_together_are_against_the_control_of_the_same_encoder() -> Non
         return {f"artefact/{name}": base + STRENGTH.get((planned.level, name), 0.0) for name in PLANTED}
 
     check_carried(answer(study, plan, outcomes(plan, significant), {})["which"])
+
+
+@pytest.mark.parametrize("kind", ["one at a time", "together"])
+def test_artefacts_are_looked_for_in_one_setting(kind: str) -> None:
+    planted = {**PLANTED, "all": Sites(train=(Path("all"),))}
+    with pytest.raises(InputError, match="question which looks for artefacts in one setting: give one value to norm"):
+        make_plan(artefacts(kind), ["norm=group,batch"], Path("out"), planted)
 
 
 def artefacts(kind: str) -> StudyConfig:

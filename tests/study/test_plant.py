@@ -21,8 +21,11 @@ def test_planted_cohorts_are_made_once_and_probed(tmp_path: Path) -> None:
     planting = StudyConfig.model_validate({"title": "P", "settings": settings, "questions": {"which": question}})
     with pytest.raises(InputError, match=r"no planted artefact 'rust': choose one of none, gain, mains"):
         run_study(planting, ["planted=rust"], tmp_path / "out")
+    sized = planting.questions["which"].model_copy(
+        update={"artefacts": "no", "across": ("planted=none", "planted_patients=40,50")}
+    )
     with pytest.raises(InputError, match="planted_patients takes one value, not 40, 50"):
-        run_study(planting, ["planted_patients=40,50"], tmp_path / "out")
+        run_study(planting.model_copy(update={"questions": {"which": sized}}), [], tmp_path / "out")
     assert not (tmp_path / "out").exists()
     results = run_study(planting, [], tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out" / "planted").iterdir()) == [
