@@ -34,6 +34,20 @@ class Range(Section):
         """Both as an override writes them."""
         return f"{self.low:g}", f"{self.high:g}"
 
+    @property
+    def between(self) -> str:
+        """A value between both as an override writes it, no whole number where recipes can have others."""
+        found = [as_written(self._at(share)) for share in (0.618, 0.0618)]
+        return next((value for value in found if not float(value).is_integer()), found[0])
+
+    def _at(self, share: float) -> float:
+        return self.low * (self.high / self.low) ** share if self.log else self.low + share * (self.high - self.low)
+
+
+def as_written(value: float) -> str:
+    """A number of a range as a recipe's override has it."""
+    return f"{value:.4g}"
+
 
 def _number(name: str, value: str) -> float:
     try:
@@ -74,14 +88,15 @@ class SearchConfig(Section):
         return self
 
     def choices(self) -> Iterator[tuple[str, str]]:
-        """Every value that a recipe may have, by name; of a range its ends."""
+        """Every value that a recipe may have, by name; of a range its ends and one between them."""
         for name, options in self.space.items():
-            yield from ((name, value) for value in (options.ends if isinstance(options, Range) else options))
+            values = (*options.ends, options.between) if isinstance(options, Range) else options
+            yield from ((name, value) for value in values)
 
     def recipe(self, parameters: Mapping[str, Any]) -> dict[str, str]:
         """A recipe, one value by name as an override writes it, from Optuna's parameters."""
         return {
-            name: f"{parameters[name]:.4g}" if isinstance(options, Range) else str(parameters[name])
+            name: as_written(parameters[name]) if isinstance(options, Range) else str(parameters[name])
             for name, options in self.space.items()
         }
 

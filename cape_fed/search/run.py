@@ -112,7 +112,10 @@ def _check(search: SearchConfig, overrides: Sequence[str], places: Sequence[Plac
             config = _config(search, overrides, {**search.reference, name: value}, places[0], Path("-"))
             places[0].require_enough(config)
         except InputError as error:
-            raise InputError(f"{name}={value}: {error}") from error
+            options = search.space[name]
+            within = isinstance(options, Range) and value == options.between
+            advice = f"; give the values of {name} as a list in place of a range" if within else ""
+            raise InputError(f"{name}={value}: {error}{advice}") from error
 
 
 def _config(
@@ -159,8 +162,13 @@ def _try_all(
 
     def start(trying: _Trying) -> None:
         place = places[len(trying.scores)]
-        config = _config(search, overrides, trying.values, place, out / RECIPES / f"{trying.trial.number:04d}")
-        running[pool.submit(try_recipe, config)] = trying
+        future = Future[float]()
+        try:
+            config = _config(search, overrides, trying.values, place, out / RECIPES / f"{trying.trial.number:04d}")
+            future = pool.submit(try_recipe, config)
+        except InputError as error:  # two settings that each go with the reference need not go together
+            future.set_exception(error)
+        running[future] = trying
 
     progress(done, recipes, {})
     while running or done < recipes:

@@ -10,7 +10,7 @@ import yaml
 
 from cape_fed.compose import compose_config
 from cape_fed.errors import InputError
-from cape_fed.search.config import SearchConfig, read_search
+from cape_fed.search.config import Range, SearchConfig, read_search
 
 
 def test_the_search_that_comes_with_cape_fed_begins_with_the_defaults() -> None:
@@ -34,6 +34,17 @@ def test_a_recipe_is_told_as_overrides(search: SearchConfig) -> None:
     assert search.overrides(recipe) == [
         "train.pairs=16", "train.steps=20", "objective.temperature=0.2", "augment.crop=0.3",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "log"), [(16, 64, False), (16, 64, True), (0.03, 0.5, True), (100, 2000, False), (1, 1e6, True)]
+)
+def test_of_a_range_a_fraction_is_tried_too(search: SearchConfig, low: float, high: float, log: bool) -> None:
+    options = Range(low=low, high=high, log=log)
+    assert low < float(options.between) < high
+    assert not float(options.between).is_integer()
+    one = search.model_copy(update={"space": {"train.pairs": options}})
+    assert [value for _, value in one.choices()] == [f"{low:g}", f"{high:g}", options.between]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
-from cape_fed.search.config import SearchConfig
+from cape_fed.search.config import Range, SearchConfig
 from cape_fed.search.results import SearchResults
 from cape_fed.search.run import run_search
 from tests.conftest import TinyStore
@@ -125,6 +125,21 @@ def test_recipes_that_fail_are_told_and_do_not_stop_the_others(
         run_search(search, [], tmp_path / "t", recipes=3)
 
 
+def test_settings_that_do_not_go_together_are_a_failure_of_their_recipe(
+    scored: Scored, search: SearchConfig, tmp_path: Path
+) -> None:
+    space = {"split.valid": ("0.1", "0.6"), "split.test": ("0.1", "0.6")}
+    reference = {"split.valid": "0.1", "split.test": "0.1"}
+    tried = scored(lambda config: 0.8 - config.split.valid)
+    both = search.model_copy(update={"space": space, "reference": reference})
+    results = run_search(both, ["train.pairs=8"], tmp_path / "s", recipes=12)
+    failed = [recipe for recipe in results.recipes if recipe.ending == "failed"]
+    assert {tuple(recipe.values.values()) for recipe in failed} == {("0.6", "0.6")}
+    assert all("leave nobody to train on" in (recipe.failure or "") for recipe in failed)
+    assert len(results.recipes) == 12
+    assert tried
+
+
 @pytest.mark.parametrize(
     ("overrides", "changes", "says"),
     [
@@ -132,6 +147,11 @@ def test_recipes_that_fail_are_told_and_do_not_stop_the_others(
         ([], {"settings": ("objective.temperature=0.1",)}, "objective.temperature is what the search varies"),
         (["train.paris=4"], {}, "train.paris"),
         ([], {"patients": 10}, "patients=10 leaves 7 to train on, and a batch has 8 pairs"),
+        (
+            [],
+            {"space": {"train.pairs": Range(low=8, high=64)}, "reference": {"train.pairs": "8"}},
+            r"train.pairs=42.61: train.pairs: .*; give the values of train.pairs as a list in place of a range",
+        ),
         ([], {"space": {"model": ("tiny", "huge")}, "reference": {"model": "tiny"}}, "model=huge: .*huge"),
     ],
 )
