@@ -72,7 +72,7 @@ class SearchConfig(Section):
     patients: int = Field(default=1000, gt=0, description="patients of every cohort of a world; on stores of no use")
     space: Space = Field(min_length=1)
     reference: dict[str, Setting] = Field(description="the recipe that is tried first, which the others have to beat")
-    at_random: int = Field(default=10, gt=0, description="recipes that are drawn before any is learnt from")
+    at_random: int = Field(default=10, gt=0, description="recipes that are drawn before any is learnt from or given up")
 
     @model_validator(mode="after")
     def _reference_is_in_the_space(self) -> Self:

@@ -11,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import optuna
 from optuna.storages import JournalStorage
@@ -59,10 +60,10 @@ def run_search(
 ) -> SearchResults:
     """Try ``recipes`` recipes, ``workers`` at a time, and write ``results.json`` and ``report.html`` to ``out``.
 
-    Each is tried in one world after the other or, where ``overrides`` have ``data.train``, with one seed after another
-    on these stores, and given up after one in which it is below the median of those that were tried in all. A search
-    that is resumed tries again what was interrupted. InputError before anything is trained where a choice cannot be;
-    RunError at the end where no recipe could be tried everywhere.
+    Each is tried in one world after the other or, where the search or ``overrides`` have ``data.train``, with one seed
+    after another on these stores. From ``at_random`` recipes on that were tried in all worlds, one is given up after a
+    world in which it is below their median there. A search that is resumed tries again what was interrupted. InputError
+    before anything is trained where a choice cannot be; RunError at the end where no recipe could be tried everywhere.
     """
     run = RunDirectory(out)
     places = places_of(search, overrides, out)
@@ -134,7 +135,6 @@ def _open_study(search: SearchConfig, out: Path) -> optuna.Study:
         storage=storage,
         direction="maximize",
         load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=search.at_random, n_min_trials=search.at_random // 2),
     )
     # a search that is resumed draws on, in place of what it drew first once more
     seed = len(study.trials)
@@ -177,14 +177,14 @@ def _try_all(
             start(_Trying(trial, _draw(search, trial)))
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             trying = running.pop(future)
-            if _ends(study, trying, future, len(places)):
+            if _ends(search, study, trying, future):
                 done += 1
                 progress(done, recipes, {})
             else:
                 start(trying)
 
 
-def _ends(study: optuna.Study, trying: _Trying, future: Future[float], worlds: int) -> bool:
+def _ends(search: SearchConfig, study: optuna.Study, trying: _Trying, future: Future[float]) -> bool:
     """Tell Optuna what a recipe scored in a world; whether it ends with that."""
     trial = trying.trial
     try:
@@ -198,14 +198,25 @@ def _ends(study: optuna.Study, trying: _Trying, future: Future[float], worlds: i
         return True
     trial.report(score, len(trying.scores))
     trying.scores.append(score)
-    if len(trying.scores) == worlds:
-        study.tell(trial, sum(trying.scores) / worlds)
-    elif trial.should_prune():
+    if len(trying.scores) == len(search.worlds):
+        study.tell(trial, sum(trying.scores) / len(search.worlds))
+    elif _is_weak(search, study, trying):
         study.tell(trial, state=TrialState.PRUNED)
     else:
         return False
     log.info("recipe %d: %s: %s", trial.number, trying.values, " ".join(f"{score:.4f}" for score in trying.scores))
     return True
+
+
+def _is_weak(search: SearchConfig, study: optuna.Study, trying: _Trying) -> bool:
+    """Whether its last score is below the median, in the same world, of the recipes that were tried in all worlds.
+
+    Optuna's own rule compares the best of a recipe's scores so far, which is that of the easiest world.
+    """
+    world = len(trying.scores) - 1
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    others = [trial.intermediate_values[world] for trial in complete]
+    return len(others) >= search.at_random and trying.scores[world] < median(others)
 
 
 def _draw(search: SearchConfig, trial: optuna.Trial) -> dict[str, str]:

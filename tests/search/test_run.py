@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -75,6 +76,24 @@ def test_what_is_below_the_median_in_its_first_world_is_given_up(
             assert (recipe.ending == "given up") == (recipe.worlds[0] < median)
             assert len(recipe.worlds) == (1 if recipe.ending == "given up" else 2)
     assert sum(recipe.ending == "given up" for recipe in results.recipes) > 3
+
+
+def test_an_easy_first_world_keeps_no_recipe_from_being_given_up_in_the_second(
+    scored: Scored, search: SearchConfig, tmp_path: Path
+) -> None:
+    scored(lambda config: 0.99 if config.seed == 7 else valley(config))
+    results = run_search(search.model_copy(update={"worlds": (7, 8, 9)}), [], tmp_path / "s", recipes=30)
+    given_up = [recipe for recipe in results.recipes if recipe.ending == "given up"]
+    assert {len(recipe.worlds) for recipe in given_up} == {2}
+    for index, recipe in enumerate(results.recipes):
+        before = [other.worlds[1] for other in results.recipes[:index] if other.ending == "complete"]
+        if len(before) >= search.at_random:
+            assert (recipe in given_up) == (recipe.worlds[1] < median(before))
+
+
+def test_a_search_may_learn_from_its_first_recipe(scored: Scored, search: SearchConfig, tmp_path: Path) -> None:
+    scored(valley)
+    assert len(run_search(search.model_copy(update={"at_random": 1}), [], tmp_path / "s", recipes=6).recipes) == 6
 
 
 def test_an_interrupted_search_tries_again_what_was_lost(scored: Scored, search: SearchConfig, tmp_path: Path) -> None:
