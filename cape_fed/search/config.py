@@ -13,7 +13,7 @@ from cape_fed.section import Section
 Setting = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, dict | list) else str(value))]
 """A value as an override writes it, whatever type YAML gave it."""
 
-STORES = "data.train"
+STORES, SEED = "data.train", "seed"
 
 
 class Range(Section):
@@ -87,6 +87,10 @@ class SearchConfig(Section):
                 raise ValueError(f"the reference's {name}={value} is none of {', '.join(options)}")
         return self
 
+    def is_on_stores(self, overrides: Iterable[str]) -> bool:
+        """Whether its settings or those of the command name stores, on which recipes are tried in place of worlds."""
+        return any(key_of(text) == STORES for text in (*self.settings, *overrides))
+
     def choices(self) -> Iterator[tuple[str, str]]:
         """Every value that a recipe may have, by name; of a range its ends and one between them."""
         for name, options in self.space.items():
@@ -113,9 +117,9 @@ class SearchConfig(Section):
         return found
 
 
-def is_on_stores(overrides: Iterable[str]) -> bool:
-    """Whether a search's command names stores, on which recipes are tried in place of worlds."""
-    return any(text.partition("=")[0] == STORES for text in overrides)
+def key_of(override: str) -> str:
+    """The key that an override sets."""
+    return override.partition("=")[0].lstrip("+~")
 
 
 def read_search(name: str) -> SearchConfig:

@@ -11,7 +11,7 @@ from typing import Protocol
 from cape_fed.config import RunConfig
 from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.pretrain.workbench import check_batches
-from cape_fed.search.config import STORES, SearchConfig, is_on_stores
+from cape_fed.search.config import SEED, STORES, SearchConfig
 from cape_fed.study.worlds import World, require_enough_patients
 
 
@@ -42,7 +42,7 @@ class InWorld:
     def overrides(self) -> list[str]:
         """See `Place`."""
         sites = ",".join(f"'{path}'" for path in self.world.sites.train)
-        return [f"{STORES}=[{sites}]", f"seed={self.world.number}"]
+        return [f"{STORES}=[{sites}]", f"{SEED}={self.world.number}"]
 
     def standing(self) -> AbstractContextManager[None]:
         """See `Place`."""
@@ -55,14 +55,14 @@ class InWorld:
 
 @dataclass(frozen=True)
 class OnStores:
-    """The stores that the command names."""
+    """The stores that the search or its command names."""
 
     seed: int
 
     @property
     def overrides(self) -> list[str]:
         """See `Place`."""
-        return [f"seed={self.seed}"]
+        return [f"{SEED}={self.seed}"]
 
     def standing(self) -> AbstractContextManager[None]:
         """See `Place`."""
@@ -75,6 +75,6 @@ class OnStores:
 
 def places_of(search: SearchConfig, overrides: Sequence[str], out: Path) -> list[Place]:
     """Where every recipe of a search is tried, in this order."""
-    if is_on_stores(overrides):
+    if search.is_on_stores(overrides):
         return [OnStores(number) for number in search.worlds]
     return [InWorld(World(number, search.patients, out / "worlds" / f"{number:04d}")) for number in search.worlds]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from cape_fed.search.config import SearchConfig, is_on_stores
+from cape_fed.search.config import SearchConfig
 
 Ending = Literal["complete", "given up", "failed"]
 
@@ -49,7 +49,7 @@ class SearchResults(_Part):
     @property
     def where(self) -> str:
         """What every recipe was tried in: a world, or on stores of one's own a seed."""
-        return "seed" if is_on_stores(self.overrides) else "world"
+        return "seed" if self.search.is_on_stores(self.overrides) else "world"
 
     @property
     def ranked(self) -> list[Recipe]:

@@ -24,7 +24,7 @@ from cape_fed.errors import InputError, RunError
 from cape_fed.evaluate.results import RESULTS_FILE, write_json
 from cape_fed.progress import Progress, no_progress
 from cape_fed.rundir import RunDirectory
-from cape_fed.search.config import Range, SearchConfig
+from cape_fed.search.config import SEED, STORES, Range, SearchConfig, key_of
 from cape_fed.search.places import Place, places_of
 from cape_fed.search.recipe import try_recipe
 from cape_fed.search.report.document import report_search
@@ -103,10 +103,15 @@ def collect(search: SearchConfig, overrides: Sequence[str], study: optuna.Study)
 
 def _check(search: SearchConfig, overrides: Sequence[str], places: Sequence[Place]) -> None:
     """InputError for a key that is set twice, a choice that does not go with the reference, or too few patients."""
-    searched = {text.partition("=")[0] for choice in search.choices() for text in search.overrides(dict([choice]))}
+    searched = {key_of(text) for choice in search.choices() for text in search.overrides(dict([choice]))}
+    for key in (SEED, STORES):
+        if key in searched:
+            raise InputError(f"{key} is no part of a recipe, it says where all are tried: leave it out of space")
     for text in (*search.settings, *overrides):
-        if (key := text.partition("=")[0]) in searched:
+        if (key := key_of(text)) in searched:
             raise InputError(f"{key} is what the search varies: leave {text} out")
+        if key == SEED:
+            raise InputError(f"the search's worlds are the seeds: leave {text} out")
     places[0].require_enough(_config(search, overrides, search.reference, places[0], Path("-")))
     for name, value in search.choices():
         try:

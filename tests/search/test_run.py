@@ -165,6 +165,9 @@ def test_settings_that_do_not_go_together_are_a_failure_of_their_recipe(
         (["train.pairs=4"], {}, "train.pairs is what the search varies: leave train.pairs=4 out"),
         ([], {"settings": ("objective.temperature=0.1",)}, "objective.temperature is what the search varies"),
         (["train.paris=4"], {}, "train.paris"),
+        (["seed=3"], {}, "the search's worlds are the seeds: leave seed=3 out"),
+        ([], {"settings": ("seed=3",)}, "the search's worlds are the seeds: leave seed=3 out"),
+        ([], {"space": {"seed": ("1", "2")}, "reference": {"seed": "1"}}, "seed is no part of a recipe"),
         ([], {"patients": 10}, "patients=10 leaves 7 to train on, and a batch has 8 pairs"),
         (
             [],
@@ -184,14 +187,18 @@ def test_what_cannot_be_is_said_before_anything_is_tried(
     assert not (tmp_path / "s").exists()
 
 
+@pytest.mark.parametrize("in_file", [False, True])
 def test_on_stores_recipes_are_tried_with_seeds(
-    scored: Scored, search: SearchConfig, tiny_store: TinyStore, tmp_path: Path
+    scored: Scored, search: SearchConfig, tiny_store: TinyStore, tmp_path: Path, in_file: bool
 ) -> None:
     for name in "ab":
         make_store(tiny_store, name, 40)
     stores = (tmp_path / "a", tmp_path / "b")
     tried = scored(valley)
-    results = run_search(search, [f"data.train=[{stores[0]},{stores[1]}]"], tmp_path / "s", recipes=4)
+    named = [f"data.train=[{stores[0]},{stores[1]}]"]
+    if in_file:
+        search = search.model_copy(update={"settings": (*search.settings, *named)})
+    results = run_search(search, [] if in_file else named, tmp_path / "s", recipes=4)
     assert {tuple(site[0] for site in config.data.train) for config in tried} == {stores}
     assert {config.seed for config in tried} == {7, 8}
     assert results.reference is not None
