@@ -44,7 +44,7 @@ class SearchResults(_Part):
     """Changes of the command line, which all recipes have in common too."""
     recipes: list[Recipe]
     importance: dict[str, float]
-    """Share of the scores' variance that each setting explains, by fANOVA; empty for too few recipes."""
+    """Share of the scores' variance that each setting explains, by fANOVA; empty for few recipes or equal scores."""
 
     @property
     def where(self) -> str:

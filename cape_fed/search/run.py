@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
@@ -87,18 +87,29 @@ def run_search(
 
 def collect(search: SearchConfig, overrides: Sequence[str], study: optuna.Study) -> SearchResults:
     """What Optuna knows of a search, in this project's words."""
-    recipes = [
-        _as_recipe(search, trial)
+    recipes = [_as_recipe(search, trial) for trial in _ended(study)]
+    complete = sum(recipe.ending == "complete" for recipe in recipes)
+    importance = _importance(study) if complete > len(search.space) else {}
+    return SearchResults(search=search, overrides=sorted(overrides), recipes=recipes, importance=importance)
+
+
+def _ended(study: optuna.Study) -> list[FrozenTrial]:
+    """Recipes that count as tried: those that were interrupted come again."""
+    return [
+        trial
         for trial in study.get_trials(deepcopy=False, states=_ENDED)
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) or _FAILURE in trial.user_attrs
     ]
-    complete = [recipe for recipe in recipes if recipe.ending == "complete"]
-    importance: Mapping[str, float] = {}
-    if len(complete) > len(search.space):
-        importance = optuna.importance.get_param_importances(
+
+
+def _importance(study: optuna.Study) -> dict[str, float]:
+    """Each setting's share of the scores' variance; nothing where they have none."""
+    try:
+        return optuna.importance.get_param_importances(
             study, evaluator=optuna.importance.FanovaImportanceEvaluator(seed=0)
         )
-    return SearchResults(search=search, overrides=sorted(overrides), recipes=recipes, importance=dict(importance))
+    except RuntimeError:  # by which fANOVA says that all scores are equal
+        return {}
 
 
 def _check(search: SearchConfig, overrides: Sequence[str], places: Sequence[Place]) -> None:
@@ -163,7 +174,7 @@ def _try_all(
     workers: int,
     progress: Progress,
 ) -> None:
-    done, running = len(collect(search, overrides, study).recipes), dict[Future[float], _Trying]()
+    done, running = len(_ended(study)), dict[Future[float], _Trying]()
 
     def start(trying: _Trying) -> None:
         place = places[len(trying.scores)]

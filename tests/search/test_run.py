@@ -96,6 +96,13 @@ def test_a_search_may_learn_from_its_first_recipe(scored: Scored, search: Search
     assert len(run_search(search.model_copy(update={"at_random": 1}), [], tmp_path / "s", recipes=6).recipes) == 6
 
 
+def test_equal_scores_have_no_variance_to_explain(scored: Scored, search: SearchConfig, tmp_path: Path) -> None:
+    scored(lambda config: 0.5)
+    results = run_search(search, [], tmp_path / "s", recipes=6)
+    assert results.importance == {}
+    assert len(results.ranked) == 6
+
+
 def test_an_interrupted_search_tries_again_what_was_lost(scored: Scored, search: SearchConfig, tmp_path: Path) -> None:
     def interrupted(config: RunConfig) -> float:
         if len(tried) == 8:
