@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Protocol
 
 from cape_fed.config import RunConfig
+from cape_fed.errors import InputError
 from cape_fed.pretrain.cohorts import open_stores
 from cape_fed.pretrain.workbench import check_batches
 from cape_fed.search.config import SEED, STORES, SearchConfig
+from cape_fed.search.recipe import scored_tasks
 from cape_fed.study.worlds import World, require_enough_patients
 
 
@@ -29,6 +31,10 @@ class Place(Protocol):
 
     def require_enough(self, config: RunConfig) -> None:
         """InputError where the training patients do not fill a batch."""
+        ...
+
+    def require_score(self, config: RunConfig) -> None:
+        """InputError where too few patients validate for any task."""
         ...
 
 
@@ -52,6 +58,16 @@ class InWorld:
         """See `Place`."""
         require_enough_patients("patients", self.world.patients, config)
 
+    def require_score(self, config: RunConfig) -> None:
+        """See `Place`; of patients who are not drawn yet it is known that both kinds are half of them at best."""
+        cohorts, fewest = len(self.world.sites.train), config.evaluation.min_patients
+        validating = round(cohorts * config.split.valid * self.world.patients)
+        if validating < 2 * fewest:
+            raise InputError(
+                f"patients={self.world.patients} leaves {validating} to validate in {cohorts} cohorts, and a task "
+                f"takes {fewest} + {fewest}: raise patients or split.valid, or lower evaluation.min_patients"
+            )
+
 
 @dataclass(frozen=True)
 class OnStores:
@@ -71,6 +87,15 @@ class OnStores:
     def require_enough(self, config: RunConfig) -> None:
         """See `Place`."""
         check_batches(open_stores([site[0] for site in config.data.train]), config.pretraining)
+
+    def require_score(self, config: RunConfig) -> None:
+        """See `Place`."""
+        if not scored_tasks(config):
+            fewest = config.evaluation.min_patients
+            raise InputError(
+                f"no task has {fewest} patients of either kind among those who train and {fewest} among those who "
+                "validate: give larger stores, raise split.valid, or lower evaluation.min_patients"
+            )
 
 
 def places_of(search: SearchConfig, overrides: Sequence[str], out: Path) -> list[Place]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,10 @@ import torch
 
 from cape_fed.config import RunConfig
 from cape_fed.errors import RunError
+from cape_fed.evaluate.cohorts import EvaluatedCohort, Rows, make_cohorts
 from cape_fed.evaluate.probes.representation import Representation
+from cape_fed.evaluate.targets.registry import is_regression, task_names
+from cape_fed.evaluate.targets.support import Support, support_of
 from cape_fed.jobs import pretrain_centrally
 from cape_fed.pretrain.cohorts import open_stores, split_stores
 from cape_fed.pretrain.device import choose_device
@@ -39,12 +43,33 @@ def try_recipe(config: RunConfig) -> float:
     run = RunDirectory(config.out)
     pretrain_centrally(config, no_progress, splits)
     method = Representation("recipe", partial(embed_store, load_encoder(run.bundle, str(choose_device(config.device)))))
-    shown = {store.cohort: without_test(store, splits[store.cohort]) for store in stores}
-    measures, _ = measure(method, stores, [], shown, config.evaluation, {})
+    measures, _ = measure(method, stores, [], _shown(stores, splits), config.evaluation, {})
     shutil.rmtree(config.out)
     if SCORE not in measures:
         raise RunError("no label has enough train and validation patients of either kind: take more patients")
     return measures[SCORE].point
+
+
+def scored_tasks(config: RunConfig) -> list[str]:
+    """Tasks with enough train and validation patients of either kind for a score, which needs one of them."""
+    stores = open_stores([site[0] for site in config.data.train])
+    shown = _shown(stores, split_stores(stores, config.split))
+    cohorts, fewest = make_cohorts(stores, [], shown, tasks := task_names(stores)), config.evaluation.min_patients
+
+    def supports(task: str, part: Callable[[EvaluatedCohort], Rows]) -> list[Support]:
+        return [support_of(own.targets[task][part(own)], own.store.patients[part(own)]) for own in cohorts]
+
+    def enough(task: str) -> bool:
+        learnt, tested = supports(task, lambda own: own.train), supports(task, lambda own: own.tested["transfer"])
+        # a record is compared with those of its own cohort only, so each brings the patients of its rarer kind
+        together = sum(support.strength(task) for support in tested)
+        return sum(learnt, Support()).enough(task, fewest) and together >= fewest
+
+    return [task for task in tasks if not is_regression(task) and enough(task)]
+
+
+def _shown(stores: Sequence[Store], splits: Mapping[str, Split]) -> dict[str, Split]:
+    return {store.cohort: without_test(store, splits[store.cohort]) for store in stores}
 
 
 def without_test(store: Store, split: Split) -> Split:

@@ -123,7 +123,9 @@ def _check(search: SearchConfig, overrides: Sequence[str], places: Sequence[Plac
             raise InputError(f"{key} is what the search varies: leave {text} out")
         if key == SEED:
             raise InputError(f"the search's worlds are the seeds: leave {text} out")
-    places[0].require_enough(_config(search, overrides, search.reference, places[0], Path("-")))
+    reference = _config(search, overrides, search.reference, places[0], Path("-"))
+    places[0].require_enough(reference)
+    places[0].require_score(reference)
     for name, value in search.choices():
         try:
             config = _config(search, overrides, {**search.reference, name: value}, places[0], Path("-"))

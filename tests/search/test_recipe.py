@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from cape_fed.compose import compose_config
 from cape_fed.config import RunConfig
 from cape_fed.errors import RunError
 from cape_fed.pretrain.cohorts import split_stores
-from cape_fed.search.recipe import try_recipe, without_test
+from cape_fed.search.recipe import scored_tasks, try_recipe, without_test
 from cape_fed.store.store import open_store
 from tests.conftest import TinyStore
 from tests.pretrain.patients import patient_signals
@@ -76,5 +77,19 @@ def test_without_labels_there_is_no_score(tiny_store: TinyStore, tmp_path: Path)
     signals, owner = patient_signals(patients=60, seed=0)
     sex = np.full(len(owner), "F", object)
     tiny_store("a", signals=signals, patient=[f"a{p}" for p in owner], sex=sex, **unlabelled(len(owner)))
+    assert scored_tasks(config(tmp_path, "a")) == []
     with pytest.raises(RunError, match="take more patients"):
         try_recipe(config(tmp_path, "a"))
+
+
+@pytest.mark.parametrize("fewest", [4, 20, 30, 38, 40])
+def test_that_there_is_no_score_is_known_before_training(tiny_store: TinyStore, tmp_path: Path, fewest: int) -> None:
+    """Each cohort has some 18 + 18 patients who validate, with whom there is a score together if not alone."""
+    for name in "ab":
+        write(tiny_store, name)
+    plain = config(tmp_path)
+    asked = plain.model_copy(update={"evaluation": plain.evaluation.model_copy(update={"min_patients": fewest})})
+    assert scored_tasks(asked) == (["sex"] if fewest < 38 else [])
+    if fewest in (30, 38):
+        with nullcontext() if fewest == 30 else pytest.raises(RunError):
+            try_recipe(asked)

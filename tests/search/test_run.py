@@ -19,6 +19,9 @@ from tests.conftest import TinyStore
 from tests.pretrain.patients import patient_signals
 from tests.search.conftest import Score
 
+FEW = ("split.valid=0.2", "evaluation.min_patients=1")
+"""With which small stores have patients enough for a score."""
+
 Scored = Callable[[Score], list[RunConfig]]
 
 
@@ -176,6 +179,7 @@ def test_settings_that_do_not_go_together_are_a_failure_of_their_recipe(
         ([], {"settings": ("seed=3",)}, "the search's worlds are the seeds: leave seed=3 out"),
         ([], {"space": {"seed": ("1", "2")}, "reference": {"seed": "1"}}, "seed is no part of a recipe"),
         ([], {"patients": 10}, "patients=10 leaves 7 to train on, and a batch has 8 pairs"),
+        ([], {"patients": 90}, r"patients=90 leaves 36 to validate in 4 cohorts, and a task takes 20 \+ 20"),
         (
             [],
             {"space": {"train.pairs": Range(low=8, high=64)}, "reference": {"train.pairs": "8"}},
@@ -202,7 +206,7 @@ def test_on_stores_recipes_are_tried_with_seeds(
         make_store(tiny_store, name, 40)
     stores = (tmp_path / "a", tmp_path / "b")
     tried = scored(valley)
-    named = [f"data.train=[{stores[0]},{stores[1]}]"]
+    named = [f"data.train=[{stores[0]},{stores[1]}]", *FEW]
     if in_file:
         search = search.model_copy(update={"settings": (*search.settings, *named)})
     results = run_search(search, [] if in_file else named, tmp_path / "s", recipes=4)
@@ -218,7 +222,7 @@ def test_on_stores_recipes_are_tried_with_seeds(
 
 @pytest.mark.parametrize(
     ("patients", "says"),
-    [(20, "batch=many: cohort b has 14 training patients, train.pairs=16 needs more"), (0, "/b")],
+    [(20, "batch=many: cohort b has 12 training patients, train.pairs=16 needs more"), (0, "/b")],
 )
 def test_stores_that_do_not_do_are_told_before_anything_is_tried(
     scored: Scored, search: SearchConfig, tiny_store: TinyStore, tmp_path: Path, patients: int, says: str
@@ -228,7 +232,18 @@ def test_stores_that_do_not_do_are_told_before_anything_is_tried(
         make_store(tiny_store, "b", patients)
     tried = scored(valley)
     with pytest.raises(InputError, match=says):
-        run_search(search, [f"data.train=[{tmp_path}/a,{tmp_path}/b]"], tmp_path / "s", recipes=3)
+        run_search(search, [f"data.train=[{tmp_path}/a,{tmp_path}/b]", *FEW], tmp_path / "s", recipes=3)
+    assert not tried
+    assert not (tmp_path / "s").exists()
+
+
+def test_stores_on_which_nothing_can_be_scored_are_told_before_anything_is_tried(
+    scored: Scored, search: SearchConfig, tiny_store: TinyStore, tmp_path: Path
+) -> None:
+    make_store(tiny_store, "a", 40)
+    tried = scored(valley)
+    with pytest.raises(InputError, match=r"no task has 20 patients of either kind .* or lower evaluation.min_patients"):
+        run_search(search, [f"data.train=[{tmp_path}/a]"], tmp_path / "s", recipes=3)
     assert not tried
     assert not (tmp_path / "s").exists()
 
