@@ -41,8 +41,14 @@ def draw_subsets(patients: pd.DataFrame, config: SubsetConfig, seed: int) -> dic
 
     All subsets have ``config.patients`` patients. In every stratum of the other properties (cohort, ten years of age,
     sex, ill; without the one that differs) every level gets as many, up to rounding: as many as the level that has
-    least of them can give. Raises InputError where the levels have too few patients in common strata.
+    least of them can give. Raises InputError where there is nobody, or where the levels have too few patients in
+    common strata.
     """
+    if patients.empty:
+        raise InputError(
+            "no training patient has a known age, sex and label: subsets cannot be matched; give other stores in "
+            "data.train, or leave the question out with --question OTHER"
+        )
     strata = _strata(patients, config.factor)
     levels = {name: _parts(patients, config.factor, value, seed) for name, value in config.levels.items()}
     quota = _quota(levels, strata)

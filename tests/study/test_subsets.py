@@ -99,6 +99,12 @@ def test_more_than_can_be_matched() -> None:
         draw_subsets(people(6), config("ill", 1400), 0)
 
 
+@pytest.mark.parametrize("factor", LEVELS)
+def test_nobody_who_is_known(factor: str) -> None:
+    with pytest.raises(InputError, match="no training patient has a known age, sex and label: subsets cannot"):
+        draw_subsets(people(6).iloc[:0], config(factor), 0)
+
+
 @pytest.mark.parametrize(("factor", "value"), [("age", 40), ("women", 1.5), ("cohorts", 4), ("sizes", [1, 2])])
 def test_levels_that_do_not_fit(factor: str, value: Any) -> None:
     wrong = SubsetConfig.model_validate({"factor": factor, "levels": {"x": value, "y": value}, "patients": 9})
