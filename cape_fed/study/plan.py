@@ -185,6 +185,8 @@ def _make_trial(
         config = config.model_copy(update={"seed": 0})
     subset, chosen = None, None
     if question.subset is not None and level in question.subset.levels:
+        if keys.world is not None:
+            raise InputError("subsets are drawn from stores that are there: give data.train= in place of world=")
         if keys.patients is None:
             raise InputError("a study of subsets needs patients=N: how many train each encoder")
         subset, chosen = question.subset.of(keys.patients), level

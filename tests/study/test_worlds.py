@@ -79,6 +79,16 @@ def test_a_world_has_one_seed_and_no_planted_cohorts(tmp_path: Path, override: s
         make_plan(study("world=range(2)"), [override], tmp_path, planted)
 
 
+def test_a_world_has_no_subsets(tmp_path: Path) -> None:
+    subset = {"factor": "women", "levels": {"half": 0.5, "women": 1}}
+    question = {"title": "Sex?", "reference": "half", "subset": subset}
+    settings = [*SETTINGS, "world=range(2)", "patients=24"]
+    asked = StudyConfig.model_validate({"title": "S", "settings": settings, "questions": {"sex": question}})
+    with pytest.raises(InputError, match=r"subsets are drawn from stores that are there: give data\.train= in place"):
+        run_study(asked, [], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_world_that_is_too_small_is_refused_before_it_is_made(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="world_patients=40 leaves 28 to train on, and a batch has 32 pairs"):
         run_study(study("world=range(2)"), ["train.pairs=32"], tmp_path / "out")
