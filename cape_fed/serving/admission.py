@@ -31,7 +31,7 @@ class Admission:
         self.closed = False
         self.emptied: Callable[[], object] = lambda: None
         """Called when the last request of a closed server is answered."""
-        self._bytes = 0
+        self.bytes = 0
         self._lock = threading.Lock()
 
     @contextmanager
@@ -41,10 +41,10 @@ class Admission:
         with self._lock:
             if self.closed:
                 raise RefusedError(grpc.StatusCode.UNAVAILABLE, "the server is stopping: ask another one")
-            if self._bytes + size > self.limits.bytes_held:
+            if self.bytes + size > self.limits.bytes_held:
                 raise _full(f"{self.limits.bytes_held} bytes")
             self._take(place, 1)
-            self._bytes += size
+            self.bytes += size
             self.requests += 1
         try:
             yield place
@@ -52,7 +52,7 @@ class Admission:
             with self._lock:
                 place.is_taken = False
                 self.records -= place.records
-                self._bytes -= size
+                self.bytes -= size
                 self.requests -= 1
                 is_last = self.closed and not self.requests
             if is_last:

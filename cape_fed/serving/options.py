@@ -30,6 +30,8 @@ class Limits:
     """Bytes of a request, at most."""
     threads: int = field(default_factory=torch.get_num_threads)
     """Threads that preprocess and compute: as many as PyTorch would use, which is one a core."""
+    receive: float = 30.0
+    """Seconds that a request may take to come, at most; it holds a place for the longest message meanwhile."""
     drain: float = 25.0
     """Seconds in which accepted requests may end after the server has been told to stop."""
 
@@ -39,7 +41,7 @@ class Limits:
 
     @property
     def bytes_held(self) -> int:
-        """Bytes of all requests that are accepted and not yet answered, at most."""
+        """Bytes of all requests that are being received or not yet answered, at most."""
         return 8 * self.message
 
 

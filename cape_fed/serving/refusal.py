@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NoReturn, TypeAlias
+
 import grpc
+
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 
 
 class RefusedError(Exception):
@@ -12,6 +18,21 @@ class RefusedError(Exception):
         super().__init__(text)
         self.code = code
         self.text = text
+
+
+async def refuse(context: Context, refused: RefusedError) -> NoReturn:
+    """Answer a call with its refusal."""
+    await context.abort(refused.code, refused.text)
+    raise AssertionError("abort returned")
+
+
+@asynccontextmanager
+async def refusing(context: Context) -> AsyncIterator[None]:
+    """Answer a call with the refusal that is raised within."""
+    try:
+        yield
+    except RefusedError as refused:
+        await refuse(context, refused)
 
 
 def invalid(text: str) -> RefusedError:

@@ -8,14 +8,15 @@ from functools import partial
 
 import grpc
 import numpy as np
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2
+from grpc_health.v1 import health, health_pb2
 
 from cape_fed.errors import InputError
 from cape_fed.release.bundle import reference_signal
 from cape_fed.release.pretrained import PretrainedEncoder
+from cape_fed.serving.companions import health_handler, reflection_handler
+from cape_fed.serving.door import SIDE_WAITING, side_door
 from cape_fed.serving.options import Options
-from cape_fed.serving.protocol import SERVICE, describe_also, protocol
+from cape_fed.serving.protocol import SERVICE
 from cape_fed.serving.service import InferenceService
 from cape_fed.serving.tally import Counts, Tally
 from cape_fed.serving.tls import server_credentials
@@ -23,8 +24,6 @@ from cape_fed.serving.work import Work
 
 log = logging.getLogger(__name__)
 
-HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
-SERVICES = (SERVICE, HEALTH, reflection.SERVICE_NAME)
 CLOSING = 1.0
 """Seconds for calls without an end, such as watching the health, after all requests are answered."""
 
@@ -49,10 +48,9 @@ class EncoderServer:
 
     async def start(self) -> None:
         """Begin to listen; InputError where address or certificates do not allow it."""
-        service = InferenceService(self.work)
         loop = asyncio.get_running_loop()
         self.work.admission.emptied = partial(loop.call_soon_threadsafe, self._emptied.set)
-        self._server = self._listening(service)
+        self._server = self._listening()
         for name in ("", SERVICE, self.options.name):
             await self.health.set(name, health_pb2.HealthCheckResponse.SERVING)
         await self._server.start()
@@ -78,21 +76,25 @@ class EncoderServer:
         self.work.close()
         return cut
 
-    def _listening(self, service: InferenceService) -> grpc.aio.Server:
-        limit = self.options.limits.message
+    def _listening(self) -> grpc.aio.Server:
+        limits = self.options.limits
         server = grpc.aio.server(
             options=[
-                ("grpc.max_receive_message_length", limit),
+                ("grpc.max_receive_message_length", limits.message),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.max_concurrent_streams", limits.queue + SIDE_WAITING),  # of one connection
+                # Of a message that nobody has asked for 64 KB come; after probes of the line it would be megabytes.
+                ("grpc.http2.bdp_probe", 0),
                 ("grpc.so_reuseport", int(self.options.shares_port)),
             ]
         )
-        server.add_generic_rpc_handlers((service.handler(),))
-        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
-        pool = protocol().pool
-        for described in (health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
-            describe_also(pool, described)
-        reflection.enable_server_reflection(SERVICES, server, pool=pool)
+        side, questions = side_door(limits.message, turns=2), side_door(limits.message, turns=1)
+        handlers = (
+            InferenceService(self.work, side).handler(),
+            health_handler(self.health, side),
+            reflection_handler(questions),
+        )
+        server.add_generic_rpc_handlers(handlers)
         self.port = self._bind(server)
         return server
 

@@ -6,15 +6,17 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from importlib.metadata import version
 from math import inf
 from time import monotonic, perf_counter
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 
+from cape_fed.serving.door import Door, NoMessageError, read, read_small
 from cape_fed.serving.protocol import SERVICE, protocol
-from cape_fed.serving.refusal import RefusedError
+from cape_fed.serving.refusal import Context, RefusedError, refuse
 from cape_fed.serving.requests import ECG, EMBEDDING, FS, parse
 from cape_fed.serving.work import Work
 from cape_fed.signal.leads import LEADS
@@ -28,11 +30,16 @@ PLATFORM = "cape-fed_pytorch"
 class InferenceService:
     """Answers requests given as bytes, so that bytes that are no message are answered like any other bad request."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, side: Door) -> None:
+        """``side`` is the door for requests that are no work."""
         self.work = work
+        self.side = side
 
     def handler(self) -> grpc.GenericRpcHandler:
-        """What a server of grpc.aio calls for the methods of the protocol."""
+        """What a server of grpc.aio calls for the methods of the protocol.
+
+        To gRPC they take streams of messages, because it calls these before it has received any; a client cannot tell.
+        """
         answers: dict[str, Callable[[Any], Any]] = {
             "ServerLive": self._server_live,
             "ServerReady": self._server_ready,
@@ -40,8 +47,10 @@ class InferenceService:
             "ServerMetadata": self._server_metadata,
             "ModelMetadata": self._model_metadata,
         }
-        methods = {name: grpc.unary_unary_rpc_method_handler(_simple(name, answer)) for name, answer in answers.items()}
-        methods["ModelInfer"] = grpc.unary_unary_rpc_method_handler(self.model_infer)
+        methods = {
+            name: grpc.stream_unary_rpc_method_handler(self._simple(name, answer)) for name, answer in answers.items()
+        }
+        methods["ModelInfer"] = grpc.stream_unary_rpc_method_handler(self.model_infer)
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
     @property
@@ -49,26 +58,48 @@ class InferenceService:
         """Whether requests are accepted."""
         return not self.work.admission.closed
 
-    async def model_infer(self, content: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+    async def model_infer(self, messages: object, context: Context) -> bytes:
         """Embeddings of the recordings in a ModelInferRequest."""
-        begin, code = perf_counter(), "CANCELLED"
+        begin, size, code = perf_counter(), 0, "CANCELLED"
         remaining = context.time_remaining()
         deadline = inf if remaining is None else monotonic() + remaining
         try:
-            answer = await self.work.answer(content, deadline)
+            with ExitStack() as held:
+                async with self.work.door.turn():
+                    content = await read(context)
+                    begin, size = perf_counter(), len(content)
+                    place = held.enter_context(self.work.admission.admit(size))
+                answer = await self.work.answer(content, place, deadline)
             code = "OK"
             return answer
+        except NoMessageError as ended:  # its client went away, or began a message over the limit
+            await refuse(context, ended)
         except RefusedError as refused:
             code = refused.code.name
-            await _abort(context, refused)
+            await refuse(context, refused)
         except asyncio.CancelledError:  # the client is gone, or gRPC has seen its deadline pass
             code = "DEADLINE_EXCEEDED" if deadline <= monotonic() else code
             raise
         except Exception as error:
             code = "INTERNAL"
-            await _abort(context, _internal(error))
+            await refuse(context, _internal(error))
         finally:
-            self.work.tally.add_request(code, len(content), perf_counter() - begin)
+            self.work.tally.add_request(code, size, perf_counter() - begin)
+
+    def _simple(self, name: str, answer: Callable[[Any], dict[str, Any]]) -> Callable[..., Awaitable[bytes]]:
+        """A method that answers at once."""
+
+        async def method(messages: object, context: Context) -> bytes:
+            try:
+                fields = answer(parse(name, await read_small(self.side, context)))
+            except RefusedError as refused:
+                await refuse(context, refused)
+            except Exception as error:
+                await refuse(context, _internal(error))
+            done: bytes = protocol().methods[name].response(**fields).SerializeToString()
+            return done
+
+        return method
 
     def _server_live(self, request: Any) -> dict[str, Any]:
         return {"live": True}
@@ -95,27 +126,6 @@ class InferenceService:
             ],
             "outputs": [{"name": EMBEDDING, "datatype": "FP32", "shape": [-1, self.work.encoder.dim]}],
         }
-
-
-def _simple(name: str, answer: Callable[[Any], dict[str, Any]]) -> Callable[[bytes, Any], Awaitable[bytes]]:
-    """A method that answers at once."""
-
-    async def method(content: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        try:
-            fields = answer(parse(name, content))
-        except RefusedError as refused:
-            await _abort(context, refused)
-        except Exception as error:
-            await _abort(context, _internal(error))
-        done: bytes = protocol().methods[name].response(**fields).SerializeToString()
-        return done
-
-    return method
-
-
-async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], refused: RefusedError) -> NoReturn:
-    await context.abort(refused.code, refused.text)
-    raise AssertionError("abort returned")
 
 
 def _internal(error: Exception) -> RefusedError:

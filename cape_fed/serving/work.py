@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.serving.admission import Admission, Place
 from cape_fed.serving.batches import FEW, Batcher, Prepared
+from cape_fed.serving.door import Door
 from cape_fed.serving.options import Limits
 from cape_fed.serving.refusal import RefusedError, invalid
 from cape_fed.serving.requests import parse, read_recordings, write_answer
@@ -32,15 +33,15 @@ class Work:
         self.limits = limits
         self.tally = tally
         self.admission = Admission(limits)
+        self.door = Door(self._room, limits.message, limits.queue, limits.receive)
         self.batcher = Batcher(self._encode, limits, limits.threads if encoder.encoder.device.type == "cpu" else 1)
 
-    async def answer(self, content: bytes, deadline: float) -> bytes:
-        """The ModelInferResponse for a ModelInferRequest; RefusedError where there is none.
+    async def answer(self, content: bytes, place: Place, deadline: float) -> bytes:
+        """The ModelInferResponse for a ModelInferRequest that was admitted; RefusedError where there is none.
 
         ``deadline`` is a moment of the monotonic clock: what has not begun by then is not computed.
         """
-        with self.admission.admit(len(content)) as place:
-            return await self.batcher.embed(partial(self._read_and_preprocess, content, place), deadline)
+        return await self.batcher.embed(partial(self._read_and_preprocess, content, place), deadline)
 
     def check_model(self, name: str, version: str) -> None:
         """RefusedError unless this is the model that is served, or no version is given."""
@@ -52,6 +53,10 @@ class Work:
     def close(self) -> None:
         """Begin no further work."""
         self.batcher.close()
+
+    def _room(self) -> int:
+        """Bytes for which there is room beside the requests that wait for their answers."""
+        return self.limits.bytes_held - self.admission.bytes
 
     def _read_and_preprocess(self, content: bytes, place: Place) -> Prepared:
         """Runs in one of several threads, each with a request of its own."""
