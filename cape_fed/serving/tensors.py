@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cape_fed.serving.frame import FRAME
 from cape_fed.serving.refusal import invalid
 
 NUMBERS = {
@@ -78,10 +79,9 @@ def shown(text: str) -> str:
 
 
 def _shape(name: str, shape: Any) -> tuple[int, ...]:
-    sizes = tuple(shape)
-    if len(sizes) > LONGEST_SHAPE or any(size < 0 for size in sizes):
+    if len(shape) > LONGEST_SHAPE or any(size < 0 for size in shape):
         raise invalid(f"input '{name}' has a shape with negative sizes, or with more than {LONGEST_SHAPE} axes")
-    return sizes
+    return tuple(shape)
 
 
 def _check_count(name: str, shape: tuple[int, ...], count: int, unit: str) -> None:
@@ -99,6 +99,8 @@ def _typed(name: str, tensor: Any, field: str) -> Any:
 
 def _split(name: str, raw: bytes) -> list[bytes]:
     """Elements of a raw BYTES tensor: each with its length in four bytes, little-endian, before it."""
+    if len(raw) > FRAME:
+        raise invalid(f"input '{name}' has {len(raw)} bytes: send {FRAME} at most")
     parts, place = [], 0
     while place < len(raw):
         begin = place + 4

@@ -17,6 +17,7 @@ from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.serving.admission import Admission, Place
 from cape_fed.serving.batches import FEW, Batcher, Prepared
 from cape_fed.serving.door import Door
+from cape_fed.serving.frame import check_frame
 from cape_fed.serving.options import Limits
 from cape_fed.serving.refusal import RefusedError, invalid
 from cape_fed.serving.requests import parse, read_recordings, write_answer
@@ -61,6 +62,7 @@ class Work:
     def _read_and_preprocess(self, content: bytes, place: Place) -> Prepared:
         """Runs in one of several threads, each with a request of its own."""
         with self._timed("prepare"):
+            check_frame(content)
             request = parse("ModelInfer", content)
             self.check_model(request.model_name, request.model_version)
             recordings = read_recordings(request, self.limits.queue)
