@@ -67,13 +67,13 @@ class Options:
     limits: Limits = field(default_factory=Limits)
     metrics: tuple[str, int] | None = None
     """Host and port of the metrics; None shows none."""
-    shares_port: bool = False
-    """Whether others of this user's processes may listen at the same port, each with connections of its own."""
+    shared: tuple[str, ...] = ()
+    """Numeric addresses, the host's, at which others of this user's processes listen too, each with its connections."""
 
     @property
     def address(self) -> str:
         """Where it listens, as gRPC and people write it."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return joined(self.host, self.port)
 
     @property
     def certificate(self) -> Path | None:
@@ -83,3 +83,8 @@ class Options:
     def described(self, version: str) -> str:
         """What is served, in words."""
         return f"{self.name}, version {version}, {'with' if self.tls else 'without'} TLS"
+
+
+def joined(host: str, port: int) -> str:
+    """HOST:PORT, an IPv6 address in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

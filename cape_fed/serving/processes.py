@@ -10,9 +10,8 @@ import asyncio
 import logging
 import multiprocessing
 import signal
-import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext
@@ -25,7 +24,8 @@ from cape_fed.release.bundle import load_encoder
 from cape_fed.release.sums import version_of
 from cape_fed.serving.metrics import ServingMetrics, shown_at
 from cape_fed.serving.options import Options
-from cape_fed.serving.server import CLOSING, EncoderServer, cannot_listen
+from cape_fed.serving.ports import reserved
+from cape_fed.serving.server import CLOSING, EncoderServer
 from cape_fed.serving.stopping import stop_on
 from cape_fed.serving.tally import Counts, summed
 
@@ -65,8 +65,8 @@ async def serve_in_processes(bundle: Path, device: str, options: Options, count:
     ``info`` is what metrics say of the encoder. InputError where a process cannot begin, RunError where one ended by
     itself; either way the others are stopped first.
     """
-    with _shared_port(options) as port:
-        shared = replace(options, port=port, shares_port=True, limits=options.limits.of_one_among(count))
+    with reserved(options) as ours:
+        shared = replace(ours, limits=options.limits.of_one_among(count))
         processes = _start(bundle, device, shared, count)
         try:
             stop = asyncio.create_task(stop_on(signal.SIGTERM, signal.SIGINT).wait())
@@ -76,7 +76,7 @@ async def serve_in_processes(bundle: Path, device: str, options: Options, count:
                 return await _stop(processes, options)
             listening.result()
             async with _metrics(processes, shared, info):
-                where = f"{count} processes at {options.host}:{port}"
+                where = f"{count} processes at {shared.address}"
                 log.info("serving %s, in %s", options.described(info["version"]), where)
                 await _first_of(stop, *(process.stopped for process in processes))
                 log.info("stopping: no new requests; those that were accepted are answered")
@@ -233,26 +233,3 @@ async def _serve_until_told(bundle: Path, device: str, options: Options, line: C
     cut = await server.drain()
     with suppress(OSError):  # where nobody is left to hear it
         line.send(_Stopped(cut))
-
-
-@contextmanager
-def _shared_port(options: Options) -> Iterator[int]:
-    """A port at which this user's processes may listen beside each other, and at which nobody listens yet.
-
-    Nobody else can have it meanwhile.
-    """
-    with ExitStack() as standing:
-        try:
-            family, kind, protocol, _, address = socket.getaddrinfo(
-                options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-            )[0]
-            with socket.socket(family, kind, protocol) as alone:
-                alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                alone.bind(address)  # fails beside another server; the next one would share its connections
-                address = alone.getsockname()
-            shared = standing.enter_context(socket.socket(family, kind, protocol))
-            shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            shared.bind(address)
-        except OSError:
-            raise cannot_listen(options.address) from None
-        yield int(address[1])

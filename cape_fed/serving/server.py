@@ -10,12 +10,12 @@ import grpc
 import numpy as np
 from grpc_health.v1 import health, health_pb2
 
-from cape_fed.errors import InputError
 from cape_fed.release.bundle import reference_signal
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.serving.companions import health_handler, reflection_handler
 from cape_fed.serving.door import SIDE_WAITING, side_door
 from cape_fed.serving.options import Options
+from cape_fed.serving.ports import cannot_listen
 from cape_fed.serving.protocol import SERVICE
 from cape_fed.serving.service import InferenceService
 from cape_fed.serving.tally import Counts, Tally
@@ -85,7 +85,7 @@ class EncoderServer:
                 ("grpc.max_concurrent_streams", limits.queue + SIDE_WAITING),  # of one connection
                 # Of a message that nobody has asked for 64 KB come; after probes of the line it would be megabytes.
                 ("grpc.http2.bdp_probe", 0),
-                ("grpc.so_reuseport", int(self.options.shares_port)),
+                ("grpc.so_reuseport", int(bool(self.options.shared))),
             ]
         )
         side, questions = side_door(limits.message, turns=2), side_door(limits.message, turns=1)
@@ -99,15 +99,14 @@ class EncoderServer:
         return server
 
     def _bind(self, server: grpc.aio.Server) -> int:
-        address = self.options.address
+        tls = self.options.tls
+        credentials = None if tls is None else server_credentials(tls)
         try:
-            if self.options.tls is None:
-                return int(server.add_insecure_port(address))
-            return int(server.add_secure_port(address, server_credentials(self.options.tls)))
+            for address in self.options.shared or (self.options.address,):
+                if credentials is None:
+                    port = server.add_insecure_port(address)
+                else:
+                    port = server.add_secure_port(address, credentials)
         except RuntimeError as error:
-            raise cannot_listen(address) from error
-
-
-def cannot_listen(address: str) -> InputError:
-    """What is wrong where a port is taken."""
-    return InputError(f"cannot listen on {address}: is the port in use?")
+            raise cannot_listen(self.options.address) from error
+        return int(port)
