@@ -58,12 +58,14 @@ def serve(
     from cape_fed.pretrain.device import choose_device
     from cape_fed.serving import run
     from cape_fed.serving.options import MEGABYTE, Limits, Options, usual_processes
+    from cape_fed.serving.tls import read_identity
 
     log_to_stderr(logging.INFO)
     host, port = parse_listen(listen, PORT)
     tls = _tls(host, certificate, key, client_ca, insecure)
     limits = Limits(batch=batch, queue=queue, message=max_message * MEGABYTE)
-    options = Options(host, port, name, tls, limits, None if metrics is None else parse_listen(metrics, METRICS_PORT))
+    shown = None if metrics is None else parse_listen(metrics, METRICS_PORT)
+    options = Options(host, port, name, None if tls is None else read_identity(tls), limits, shown)
     chosen = choose_device(device)
     run.serve(bundle, str(chosen), options, processes or usual_processes(chosen.type, limits.threads))
 

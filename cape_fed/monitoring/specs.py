@@ -156,6 +156,9 @@ SERVING_SPECS = (
     ),
     Spec("cape_fed_serving_held_records", "Recordings that are accepted and not yet answered."),
     Spec("cape_fed_serving_queue_records", "Recordings that may be so at most."),
-    Spec("cape_fed_serving_certificate_expiry_timestamp_seconds", "When the server's certificate ends, in Unix time."),
+    Spec(
+        "cape_fed_serving_certificate_expiry_timestamp_seconds",
+        "When the certificate that the server read ends, in Unix time.",
+    ),
 )
 """What ``cape-fed serve --metrics`` shows."""

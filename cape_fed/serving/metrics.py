@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
@@ -16,7 +15,6 @@ from prometheus_client.registry import Collector
 from cape_fed.monitoring.build import add_build
 from cape_fed.monitoring.exporter import make_exporter
 from cape_fed.monitoring.families import Families
-from cape_fed.monitoring.machine import file_expiry
 from cape_fed.monitoring.specs import SERVING_LATENCY, SERVING_SPECS
 from cape_fed.serving.tally import BOUNDS, Counts
 
@@ -31,7 +29,8 @@ class ServingMetrics(Collector):
     """Model, version and profile."""
     queue: int
     """Recordings that may be held."""
-    certificate: Path | None
+    certificate_end: float | None
+    """Unix time at which the certificate that is served ends, where there is one."""
     counts: Callable[[], Counts]
     """Asks for them now; TimeoutError where a process does not answer."""
 
@@ -43,8 +42,8 @@ class ServingMetrics(Collector):
         families.add("cape_fed_serving_info", 1.0, **self.info)
         families.add("cape_fed_serving_held_records", counts.held)
         families.add("cape_fed_serving_queue_records", self.queue)
-        if self.certificate is not None:
-            families.add("cape_fed_serving_certificate_expiry_timestamp_seconds", file_expiry(self.certificate))
+        if self.certificate_end is not None:
+            families.add("cape_fed_serving_certificate_expiry_timestamp_seconds", self.certificate_end)
         for (name, labels), value in counts.totals.items():
             families.add(name, value, **dict(zip(families.specs[name].labels, labels, strict=True)))
         yield from families.metrics()

@@ -56,6 +56,17 @@ class Tls:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """What those files held when they were read, all PEM: a server of several processes has it from one reading."""
+
+    certificate: bytes
+    key: bytes = field(repr=False)
+    client_authority: bytes | None
+    end: float
+    """Unix time at which the first of the certificates ends."""
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """Address, name and limits of a server."""
 
@@ -63,7 +74,8 @@ class Options:
     port: int
     name: str = "ecg-encoder"
     """What clients call the model."""
-    tls: Tls | None = None
+    identity: Identity | None = None
+    """For TLS; None serves without it."""
     limits: Limits = field(default_factory=Limits)
     metrics: tuple[str, int] | None = None
     """Host and port of the metrics; None shows none."""
@@ -76,13 +88,13 @@ class Options:
         return joined(self.host, self.port)
 
     @property
-    def certificate(self) -> Path | None:
-        """The server's, where it has one."""
-        return self.tls.certificate if self.tls else None
+    def certificate_end(self) -> float | None:
+        """Unix time at which the certificate ends, where there is one."""
+        return self.identity.end if self.identity else None
 
     def described(self, version: str) -> str:
         """What is served, in words."""
-        return f"{self.name}, version {version}, {'with' if self.tls else 'without'} TLS"
+        return f"{self.name}, version {version}, {'with' if self.identity else 'without'} TLS"
 
 
 def joined(host: str, port: int) -> str:

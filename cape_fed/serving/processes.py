@@ -120,7 +120,7 @@ async def _metrics(processes: Sequence[_Process], options: Options, info: dict[s
     def counts() -> Counts:
         return asyncio.run_coroutine_threadsafe(of_all(), loop).result(2 * ENDING)
 
-    metrics = ServingMetrics(info, len(processes) * options.limits.queue, options.certificate, counts)
+    metrics = ServingMetrics(info, len(processes) * options.limits.queue, options.certificate_end, counts)
     exporter = shown_at(options.metrics, metrics)
     exporter.__enter__()
     try:

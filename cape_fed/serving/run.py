@@ -42,7 +42,7 @@ async def _serve_alone(encoder: PretrainedEncoder, options: Options, info: dict[
     """Serve in this process; how many requests were cut off."""
     server, stop = EncoderServer(encoder, info["version"], options), stop_on(signal.SIGTERM, signal.SIGINT)
     server.warm_up()
-    with shown_at(options.metrics, ServingMetrics(info, options.limits.queue, options.certificate, server.counts)):
+    with shown_at(options.metrics, ServingMetrics(info, options.limits.queue, options.certificate_end, server.counts)):
         await server.start()
         log.info("serving %s at %s:%d", options.described(info["version"]), options.host, server.port)
         await stop.wait()

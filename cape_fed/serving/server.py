@@ -47,7 +47,7 @@ class EncoderServer:
         encoder.embed(np.repeat(reference_signal(encoder.profile), 2, axis=1), 2 * encoder.profile.fs)
 
     async def start(self) -> None:
-        """Begin to listen; InputError where address or certificates do not allow it."""
+        """Begin to listen; InputError where the address is taken."""
         loop = asyncio.get_running_loop()
         self.work.admission.emptied = partial(loop.call_soon_threadsafe, self._emptied.set)
         self._server = self._listening()
@@ -99,8 +99,8 @@ class EncoderServer:
         return server
 
     def _bind(self, server: grpc.aio.Server) -> int:
-        tls = self.options.tls
-        credentials = None if tls is None else server_credentials(tls)
+        identity = self.options.identity
+        credentials = None if identity is None else server_credentials(identity)
         try:
             for address in self.options.shared or (self.options.address,):
                 if credentials is None:

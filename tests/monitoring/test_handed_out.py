@@ -15,16 +15,17 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.registry import Collector
 
 from cape_fed.cli.metrics import PORT as COORDINATOR_PORT
+from cape_fed.cli.serve import METRICS_PORT as SERVING_PORT
 from cape_fed.cli.site.metrics import PORT as SITE_PORT
 from cape_fed.monitoring.activity import Activity, note
 from cape_fed.monitoring.coordinator import CoordinatorCollector
 from cape_fed.monitoring.runs import Runs
 from cape_fed.monitoring.site import SiteCollector, Watched
-from cape_fed.monitoring.specs import RUN_SPECS, SITE_SPECS
+from cape_fed.monitoring.specs import RUN_SPECS, SERVING_SPECS, SITE_SPECS
 from tests.monitoring.queries import ALERT_TESTS, ALERTS, CONFIG, DASHBOARD, alert_rules, dashboard_queries, panels
 from tests.monitoring.rundirs import round_line, write_run
 
-LABELS = {spec.name: set(spec.labels) for spec in (*RUN_SPECS, *SITE_SPECS)}
+LABELS = {spec.name: set(spec.labels) for spec in (*RUN_SPECS, *SITE_SPECS, *SERVING_SPECS)}
 PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="no promtool: install the package prometheus")
 
@@ -48,7 +49,9 @@ def test_queries_are_of_metrics_and_labels_that_there_are(where: str, expression
 def test_every_metric_of_runs_and_sites_has_a_query_or_is_for_tables() -> None:
     asked = " ".join(expression for _, expression in expressions())
     unasked = {
-        name for name in LABELS if name not in asked and not name.endswith("_certificate_expiry_timestamp_seconds")
+        spec.name
+        for spec in (*RUN_SPECS, *SITE_SPECS)
+        if spec.name not in asked and not spec.name.endswith("_certificate_expiry_timestamp_seconds")
     }
     assert unasked == {
         "cape_fed_coordinator_runs_unreadable",
@@ -77,6 +80,16 @@ def test_the_scrape_configuration_asks_where_the_exporters_listen() -> None:
     text = CONFIG.read_text()
     assert f"127.0.0.1:{COORDINATOR_PORT}" in text
     assert f"127.0.0.1:{SITE_PORT}" in text
+    assert f"127.0.0.1:{SERVING_PORT}" in text
+
+
+def test_every_certificate_has_an_alert() -> None:
+    asked = [
+        re.compile(name) for name in re.findall(r"cape_fed_\S*_certificate_expiry\w+", " ".join(alert_rules().values()))
+    ]
+    for name in LABELS:
+        if "certificate" in name:
+            assert any(pattern.fullmatch(name) for pattern in asked), name
 
 
 @needs_promtool

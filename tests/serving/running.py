@@ -19,6 +19,7 @@ from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.serving.metrics import ServingMetrics
 from cape_fed.serving.options import Limits, Options, Tls
 from cape_fed.serving.server import EncoderServer
+from cape_fed.serving.tls import read_identity
 from cape_fed.signal.profile import get_profile
 
 MODEL, VERSION = "ecg-encoder", "0123456789ab"
@@ -53,11 +54,11 @@ class Running:
         self.loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self.loop.run_forever)
         self.thread.start()
-        options = Options("127.0.0.1", 0, MODEL, tls, limits or Limits())
+        options = Options("127.0.0.1", 0, MODEL, read_identity(tls) if tls else None, limits or Limits())
         self.server = self.call(self._make(options))
         self.address = f"127.0.0.1:{self.server.port}"
         info = {"model": MODEL, "version": VERSION, "profile": encoder.profile.name}
-        self.metrics = ServingMetrics(info, options.limits.queue, options.certificate, self.server.counts)
+        self.metrics = ServingMetrics(info, options.limits.queue, options.certificate_end, self.server.counts)
 
     async def _make(self, options: Options) -> EncoderServer:
         server = EncoderServer(self.encoder, VERSION, options)

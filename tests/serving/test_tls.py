@@ -11,8 +11,9 @@ from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
 from cape_fed.errors import InputError
+from cape_fed.expiry import certificate_end, server_end
 from cape_fed.serving.options import Tls
-from cape_fed.serving.tls import server_credentials
+from cape_fed.serving.tls import read_identity
 from tests.deployment.certificates import Certificates, make_certificates
 from tests.serving.running import Running, ecg, embed, running
 from tests.serving.test_triton_client import close
@@ -53,16 +54,29 @@ def is_refused(client: triton.InferenceServerClient) -> bool:
 
 
 def test_who_is_served(server: Running, ours: Certificates, others: Certificates) -> None:
-    assert server.server.options.tls is not None
+    assert server.server.options.identity is not None
     close(embed(client(server, ours.ca, ours), ecg()), server.encoder.embed(ecg(), 500))
     assert is_refused(client(server, others.ca, ours))
     assert is_refused(triton.InferenceServerClient(server.address))
-    if server.server.options.tls.client_authority is None:
+    if server.server.options.identity.client_authority is None:
         close(embed(client(server, ours.ca), ecg()), server.encoder.embed(ecg(), 500))
     else:
         assert is_refused(client(server, ours.ca))
         assert is_refused(client(server, ours.ca, others))
-    assert server.count("cape_fed_serving_certificate_expiry_timestamp_seconds") > 1.7e9
+
+
+def test_the_certificate_that_is_served_is_the_one_that_is_shown(tmp_path: Path) -> None:
+    files, later = make_certificates(tmp_path / "now"), make_certificates(tmp_path / "later")
+    end = certificate_end(files.certificate).timestamp()
+    with running(tls=Tls(files.certificate, files.key)) as server:
+        later.certificate.replace(files.certificate)
+        assert server_end(server.address, None).timestamp() == end
+        files.certificate.unlink()
+        assert server.count("cape_fed_serving_certificate_expiry_timestamp_seconds") == end
+
+
+def test_the_key_is_in_no_words(ours: Certificates) -> None:
+    assert "PRIVATE" not in repr(read_identity(Tls(ours.certificate, ours.key)))
 
 
 def test_files_that_do_not_serve(ours: Certificates, others: Certificates, tmp_path: Path) -> None:
@@ -78,4 +92,4 @@ def test_files_that_do_not_serve(ours: Certificates, others: Certificates, tmp_p
         (Tls(ours.certificate, ours.key, tmp_path / "none.pem"), "none.pem cannot be read"),
     ):
         with pytest.raises(InputError, match=says):
-            server_credentials(tls)
+            read_identity(tls)
