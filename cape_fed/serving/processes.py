@@ -11,21 +11,20 @@ import logging
 import multiprocessing
 import signal
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from multiprocessing.connection import Connection
+from multiprocessing import resource_tracker
 from multiprocessing.context import SpawnContext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from cape_fed.errors import InputError, RunError
-from cape_fed.logs import log_to_stderr
-from cape_fed.release.bundle import load_encoder
-from cape_fed.release.sums import version_of
+from cape_fed.serving.child import Count, Failed, Listening, Stop, Stopped, serve_for
 from cape_fed.serving.metrics import ServingMetrics, shown_at
 from cape_fed.serving.options import Options
 from cape_fed.serving.ports import reserved
-from cape_fed.serving.server import CLOSING, EncoderServer
+from cape_fed.serving.server import CLOSING
 from cape_fed.serving.stopping import stop_on
 from cape_fed.serving.tally import Counts, summed
 
@@ -33,30 +32,10 @@ log = logging.getLogger(__name__)
 
 ENDING = 5.0
 """Seconds for a process to end after its last word, and to answer a question about its counts."""
-
-
-class _Listening:
-    """The first word of a process."""
-
-
-class _Failed(NamedTuple):
-    """The first word of a process that cannot listen."""
-
-    reason: str
-
-
-class _Stopped(NamedTuple):
-    """The last word of a process."""
-
-    cut: int
-
-
-class _Stop:
-    """Asks a process to stop."""
-
-
-class _Count:
-    """Asks a process for its counts."""
+WATCHED = 10.0
+"""Seconds between the questions that every process is asked anyway."""
+HUNG = 60.0
+"""Seconds without an answer after which a process is killed. It answers while it computes."""
 
 
 async def serve_in_processes(bundle: Path, device: str, options: Options, count: int, info: dict[str, str]) -> int:
@@ -67,15 +46,17 @@ async def serve_in_processes(bundle: Path, device: str, options: Options, count:
     """
     with reserved(options) as ours:
         shared = replace(ours, limits=options.limits.of_one_among(count))
+        told = stop_on(signal.SIGTERM, signal.SIGINT)
         processes = _start(bundle, device, shared, count)
         try:
-            stop = asyncio.create_task(stop_on(signal.SIGTERM, signal.SIGINT).wait())
+            stop = asyncio.create_task(told.wait())
             listening = asyncio.gather(*(process.listening for process in processes))
+            listening.add_done_callback(_heard)
             await _first_of(stop, listening)
             if not listening.done():  # it is to stop before it began
                 return await _stop(processes, options)
             listening.result()
-            async with _metrics(processes, shared, info):
+            async with _metrics(processes, shared, info), _watched(processes):
                 where = f"{count} processes at {shared.address}"
                 log.info("serving %s, in %s", options.described(info["version"]), where)
                 await _first_of(stop, *(process.stopped for process in processes))
@@ -86,17 +67,34 @@ async def serve_in_processes(bundle: Path, device: str, options: Options, count:
 
 
 def _start(bundle: Path, device: str, options: Options, count: int) -> list[_Process]:
-    """Processes that ignore Ctrl-C, which reaches all of them: the one that starts them tells them what to do."""
+    """Processes to which the signals that stop a server do not come: the one that starts them tells them what to do.
+
+    A terminal or a supervisor may send such a signal to all processes at once, and before these are ready for it.
+    """
     context = multiprocessing.get_context("spawn")
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource_tracker.ensure_running()  # the first process would start it, and starting it lets the signals through
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))  # is inherited
+    started: list[_Process] = []
     try:
-        return [_Process(context, bundle, device, options, number) for number in range(count)]
+        for number in range(count):
+            started.append(_Process(context, bundle, device, options, number))
+    except OSError:  # there is no room for so many
+        for process in started:
+            process.process.kill()
+        raise
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return started
 
 
 async def _first_of(*events: asyncio.Future[Any]) -> None:
     await asyncio.wait(events, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _heard(future: asyncio.Future[Any]) -> None:
+    """What it failed with is known, here or from another process."""
+    if not future.cancelled():
+        future.exception()
 
 
 async def _stop(processes: Sequence[_Process], options: Options) -> int:
@@ -110,6 +108,17 @@ async def _stop(processes: Sequence[_Process], options: Options) -> int:
 
 
 @asynccontextmanager
+async def _watched(processes: Sequence[_Process]) -> AsyncIterator[None]:
+    """Notice meanwhile where a process hangs."""
+    watching = [asyncio.create_task(process.watch()) for process in processes]
+    try:
+        yield
+    finally:
+        for task in watching:
+            task.cancel()
+
+
+@asynccontextmanager
 async def _metrics(processes: Sequence[_Process], options: Options, info: dict[str, str]) -> AsyncIterator[None]:
     """Show the metrics of all as those of one."""
     loop = asyncio.get_running_loop()
@@ -118,7 +127,10 @@ async def _metrics(processes: Sequence[_Process], options: Options, info: dict[s
         return summed(await asyncio.gather(*(process.counts() for process in processes)))
 
     def counts() -> Counts:
-        return asyncio.run_coroutine_threadsafe(of_all(), loop).result(2 * ENDING)
+        try:
+            return asyncio.run_coroutine_threadsafe(of_all(), loop).result(2 * ENDING)
+        except CancelledError:
+            raise TimeoutError("the server has ended meanwhile") from None
 
     metrics = ServingMetrics(info, len(processes) * options.limits.queue, options.certificate_end, counts)
     exporter = shown_at(options.metrics, metrics)
@@ -135,28 +147,44 @@ class _Process:
     def __init__(self, context: SpawnContext, bundle: Path, device: str, options: Options, number: int) -> None:
         self.line, theirs = context.Pipe()
         arguments = (bundle, device, options, theirs)
-        self.process = context.Process(target=_serve, args=arguments, daemon=True, name=f"cape-fed-serve-{number}")
+        self.process = context.Process(target=serve_for, args=arguments, daemon=True, name=f"cape-fed-serve-{number}")
         self.process.start()
         theirs.close()
         loop = asyncio.get_running_loop()
-        self.listening: asyncio.Future[_Listening] = loop.create_future()
+        self.listening: asyncio.Future[Listening] = loop.create_future()
         self.stopped: asyncio.Future[int] = loop.create_future()
         """How many requests it cut off; RunError where it ended by itself."""
-        self._asked: list[asyncio.Future[Counts]] = []
+        self._answer: asyncio.Future[Counts] | None = None
+        """To the last question about its counts."""
+        self._last: Counts | None = None
         loop.add_reader(self.line.fileno(), self._hear)
 
     async def counts(self) -> Counts:
-        """What it has done so far; TimeoutError where it does not answer."""
-        future = asyncio.get_running_loop().create_future()
-        self._asked.append(future)
-        self._say(_Count())
-        async with asyncio.timeout(ENDING):
-            found: Counts = await future
-            return found
+        """What it has done, so far or until it ended; TimeoutError where it does not answer."""
+        if not self.stopped.done():
+            answer = self._ask()
+            await asyncio.wait((answer, self.stopped), timeout=ENDING, return_when=asyncio.FIRST_COMPLETED)
+            if answer.done():
+                return answer.result()
+        if not self.stopped.done() or self._last is None:
+            raise TimeoutError("a process of the server does not answer")
+        return self._last._replace(held=0, is_ready=False)
+
+    async def watch(self) -> None:
+        """Kill it where it does not answer any more, as if it had ended by itself."""
+        while not self.stopped.done():
+            answer = self._ask()
+            await asyncio.wait((answer, self.stopped), timeout=HUNG, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done() and not self.stopped.done():
+                log.error("a process of the server has not answered for %g s and is killed", HUNG)
+                self._fail(RunError(f"a process of the server did not answer for {HUNG:g} s and was killed"))
+                self.process.kill()
+                return
+            await asyncio.sleep(WATCHED)
 
     def stop(self) -> None:
         """Ask it to answer what it has accepted and to end."""
-        self._say(_Stop())
+        self._say(Stop())
 
     async def end(self) -> None:
         """See to it that it is gone: it stops where nobody listens to it, and is killed where it does not."""
@@ -166,10 +194,17 @@ class _Process:
         self.process.kill()
         await asyncio.to_thread(self.process.join)
         for future in (self.listening, self.stopped):
-            if not future.cancel() and not future.cancelled():
-                future.exception()  # has been heard of, here or from another process
+            future.cancel()
+            _heard(future)
 
-    def _say(self, word: _Stop | _Count) -> None:
+    def _ask(self) -> asyncio.Future[Counts]:
+        """Its answer to a question; no further one is asked before it, or the line to a process that hangs fills up."""
+        if self._answer is None or self._answer.done():
+            self._answer = asyncio.get_running_loop().create_future()
+            self._say(Count())
+        return self._answer
+
+    def _say(self, word: Stop | Count) -> None:
         with suppress(OSError):  # that it has ended is heard elsewhere
             self.line.send(word)
 
@@ -181,55 +216,20 @@ class _Process:
             code = self.process.exitcode
             self._fail(RunError(f"a process of the server ended by itself with exit code {code}; the others stopped"))
             return
-        if isinstance(word, _Listening):
+        if isinstance(word, Listening):
             self.listening.set_result(word)
-        elif isinstance(word, _Failed):
+        elif isinstance(word, Failed):
             self._fail(InputError(word.reason))
-        elif isinstance(word, _Stopped):
+        elif isinstance(word, Stopped):
+            self._last = word.counts
             self.stopped.set_result(word.cut)
         else:
-            future = self._asked.pop(0)
-            if not future.done():
-                future.set_result(word)
+            self._last = word
+            if self._answer is not None:
+                self._answer.set_result(word)
 
     def _fail(self, error: Exception) -> None:
         asyncio.get_running_loop().remove_reader(self.line.fileno())
         for future in (self.listening, self.stopped):
             if not future.done():
                 future.set_exception(error)
-
-
-def _serve(bundle: Path, device: str, options: Options, line: Connection) -> None:
-    """What each of the processes does: serve until it is told to stop, or the one that started it is gone."""
-    log_to_stderr(logging.WARNING)
-    try:
-        asyncio.run(_serve_until_told(bundle, device, options, line))
-    except InputError as error:
-        with suppress(OSError):  # where another process said so first
-            line.send(_Failed(str(error)))
-
-
-async def _serve_until_told(bundle: Path, device: str, options: Options, line: Connection) -> None:
-    server = EncoderServer(load_encoder(bundle, device), version_of(bundle), options)
-    stop, loop = stop_on(signal.SIGTERM), asyncio.get_running_loop()
-
-    def hear() -> None:
-        try:
-            word = line.recv()
-        except EOFError:
-            loop.remove_reader(line.fileno())
-            stop.set()
-            return
-        if isinstance(word, _Count):
-            line.send(server.counts())
-        else:
-            stop.set()
-
-    server.warm_up()
-    await server.start()
-    line.send(_Listening())
-    loop.add_reader(line.fileno(), hear)
-    await stop.wait()
-    cut = await server.drain()
-    with suppress(OSError):  # where nobody is left to hear it
-        line.send(_Stopped(cut))

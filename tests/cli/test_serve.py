@@ -91,6 +91,11 @@ def _servers(pid: int) -> list[int]:
     return [int(child) for child in children if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text()]
 
 
+def _loading(pid: int) -> int:
+    """How many of them have begun to import PyTorch."""
+    return sum("libtorch" in Path(f"/proc/{child}/maps").read_text() for child in _servers(pid))
+
+
 @contextmanager
 def service(bundle: Path, *options: str) -> Iterator[Service]:
     code = "import sys; from cape_fed.cli.main import main; main(sys.argv[1:])"
@@ -101,6 +106,7 @@ def service(bundle: Path, *options: str) -> Iterator[Service]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,  # so that a signal can be sent to all its processes
     )
     assert process.stderr is not None
     try:
@@ -183,6 +189,39 @@ def test_where_a_process_ends_by_itself_all_end(bundle: Path) -> None:
         said = "cape-fed: a process of the server ended by itself with exit code -9; the others stopped\n"
         assert served.errors.read() == said
         assert not Path(f"/proc/{second}").exists()
+
+
+@pytest.mark.slow
+def test_a_process_that_is_told_to_stop_alone_goes_on(bundle: Path) -> None:
+    with service(bundle, "--processes", "2") as served:
+        address = served.message(r"in 2 processes at (\S+)$")[1]
+        for server in _servers(served.process.pid):
+            os.kill(server, signal.SIGTERM)
+        with triton.InferenceServerClient(address) as client:
+            assert len(embed(client, ecg(1), client_timeout=60)) == 1
+        assert served.process.poll() is None
+        os.killpg(served.process.pid, signal.SIGTERM)
+        served.message("stopped")
+        assert served.process.wait(30) == 0
+
+
+@pytest.mark.slow
+def test_a_server_that_is_told_to_stop_while_it_starts_ends_without_a_fault(bundle: Path) -> None:
+    with service(bundle, "--processes", "2") as served:
+        until(lambda: _loading(served.process.pid) == 2, 60)
+        os.killpg(served.process.pid, signal.SIGTERM)
+        served.message("stopped")
+        assert served.process.wait(60) == 0
+        assert len(served.lines) == 1
+        assert not served.errors.read()
+
+
+@pytest.mark.slow
+def test_processes_whose_server_is_killed_while_it_starts_end_without_a_word(bundle: Path) -> None:
+    with service(bundle, "--processes", "2") as served:
+        until(lambda: _loading(served.process.pid) == 2, 60)
+        served.process.kill()
+        assert not served.errors.read()  # ends when they do
 
 
 @pytest.mark.slow
