@@ -39,8 +39,7 @@ class Admission:
         """A place for a request of ``size`` bytes until it is answered; RefusedError where there is none."""
         place = Place(size)
         with self._lock:
-            if self.closed:
-                raise RefusedError(grpc.StatusCode.UNAVAILABLE, "the server is stopping: ask another one")
+            self.check_open()
             if self.bytes + size > self.limits.bytes_held:
                 raise _full(f"{self.limits.bytes_held} bytes")
             self._take(place, 1)
@@ -63,6 +62,11 @@ class Admission:
         with self._lock:
             if place.is_taken:  # and not given up while it was read
                 self._take(place, records - place.records)
+
+    def check_open(self) -> None:
+        """RefusedError where nothing is accepted any more."""
+        if self.closed:
+            raise RefusedError(grpc.StatusCode.UNAVAILABLE, "the server is stopping: ask another one")
 
     def close(self) -> bool:
         """Accept nothing from now on; whether there is nothing left to answer."""

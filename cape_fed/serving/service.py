@@ -64,6 +64,7 @@ class InferenceService:
         remaining = context.time_remaining()
         deadline = inf if remaining is None else monotonic() + remaining
         try:
+            self.work.admission.check_open()  # before others are waited for
             with ExitStack() as held:
                 async with self.work.door.turn():
                     content = await read(context)

@@ -14,7 +14,7 @@ from cape_fed.serving import door
 from cape_fed.serving.door import SMALL, Door
 from cape_fed.serving.options import MEGABYTE, Limits
 from cape_fed.serving.refusal import RefusedError
-from tests.serving.running import Running, running, until
+from tests.serving.running import Gate, Running, running, until
 from tests.serving.test_requests import METHOD
 from tests.serving.test_server import CONTENT, SERVING, Client
 from tests.serving.unfinished import Unfinished, unfinished
@@ -51,11 +51,35 @@ def test_eight_messages_are_received_at_a_time_and_health_is_answered_beside_the
         assert client.infer(CONTENT, timeout=60)
 
 
-@pytest.mark.parametrize("path", [READY, "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"])
-def test_what_needs_no_large_messages_has_two_turns(server: Running, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "turns"),
+    [
+        (READY, 2),
+        ("/grpc.health.v1.Health/Check", 2),
+        ("/grpc.health.v1.Health/Watch", 2),
+        ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", 1),
+        ("/no.Service/Method", 0),
+    ],
+)
+def test_what_needs_no_large_messages_has_few_turns(server: Running, path: str, turns: int) -> None:
     with unfinished(server.address, path, MESSAGE, CALLS) as calls, Client(server) as client:
-        assert held(calls) < 2
+        assert held(calls) < turns
         assert client.infer(CONTENT, timeout=60)
+
+
+def test_a_server_that_stops_refuses_at_once_whatever_is_being_received() -> None:
+    gate = Gate()
+    gate.open.clear()
+    with running(gate, Limits(message=MESSAGE)) as server, Client(server) as client:
+        accepted = client.infer.future(CONTENT, timeout=60)
+        gate.began.acquire()
+        with unfinished(server.address, METHOD, MESSAGE, CALLS):
+            stopping = server.submit(server.server.drain())
+            until(server.metrics.readiness)
+            assert client.infer.future(CONTENT, timeout=10).code() == grpc.StatusCode.UNAVAILABLE
+            gate.open.set()
+            assert accepted.code() == grpc.StatusCode.OK
+            assert stopping.result(20) == 0
 
 
 def test_a_request_that_does_not_come_in_time_makes_room_for_the_next() -> None:
