@@ -209,6 +209,10 @@ def finetune(bundle: Path | None, config: RunConfig, progress: Progress) -> Fine
         check_profile(encoder, store)
     if bundle is not None:
         check_unseen(bundle, encoder, others)
+        check_same_split(bundle, encoder, train)
+        for store in train:
+            if not encoder.provenance.trained_as(store.cohort, store.meta.fingerprint):
+                check_not_earlier(bundle, encoder, store)
     divided = {store.cohort: divide(bundle, encoder, store, config.finetune.split, config.split) for store in train}
     divided |= {store.cohort: (split_patients(store, config.split.seed), "all tested") for store in others}
     splits = {name: split for name, (split, _) in divided.items()}

@@ -81,6 +81,7 @@ def rehearse(site: SiteConfig, config: RunConfig, progress: Progress = no_progre
                     "state": folder / f"state-{number + 1}",
                     "superlink": None,
                     "audit_head": None,
+                    "privacy": site.privacy.model_copy(update={"ledger_head": None}),  # the site's own is not touched
                     "own_process": False,
                     "limits": site.limits.model_copy(update={"hours": None}),  # a rehearsal may be held at any time
                 }

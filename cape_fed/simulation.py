@@ -105,7 +105,7 @@ def _check_stores(config: RunConfig, splits: Mapping[str, Split]) -> None:
         raise InputError("a federation needs at least one training site: data.train=[STORE,...]")
     check_disjoint(stores[: len(train)], stores[len(train) :])
     if (start := load_start(config.start, config.encoder_config)) is not None:
-        start.check_ood(stores[len(train) :])
+        start.check_ood({store.cohort: count_store(store) for store in stores[len(train) :]})
         start.check_unseen({store.cohort: count_store(store) for store in stores[: len(train)] if config.privacy.on})
     opened = dict(zip(train, stores, strict=False))
     for paths in () if config.privacy.on else config.data.train:  # blocks are smaller than any roster

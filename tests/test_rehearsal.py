@@ -11,7 +11,7 @@ from cape_fed.cli.site.words import rehearsal_words
 from cape_fed.compose import compose_config
 from cape_fed.errors import InputError, RunError
 from cape_fed.rehearsal import PREFIX, half_of_patients, rehearse
-from cape_fed.site.config import Limits, SiteConfig
+from cape_fed.site.config import Limits, PrivacyLimits, SiteConfig
 from cape_fed.store.store import open_store
 from tests.conftest import TinyStore
 
@@ -39,13 +39,15 @@ def test_halves_share_no_patient_and_miss_none(tiny_store: TinyStore) -> None:
 
 
 def test_two_rounds_and_an_evaluation_happen_and_nothing_stays(tiny_store: TinyStore, tmp_path: Path) -> None:
-    site = make_site(tiny_store, tmp_path)
+    head = tmp_path / "other-disk" / "head"
+    site = make_site(tiny_store, tmp_path).model_copy(update={"privacy": PrivacyLimits(ledger_head=head)})
     (site.state / f"{PREFIX}left-by-a-crash").mkdir(parents=True)
     done = rehearse(site, compose_config(OVERRIDES))
     assert [sorted(line["sites"]) for line in done.rounds] == [["a-1", "a-2"]] * 2
     assert done.evaluation["tasks"]
     assert [path.name for path in site.state.iterdir()] == [".rehearsal.lock"]
     assert not site.audit_head_file.exists()
+    assert not head.exists()  # the ledgers of the rehearsal are not this site's
     assert not list(site.state.glob(f"{PREFIX}*"))
     said = list(rehearsal_words(done))
     assert said[0].startswith("two sites with ")

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 
@@ -23,15 +22,19 @@ def left_first() -> Iterator[None]:
         yield
         return
     arrived: list[int] = []
+    is_left = False
 
-    def leave(number: int, _frame: FrameType | None) -> NoReturn:
+    def leave(number: int, _frame: FrameType | None) -> None:
+        is_first = not arrived and not is_left
         arrived.append(number)
-        raise SystemExit(128 + number)
+        if is_first:  # a second one would interrupt what the first one has the block say
+            raise SystemExit(128 + number)
 
     before = {number: signal.signal(number, leave) for number in ENDING}
     try:
         yield
     finally:
+        is_left = True
         for number, handler in before.items():
             signal.signal(number, handler)
         if arrived:

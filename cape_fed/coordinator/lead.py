@@ -34,6 +34,7 @@ from cape_fed.release.cohort_names import federated_name
 from cape_fed.release.provenance import Selection
 from cape_fed.rundir import RunDirectory
 from cape_fed.status import Status
+from cape_fed.store.counts import CohortCounts
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +99,14 @@ def _lead_from(
     if plan.start is not None and facts.profile is not None:
         plan.start.check_profile(facts.profile, "the federation")
         plan.start.check_unseen(facts.cohorts if plan.privacy.on else {})
+        plan.start.check_ood(
+            {
+                federated_name(member.name, cohort): CohortCounts(records=size.records, patients=size.patients)
+                for member in membership.online()
+                if member.role == "evaluate"
+                for cohort, size in member.cohorts.items()
+            }
+        )
     reporting.begin()
     for member in membership.online():
         log.info("run %s from round %d, role %s: site %s", facts.run, facts.rounds_done, member.role, member.name)

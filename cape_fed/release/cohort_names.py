@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from cape_fed.store.counts import WITHHELD, CohortCounts
 
+_PSEUDONYM = re.compile(r"SITE-\d+/")
+"""Begins the name of a cohort whose site did not agree to be named."""
 SEPARATOR = "/"
 """Neither sites nor cohorts of a federation have it in their names."""
 
@@ -32,6 +35,25 @@ def same_name(one: str, other: str) -> bool:
     """Whether two names may be of one cohort: of one that does not say its site, its own name decides."""
     both = SEPARATOR in one and SEPARATOR in other
     return one == other if both else own_name(one) == own_name(other)
+
+
+def may_overlap(one: Mapping[str, CohortCounts], other: Mapping[str, CohortCounts]) -> bool:
+    """Whether somebody may be in cohorts of both, where what is said of them errs on the side of yes.
+
+    Names and fingerprints may be withheld, and sites be put together otherwise: then what the site itself calls a
+    cohort decides.
+    """
+    if any(same_cohort(name, counts, other) for name, counts in one.items()):
+        return True
+    names, others = ({own_name(name) for name, counts in group.items() if _is_vague(counts)} for group in (one, other))
+    vague = any(
+        _PSEUDONYM.match(name) and _is_vague(counts) for group in (one, other) for name, counts in group.items()
+    )
+    return vague or bool(names & others)
+
+
+def _is_vague(counts: CohortCounts) -> bool:
+    return counts.fingerprint in ("", WITHHELD)
 
 
 def same_cohort(name: str, counts: CohortCounts, seen: Mapping[str, CohortCounts]) -> bool:

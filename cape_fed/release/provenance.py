@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from cape_fed.pretrain.config import SplitConfig
-from cape_fed.release.cohort_names import own_name, same_cohort
+from cape_fed.release.cohort_names import may_overlap, own_name
 from cape_fed.release.figures import Figures
 from cape_fed.release.membership import Membership
 from cape_fed.release.protection import Protection
@@ -97,11 +97,11 @@ class Provenance(BaseModel):
 
     @property
     def protected_before(self) -> list[Protection]:
-        """What protected patients of the same cohorts in the runs of encoders that it began with: it adds up."""
+        """What protected patients, who may be the same ones, in the runs of encoders that it began with: it adds up."""
         return [
             before.privacy
             for before in self.earlier
-            if before.privacy and any(same_cohort(name, own, before.cohorts) for name, own in self.cohorts.items())
+            if before.privacy is not None and may_overlap(self.cohorts, before.cohorts)
         ]
 
     @property

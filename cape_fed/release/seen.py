@@ -8,7 +8,7 @@ from pathlib import Path
 from cape_fed.errors import InputError
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.rundir import RunDirectory
-from cape_fed.store.counts import count_store
+from cape_fed.store.counts import WITHHELD, count_store
 from cape_fed.store.split import Split, load_split, split_patients
 from cape_fed.store.store import Store
 
@@ -34,28 +34,36 @@ def check_not_earlier(bundle: Path, encoder: PretrainedEncoder, store: Store) ->
 
 
 def check_same_split(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store]) -> None:
-    """InputError where an encoder that it began with was trained on an ID cohort by another split.
+    """InputError where an encoder that it began with was trained on an ID cohort that was divided otherwise.
 
-    Patients who test by the one split may have been trained on by the other.
+    Patients who test now may have been trained on then.
     """
     for store in train:
         for before in encoder.provenance.earlier:
             known = before.trained_as(store.cohort, store.meta.fingerprint)
-            if known and before.split != encoder.provenance.split:
+            own = encoder.provenance.trained_as(store.cohort, store.meta.fingerprint)
+            same = before.split == encoder.provenance.split and any(one in own.values() for one in known.values())
+            if known and not same:
                 raise InputError(
-                    f"{bundle} began with an encoder that was trained on {store.cohort} by another split, so that its "
-                    "test patients may have been trained on: train with the same split, or leave it out"
+                    f"{bundle} began with an encoder that was trained on {store.cohort} when it was divided otherwise: "
+                    "test patients may have been trained on; leave it out, or begin with another encoder"
                 )
 
 
 def split_of_run(bundle: Path, encoder: PretrainedEncoder, store: Store) -> Split:
     """How the run that made a bundle split a cohort: as saved next to the bundle, otherwise made again from its seed.
 
-    InputError where the bundle was trained on the cohort and its store has changed since, no split being saved.
+    InputError where the bundle was trained on the cohort and its store has changed since or is not known, as that of a
+    private run, no split being saved.
     """
     if path := RunDirectory(bundle.parent).saved_split(store.cohort):
         return load_split(path, store)
     trained = encoder.provenance.trained_as(store.cohort, store.meta.fingerprint)
+    if trained and all(counts.fingerprint == WITHHELD for counts in trained.values()):
+        raise InputError(
+            f"{bundle} does not say which patients of {store.path} it was trained on, as that of a private run, and no "
+            "split was saved next to it: leave it in the directory of its run"
+        )
     if trained and count_store(store) not in trained.values():
         raise InputError(
             f"{store.path} changed since {bundle} was trained on it and no split was saved next to the bundle: "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from cape_fed.release.cohort_names import same_cohort
 from cape_fed.release.provenance import Provenance
 from cape_fed.signal.profile import Profile
 from cape_fed.store.counts import CohortCounts
-from cape_fed.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +31,11 @@ class Start:
         if profile.hash != self.profile.hash:
             raise InputError(f"start= was trained with profile {self.profile.name}, {where} has {profile.name}")
 
-    def check_ood(self, stores: Iterable[Store]) -> None:
-        """InputError where it was trained on a cohort that is to be out of distribution."""
-        for store in stores:
-            for provenance in (self.provenance, *self.provenance.earlier):
-                if provenance.trained_as(store.cohort, store.meta.fingerprint):
-                    raise InputError(
-                        f"start= was trained on {store.cohort}: what begins with it cannot be evaluated there as OOD"
-                    )
+    def check_ood(self, cohorts: Mapping[str, CohortCounts]) -> None:
+        """InputError where it was trained on one of ``cohorts``, which are to be out of distribution."""
+        for name, counts in cohorts.items():
+            if any(same_cohort(name, counts, run.cohorts) for run in (self.provenance, *self.provenance.earlier)):
+                raise InputError(f"start= was trained on {name}: what begins with it cannot be evaluated there as OOD")
 
     def check_unseen(self, cohorts: Mapping[str, CohortCounts]) -> None:
         """InputError where it was trained on one of ``cohorts`` without differential privacy: their ε is ∞ already."""

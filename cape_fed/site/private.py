@@ -113,31 +113,29 @@ def renew_site_roster(site: SiteConfig, *, unspent: bool) -> Roster:
 def note_exposure(request: Request, site: SiteConfig, parts: Collection[str]) -> None:
     """Put down that something about patients leaves without differential privacy: their ε is ∞ from now on.
 
-    ``parts`` of the split say whose, ``train``, ``valid`` and ``test``; of a site that evaluates only it is everybody.
-    Where there is a roster, the run splits as it does, so that nobody who trains in private is held out for it.
+    ``parts`` of the split say whose, ``train``, ``valid`` and ``test``; where a site evaluates only it is everybody.
     """
-    ledger = ledger_of(site)
-    if site.role == "train":
-        if (roster := current_roster(ledger)) is not None:
-            _save_splits(roster, open_stores(site.stores), site.splits(request.run))
+    if site.role == request.role == "train":
         cohorts = open_cohorts(site.stores, request.config.split, site.splits(request.run))
         used = [(cohort.store, np.concatenate([getattr(cohort.split, part) for part in parts])) for cohort in cohorts]
     else:
         used = [(store, np.arange(len(store))) for store in open_stores(site.stores)]
     keys = {store.cohort: patient_keys(store, rows) for store, rows in used}
     patients = Roster(cohorts={name: CohortRoster(slots=tuple(sorted(own))) for name, own in keys.items()})
-    expose(ledger, patients, f"run {request.run} without differential privacy")
+    expose(ledger_of(site), patients, f"run {request.run} without differential privacy")
 
 
 def _refuse_start(ledger: Ledger, stores: list[Store], request: Request) -> None:
     """BudgetError where the run's first encoder had seen patients of this site without differential privacy.
 
-    That is put down, since what leaves in this run and in any other is about them too.
+    That is put down where it is this very store that was seen; a name alone is the coordinator's word.
     """
     for store in stores:
-        if same_cohort(federated_name(ledger.site, store.cohort), count_store(store), request.seen):
-            everybody = Roster(cohorts={store.cohort: CohortRoster(slots=tuple(sorted(store.patient_keys)))})
-            expose(ledger, everybody, f"run {request.run} began with an encoder that had seen {store.cohort}")
+        counts = count_store(store)
+        if same_cohort(federated_name(ledger.site, store.cohort), counts, request.seen):
+            if any(seen.fingerprint == counts.fingerprint for seen in request.seen.values()):
+                everybody = Roster(cohorts={store.cohort: CohortRoster(slots=tuple(sorted(store.patient_keys)))})
+                expose(ledger, everybody, f"run {request.run} began with an encoder that had seen {store.cohort}")
             raise BudgetError(
                 f"site {ledger.site}: the run begins with an encoder that has seen cohort {store.cohort} without "
                 "differential privacy, which nothing takes back"

@@ -42,6 +42,19 @@ def test_a_run_says_that_it_was_stopped_before_the_signal_does_what_it_did(
     assert happened == ["stopped", number.name]
 
 
+def test_a_second_signal_does_not_keep_a_run_from_saying_how_it_ended(happened: list[str]) -> None:
+    def lead() -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            signal.raise_signal(signal.SIGINT)
+            happened.append("said")
+
+    with pytest.raises(SystemExit), left_first():
+        lead()
+    assert happened == ["said", "SIGTERM"]
+
+
 def test_nothing_changes_for_a_block_that_no_signal_interrupts(happened: list[str]) -> None:
     before = [signal.getsignal(number) for number in ENDING]
     with left_first():

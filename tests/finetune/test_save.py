@@ -13,7 +13,7 @@ from cape_fed.errors import InputError
 from cape_fed.release.bundle import amend_bundle, load_encoder
 from cape_fed.release.embed import embed_store
 from cape_fed.release.protection import NOTHING, Protection, SiteProtection
-from cape_fed.release.seen import split_of_run
+from cape_fed.release.seen import check_unseen, split_of_run
 from cape_fed.release.start import load_start
 from cape_fed.store.counts import CohortCounts, count_store
 from tests.finetune.conftest import Configure, MakeLabelled
@@ -62,3 +62,5 @@ def test_a_classifier_of_a_private_encoder_is_not_private(
     with pytest.raises(InputError, match="was trained on hospital/a without differential privacy"):
         start.check_unseen({"hospital/a": CohortCounts(records=1, patients=1)})
     start.check_unseen({"elsewhere": CohortCounts(records=9, patients=9)})
+    with pytest.raises(InputError, match="began with an encoder that was trained on elsewhere"):
+        check_unseen(kept, load_encoder(kept), [make_labelled("elsewhere", 2)])

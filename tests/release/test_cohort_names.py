@@ -9,7 +9,7 @@ import pytest
 from cape_fed.errors import InputError
 from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.release.bundle import load_encoder, write_bundle
-from cape_fed.release.cohort_names import federated_name, own_name, shown_names
+from cape_fed.release.cohort_names import federated_name, may_overlap, own_name, shown_names
 from cape_fed.release.provenance import Provenance
 from cape_fed.release.seen import check_same_split, check_unseen, split_of_run
 from cape_fed.signal.profile import get_profile
@@ -58,6 +58,38 @@ def test_a_store_that_changed_since_at_every_site_of_its_name_has_no_split(
         split_of_run(bundle, load_encoder(bundle), store)
 
 
+def test_a_bundle_that_does_not_know_its_store_says_so(tiny_store: TinyStore, tmp_path: Path) -> None:
+    store = tiny_store("cardiology", patients=20)
+    counts = {"cardiology": CohortCounts(records=20, patients=20, fingerprint="withheld")}
+    bundle = tmp_path / "bundle"
+    write_bundle(bundle, build_encoder(MODELS["tiny"], 0), get_profile("compact100"), Provenance(cohorts=counts))
+    with pytest.raises(InputError, match="does not say which patients"):
+        split_of_run(bundle, load_encoder(bundle), store)
+
+
+ROUGH = CohortCounts(records=20, patients=20, fingerprint="withheld")
+FOUND = CohortCounts(records=3, patients=2, fingerprint="f")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "may"),
+    [
+        ({"a/x": ROUGH}, {"a/x": ROUGH}, True),
+        ({"a/x": ROUGH}, {"x": ROUGH}, True),
+        ({"a/x": ROUGH}, {"b/y": ROUGH}, False),
+        ({"a/x": ROUGH}, {"SITE-1/cohort-1": ROUGH}, True),  # its site did not agree to be named
+        ({"x/x": ROUGH}, {"x+y/x": ROUGH}, True),  # put together otherwise
+        ({"a/x": FOUND}, {"SITE-1/cohort-1": FOUND}, True),
+        ({"a/x": FOUND}, {"b/x": FOUND.model_copy(update={"fingerprint": "g"})}, False),
+        ({"a/x": FOUND}, {"SITE-1/cohort-1": FOUND.model_copy(update={"fingerprint": "g"})}, False),
+    ],
+)
+def test_whether_somebody_may_be_in_both_errs_on_the_side_of_yes(
+    one: dict[str, CohortCounts], other: dict[str, CohortCounts], may: bool
+) -> None:
+    assert may_overlap(one, other) == may_overlap(other, one) == may
+
+
 def test_what_an_encoder_began_with_is_neither_ood_nor_split_otherwise(tiny_store: TinyStore, tmp_path: Path) -> None:
     store, other = tiny_store("cardiology", patients=20), tiny_store("holter", patients=20)
     bundle = tmp_path / "bundle"
@@ -68,5 +100,11 @@ def test_what_an_encoder_began_with_is_neither_ood_nor_split_otherwise(tiny_stor
     with pytest.raises(InputError, match="began with an encoder that was trained on cardiology: neither OOD nor ID"):
         check_unseen(bundle, encoder, [store])
     check_same_split(bundle, encoder, [other])
-    with pytest.raises(InputError, match="was trained on cardiology by another split"):
+    grown = known.model_copy(
+        update={"started_from": Provenance(cohorts={"holter": CohortCounts(records=9, patients=9, fingerprint="f")})}
+    )
+    write_bundle(tmp_path / "grown", build_encoder(MODELS["tiny"], 0), get_profile("compact100"), grown)
+    with pytest.raises(InputError, match="was trained on holter when it was divided otherwise"):
+        check_same_split(bundle, load_encoder(tmp_path / "grown"), [other])
+    with pytest.raises(InputError, match="was trained on cardiology when it was divided otherwise"):
         check_same_split(bundle, encoder, [other, store])

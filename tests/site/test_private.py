@@ -35,7 +35,8 @@ from cape_fed.site.ledger import ledger_of
 from cape_fed.site.outgoing import Sent
 from cape_fed.site.policy import Policy
 from cape_fed.site.private import private_account, renew_site_roster
-from cape_fed.store.counts import CohortCounts
+from cape_fed.store.counts import CohortCounts, count_store
+from cape_fed.store.store import open_store
 from tests.site.conftest import CONFIG, OPTIONS, content_of, message_of, request
 
 PRIVACY = {"mode": "patient", "noise_multiplier": 2.0, "sample_rate": 0.5}
@@ -180,15 +181,26 @@ def test_who_is_evaluated_at_a_site_that_does_not_train_is_infinite(capped: Site
     assert len(exposed_patients(ledger_of(site))) == 40
 
 
-def test_nobody_who_trains_in_private_is_held_out_for_another_run(capped: SiteConfig) -> None:
+def test_who_trains_in_private_and_is_held_out_for_another_run_is_infinite(capped: SiteConfig) -> None:
     assert not ask(capped, **private()).has_error()
     roster = current_roster(ledger_of(capped))
     assert roster is not None
     other = {"model": "tiny", "train": {"pairs": 8}, "split": {"seed": 5, "valid": 0.25}}
     forget_split(capped)
     assert not ask(capped, "evaluate", run="1" * 12, config=other, measure=True).has_error()
-    assert exposed_patients(ledger_of(capped)) == {*roster.cohorts["a"].valid}
-    assert not ask(capped, **private(round=1)).has_error()
+    assert exposed_patients(ledger_of(capped)) & roster.members
+    assert ask(capped, **private(round=1)).error.code == SiteFailure.EPSILON
+
+
+def test_everybody_is_entered_where_a_site_that_could_train_evaluates(capped: SiteConfig, tiny_store: Any) -> None:
+    """Of an evaluating site all patients are scored, those who came after its roster included."""
+    assert not ask(capped, **private()).has_error()
+    grown = tiny_store("grown", patients=60)
+    grown.meta = grown.meta.model_copy(update={"cohort": "a"})
+    later = capped.model_copy(update={"stores": (grown.path,)})
+    content = content_of(request(role="evaluate"), extra=probes_records({}, 160, OPTIONS))
+    assert not answer_as(later, "evaluate", message_of(content)).has_error()
+    assert len(exposed_patients(ledger_of(later))) == 60
 
 
 def test_a_split_that_is_drawn_anew_is_entered_anew(capped: SiteConfig) -> None:
@@ -228,6 +240,9 @@ def test_an_encoder_that_has_seen_the_patients_is_refused(
     seen = {"a": CohortCounts(records=9, patients=9)}
     assert ask(site, **private(seen=seen)).error.code == SiteFailure.EPSILON
     assert "has seen cohort a without differential privacy" in caplog.text
+    assert not exposed_patients(ledger_of(site))  # a name is the coordinator's word
+    same = count_store(open_store(site.stores[0]))
+    assert ask(site, **private(seen={"SITE-1/cohort-1": same})).error.code == SiteFailure.EPSILON
     assert len(exposed_patients(ledger_of(site))) == 40
     other = {name: CohortCounts(records=9, patients=9, fingerprint="withheld") for name in ("b", "elsewhere/a")}
     fresh = site.model_copy(update={"state": site.state.with_name("fresh")})

@@ -15,8 +15,8 @@ def budget(
 ) -> None:
     """Show what this site's patients have spent of their privacy, over all runs: ε by groups that share a past.
 
-    The ledger behind it is this site's own; nobody elsewhere can override or reset it. Patients who were trained on
-    without differential privacy have ε = ∞ from then on.
+    The ledger behind it is this site's own; nobody elsewhere can override or reset it. Patients about whom
+    something left without differential privacy have ε = ∞ from then on.
 
     Example: cape-fed site budget /etc/cape-fed/site.toml
     """

@@ -11,9 +11,7 @@ import typer
 def roster(
     file: Annotated[Path, typer.Argument(help="The site.toml of this hospital.")],
     renew: Annotated[bool, typer.Option("--renew", help="Freeze a roster of who is in the stores now.")] = False,
-    unspent: Annotated[
-        bool, typer.Option("--unspent", help="Leave out patients who were trained on without differential privacy.")
-    ] = False,
+    unspent: Annotated[bool, typer.Option("--unspent", help="Leave out patients whose ε is ∞.")] = False,
 ) -> None:
     """Show the roster of patients that private runs train on, or freeze a new one with --renew.
 
