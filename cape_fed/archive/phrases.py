@@ -1,8 +1,10 @@
 """Diagnosis statements in English prose: ECG machines' reports and annotators' remarks.
 
 Conservative: what follows a word of doubt, negation or cause ("possible", "cannot rule out", "may be due to") makes
-its labels unclear and never positive, and a word that turns or dates the whole statement ("has resolved", "previously",
-a question mark) does so for all of its labels. Wording: the report columns of MIMIC-IV-ECG and the comments of LUDB.
+its labels unclear and never positive. So does the phrase before, where the word is the last of it ("infarct possible,
+age undetermined") or names an alternative ("versus"). A word that turns or dates the whole statement ("has resolved",
+"previously", a question mark) does so for all of its labels. Wording: the report columns of MIMIC-IV-ECG and the
+comments of LUDB.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ _RULES: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
     for pattern, meaning in (
         (r"^(normal ecg|within normal limits)\W*$", Meaning(("NORM",))),
         (r"(otherwise normal|normal ecg except|normal ecg based)", Meaning(unclear=("NORM",))),
-        (r"atrial fib(?!\w*[ /](or |and |/)?flutter)", Meaning(("AF",), excludes_sinus=True)),
+        (r"atrial fib(?!\w*[ /](or |and |vs |versus |/)?flutter)", Meaning(("AF",), excludes_sinus=True)),
         (r"atrial flutter", Meaning(("AFL",), excludes_sinus=True)),
-        (r"atrial fib\w*[ /](or |and )?flutter", Meaning(unclear=("AF", "AFL"), excludes_sinus=True)),
+        (r"atrial fib\w*[ /](or |and |vs |versus )?flutter", Meaning(unclear=("AF", "AFL"), excludes_sinus=True)),
         (r"sinus rhythm", Meaning(("SINUS",))),
         (r"sinus arr?hythmia", Meaning(("SARRH",))),
         (r"sinus brady", Meaning(("SBRAD",))),
@@ -62,10 +64,19 @@ _RULES: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
     )
 )
 _DOUBT = re.compile(
-    r"\b(possibl[ey]|probabl[ey]|consider|cannot|can not|rule out|may be|suggest\w*|suspect\w*|borderline|questionable"
-    r"|undefined|undetermined rhythm|due to|no|not|without|absence|versus|likely|could|might|perhaps"
-    r"|presum\w*|doubtful|exclude|query)\b"
+    r"\b(poss(ib\w+)?|prob(ab\w+)?|consider|cannot|can not|rule[ -]out|r/o|may be|suggest\w*|suspect\w*|suspici\w*"
+    r"|concern\w* (for|of|about)|borderline|questionable|equivocal|undefined|undetermined rhythm|due to|no|not|without"
+    r"|w/o|absence|free of|insufficient|fail(s|ed)? to|versus|vs|likely|could|might|perhaps|presum\w*|doubtful|exclude"
+    r"|query)\b|\bnon[ -]?(?=sinus|atrial|ventricular|junctional|paced|infarct)"
 )
+"""Words of doubt and negation; what follows them is not asserted."""
+_PHRASE_END = re.compile(r" ?([,;()]|:(?!\d)|\.(?= |$)|(?<= )-+(?= ))|\W*$")
+_LOOKS_BACK = re.compile(
+    r"(versus|vs)\b"
+    r"|(poss(ible)?|prob(able)?|likely|suspected|questionable|equivocal|doubtful) (with|and|or|but|in|on|at|by|age)\b"
+)
+"""Doubt of what stands before it: alternatives, and adjectives after their noun."""
+_ABBREVIATION = re.compile(r"\b(poss|prob|vs)\.")
 _TURNED = re.compile(
     r"\?|(?<!can )\bnot\b|\bno (longer|more|change|significant change)"
     r"|\b(absent|excluded|ruled out|never|neither|nor|denie[sd]|negative for|unlikely|resol\w+|replac\w+|disappeared"
@@ -86,7 +97,7 @@ LABELS = expressible(meaning for _, meaning in _RULES)
 @lru_cache(maxsize=65536)
 def meaning_of(statement: str) -> Meaning | None:
     """What one line of prose means, None where it names nothing of the vocabulary."""
-    text = " ".join(statement.lower().split())
+    text = _ABBREVIATION.sub(r"\1", " ".join(statement.lower().split()))
     split = _certain_until(text)
     certain = _matching(text[:split])
     doubtful = _matching(text[split:])
@@ -111,11 +122,19 @@ def annotate_prose(statements: Iterable[str]) -> dict[str, bool]:
 
 
 def _certain_until(text: str) -> int:
-    """Length of the part of a statement that is asserted: none where doubt comes last ("LBBB, possible")."""
-    doubt = _DOUBT.search(text)
-    if _TURNED.search(text) or (doubt and not re.search(r"\w", text[doubt.end() :])):
+    """Length of the part of a statement that is asserted."""
+    if _TURNED.search(text):
         return 0
-    return doubt.start() if doubt else len(text)
+    return min((_reach(text, doubt) for doubt in _DOUBT.finditer(text)), default=len(text))
+
+
+def _reach(text: str, doubt: re.Match[str]) -> int:
+    """Where a doubt begins: at its word, or with the phrase before where that is meant ("LBBB, possible")."""
+    if not _LOOKS_BACK.match(text, doubt.start()) and not _PHRASE_END.match(text, doubt.end()):
+        return doubt.start()
+    before = text[: doubt.start()]
+    begins = (0, *(end.end() for end in _PHRASE_END.finditer(before)))
+    return max((begin for begin in begins if re.search(r"\w", before[begin:])), default=0)
 
 
 def _matching(text: str) -> list[Meaning]:
