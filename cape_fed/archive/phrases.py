@@ -15,10 +15,16 @@ from functools import lru_cache
 
 from cape_fed.archive.labels import Meaning, combine, expressible
 
+_OF_THE_HEART = "".join(
+    f"(?<!{words} )"
+    for words in ("wandering", "wandering atrial", "ectopic", "ectopic atrial", "junctional", "nodal", "competing")
+)
+"""What stands before a pacemaker that is no device."""
+_INCOMPLETE_AFTER = r"\W*incomplete(?! (left|right|[lr]bbb|laf))"
 _RULES: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
     (re.compile(pattern), meaning)
     for pattern, meaning in (
-        (r"^(normal ecg|within normal limits)\W*$", Meaning(("NORM",))),
+        (r"^\W*(normal ecg|within normal limits)\W*$", Meaning(("NORM",))),
         (r"(otherwise normal|normal ecg except|normal ecg based)", Meaning(unclear=("NORM",))),
         (r"atrial fib(?!\w*[ /](or |and |vs |versus |/)?flutter)", Meaning(("AF",), excludes_sinus=True)),
         (r"atrial flutter", Meaning(("AFL",), excludes_sinus=True)),
@@ -29,45 +35,61 @@ _RULES: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
         (r"sinus tachy", Meaning(("STACH",))),
         (
             r"junctional (rhythm|tachy|brady)|supraventricular tachy|atrial (rhythm|tachy)|idioventricular"
-            r"|ventricular (rhythm|tachy|fibrillation)|wandering",
+            r"|ventricular (rhythm|tachy|fibrillation)|wandering|ectopic atrial pacemaker|junctional pacemaker",
             Meaning(excludes_sinus=True),
         ),
-        (r"(1st|first|\bi)[ -]degree", Meaning(("AVB1",))),
+        (r"(1st|first|\bi) degree", Meaning(("AVB1",))),
         (r"(prolonged|long) pr\b", Meaning(unclear=("AVB1",))),
-        (r"(?<!incomplete )(right bundle[ -]branch block|rbbb)", Meaning(("RBBB",))),
-        (r"incomplete (right bundle[ -]branch block|rbbb)", Meaning(("IRBBB",))),
-        (r"(?<!incomplete )(left bundle[ -]branch block|lbbb)", Meaning(("LBBB",))),
+        (rf"(?<!incomplete )(right bundle branch block|\brbbb)(?!{_INCOMPLETE_AFTER})", Meaning(("RBBB",))),
+        (
+            r"incomplete (right bundle branch block|rbbb)|\birbbb"
+            rf"|(right bundle branch block|\brbbb){_INCOMPLETE_AFTER}",
+            Meaning(("IRBBB",)),
+        ),
+        (rf"(?<!incomplete )(left bundle branch block|\blbbb)(?!{_INCOMPLETE_AFTER})", Meaning(("LBBB",))),
         (r"left anterior (fascicular|hemi)|\blafb\b", Meaning(("LAFB",))),
         (
-            r"\bpacs?\b|atrial (premature|extrasyst)|supraventricular (premature|extrasyst)"
+            r"\bpacs?\b|(atrial|supraventricular) (premature|extrasyst|bigemin|trigemin)"
             r"|premature (atrial|supraventricular)",
             Meaning(("PAC",)),
         ),
         (
-            r"\bpvcs?\b(?!\(s\) or)(?! or)|(?<!supra)ventricular (premature|extrasyst)|premature ventricular",
+            r"\bpvcs?\b(?!\(s\) or)(?! or)|(?<!supra)ventricular (premature|extrasyst|bigemin|trigemin)"
+            r"|premature ventricular",
             Meaning(("PVC",)),
         ),
         (r"\bpvcs?(\(s\))? or", Meaning(unclear=("PVC",))),
         (r"(?<!ventricular )(?<!atrial )(premature|ectopic) (complex|beat)", Meaning(unclear=("PAC", "PVC"))),
-        (r"\bpac(ed|ing|emaker)\b", Meaning(("PACE",), excludes_sinus=True)),
-        (r"infarct|\bn?stemi\b|scar formation", Meaning(("MI",))),
-        (r"st elevation mi\b", Meaning(unclear=("MI",))),
+        (
+            r"^(?!.*(\bp[av]cs?\b|premature|(ventricular|atrial) (bi|tri)gemin)).*(bi|tri)gemin",
+            Meaning(unclear=("PAC", "PVC")),
+        ),
+        (rf"\bpac(ed|ing)\b|{_OF_THE_HEART}\bpacemaker\b", Meaning(("PACE",), excludes_sinus=True)),
+        (r"infarct|\bn?stemi\b|scar formation|(?<!(?<!non )st elevation )\bmi\b", Meaning(("MI",))),
+        (r"(?<!non )st elevation mi\b", Meaning(unclear=("MI",))),
         (r"left ventricular hypertrophy|\blvh\b", Meaning(("LVH",))),
         (r"(?<!left )(?<!right )ventricular hypertrophy", Meaning(unclear=("LVH",))),
         (r"\bst (segment )?dep", Meaning(("STD",))),
-        (r"\bst (segment )?elev(?!ation mi)", Meaning(("STE",))),
-        (r"\bst changes|st-t changes", Meaning(unclear=("STD", "STE"))),
-        (r"st-t changes|repolari[sz]ation", Meaning(unclear=("TWA",))),
-        (r"(?<!-)\bt (wave )?(changes|abn\w*|inversions?)|inverted t", Meaning(("TWA",))),
+        (r"(?<!non )\bst (segment )?elev(?!ation mi)", Meaning(("STE",))),
+        (
+            r"(?<!qrs )\bst( segment)?( (and|&) t( wave)?| ?/ ?t( wave)?| t( wave)?)? (change|abn)|change in st\b",
+            Meaning(unclear=("STD", "STE")),
+        ),
+        (r"\bst ?[ /] ?t( wave)? (change|abn)|repolari[sz]ation", Meaning(unclear=("TWA",))),
+        (
+            r"(?<!\bst )(?<!/)(?<!/ )(?<!qrs )\bt (wave )?(changes|abn\w*|inversions?)|inverted t"
+            r"|abnormal t\b(?! (wave )?axis)",
+            Meaning(("TWA",)),
+        ),
         (r"low (qrs )?voltage", Meaning(("LQRSV",))),
-        (r"(prolonged|long) qt|qt prolong", Meaning(("LQT",))),
+        (r"(prolonged|long) qt|\bqtc? (interval )?(is )?(prolong|long\b)", Meaning(("LQT",))),
     )
 )
 _DOUBT = re.compile(
-    r"\b(poss(ib\w+)?|prob(ab\w+)?|consider|cannot|can not|rule[ -]out|r/o|may be|suggest\w*|suspect\w*|suspici\w*"
+    r"\b(poss(ib\w+)?|prob(ab\w+)?|consider|cannot|can not|rule out|r/o|may be|suggest\w*|suspect\w*|suspici\w*"
     r"|concern\w* (for|of|about)|borderline|questionable|equivocal|undefined|undetermined rhythm|due to|no|not|without"
     r"|w/o|absence|free of|insufficient|fail(s|ed)? to|versus|vs|likely|could|might|perhaps|presum\w*|doubtful|exclude"
-    r"|query)\b|\bnon[ -]?(?=sinus|atrial|ventricular|junctional|paced|infarct)"
+    r"|query)\b|\bnon ?(?=sinus|atrial|ventricular|junctional|paced|infarct)"
 )
 """Words of doubt and negation; what follows them is not asserted."""
 _PHRASE_END = re.compile(r" ?([,;()]|:(?!\d)|\.(?= |$)|(?<= )-+(?= ))|\W*$")
@@ -77,6 +99,7 @@ _LOOKS_BACK = re.compile(
 )
 """Doubt of what stands before it: alternatives, and adjectives after their noun."""
 _ABBREVIATION = re.compile(r"\b(poss|prob|vs)\.")
+_HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 _TURNED = re.compile(
     r"\?|(?<!can )\bnot\b|\bno (longer|more|change|significant change)"
     r"|\b(absent|excluded|ruled out|never|neither|nor|denie[sd]|negative for|unlikely|resol\w+|replac\w+|disappeared"
@@ -97,7 +120,7 @@ LABELS = expressible(meaning for _, meaning in _RULES)
 @lru_cache(maxsize=65536)
 def meaning_of(statement: str) -> Meaning | None:
     """What one line of prose means, None where it names nothing of the vocabulary."""
-    text = _ABBREVIATION.sub(r"\1", " ".join(statement.lower().split()))
+    text = _HYPHEN.sub(" ", _ABBREVIATION.sub(r"\1", " ".join(statement.lower().split())))
     split = _certain_until(text)
     certain = _matching(text[:split])
     doubtful = _matching(text[split:])

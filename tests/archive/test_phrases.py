@@ -79,6 +79,42 @@ from cape_fed.archive.phrases import annotate_prose, meaning_of
         ("Inferior infarct, possibly acute", "MI", ""),
         ("T wave changes likely due to LVH", "TWA", "LVH"),
         ("RBBB with RAD - possible left posterior fascicular block", "RBBB", ""),
+        ("Wandering atrial pacemaker", "", ""),
+        ("Atrial fibrillation with a competing junctional pacemaker", "AF", ""),
+        ("Electronic atrial pacemaker", "PACE", ""),
+        ("AV sequential or dual chamber electronic pacemaker", "PACE", ""),
+        ("IRBBB", "IRBBB", ""),
+        ("Right bundle branch block, incomplete", "IRBBB", ""),
+        ("RBBB (incomplete)", "IRBBB", ""),
+        ("RBBB, incomplete LBBB", "RBBB", ""),
+        ("ILBBB", "", ""),
+        ("LBBB, incomplete", "", ""),
+        ("Nonspecific ST abnormality", "", "STD STE"),
+        ("Non-specific change in ST segment", "", "STD STE"),
+        ("Nonspecific ST and T wave abnormality", "TWA", "STD STE"),
+        ("ST & T wave abnormality, consider inferior ischemia", "TWA", "STD STE"),
+        ("Nonspecific ST-T abnormalities", "", "STD STE TWA"),
+        ("ST-T wave changes", "", "STD STE TWA"),
+        ("ST/T changes", "", "STD STE TWA"),
+        ("ST-segment elevation", "STE", ""),
+        ("NONSPECIFIC T-WAVE ABNORMALITY", "TWA", ""),
+        ("Abnormal T, probable ischemia", "TWA", ""),
+        ("Abnormal T axis", "", ""),
+        ("Abnormal QRS-T angle", "", ""),
+        ("Ventricular bigeminy", "PVC", ""),
+        ("Ventricular trigeminy", "PVC", ""),
+        ("Supraventricular bigeminy", "PAC", ""),
+        ("Atrial fibrillation in a pattern of bigeminy", "AF", "PAC PVC"),
+        ("Premature ventricular complexes in a pattern of bigeminy", "PVC", ""),
+        ("Old inferior MI", "MI", ""),
+        ("Acute MI", "MI", ""),
+        ("Non-ST elevation MI", "MI", ""),
+        ("Non-ST elevation myocardial infarction", "MI", ""),
+        ("QTc prolonged", "LQT", ""),
+        ("QT interval is prolonged", "LQT", ""),
+        ("Low-voltage QRS", "LQRSV", ""),
+        ("First-degree AV block", "AVB1", ""),
+        ("- NORMAL ECG -", "NORM", ""),
     ],
 )
 def test_statements(statement: str, positive: str, unclear: str) -> None:
@@ -96,6 +132,13 @@ def test_a_rhythm_that_is_gone_does_not_deny_sinus_rhythm() -> None:
     labels = annotate_prose(["Atrial fibrillation has resolved"])
     assert "AF" not in labels
     assert "SINUS" not in labels
+
+
+@pytest.mark.parametrize("statement", ["Wandering atrial pacemaker", "With a junctional pacemaker"])
+def test_a_pacemaker_of_the_heart_is_no_device_and_denies_sinus_rhythm(statement: str) -> None:
+    labels = annotate_prose([statement])
+    assert labels["PACE"] is False
+    assert labels["SINUS"] is False
 
 
 def test_a_report_denies_what_it_does_not_mention() -> None:
