@@ -65,8 +65,8 @@ class KitTree(ExportTree):
     def describe(self, record: ECGRecord) -> Description:
         """Patient, age, sex and what the statements mean."""
         told = record.patient
-        statements = (" ".join(part for part in parts if part) for parts in record.interpretation.statements)
-        return person(told.patient_id, told.age, told.sex, annotate_report(statements))
+        said = [" ".join(part for part in parts if part) for parts in record.interpretation.statements]
+        return person(told.patient_id, told.age, told.sex, annotate_report([*said, _verdict(record)]))
 
 
 def parsed(parser: Parser, path: Path) -> tuple[ECGRecord, set[str]]:
@@ -87,6 +87,12 @@ def recording_of(record: ECGRecord, fs: float, seconds: float | None, notes: Ite
     """The rhythm leads of a file as one recording, at most its first ``seconds``; the median beat is left out."""
     strips = [Strip(lead.label, _start(lead), _millivolts(lead)) for lead in record.leads]
     return assembled(strips, fs, seconds, notes)
+
+
+def _verdict(record: ECGRecord) -> str:
+    """The severity that stands beside the statements, as the statement that other devices make of it."""
+    severity = record.interpretation.severity.strip(" -*.")
+    return severity if not severity or severity.upper().endswith("ECG") else f"{severity} ECG"
 
 
 def _start(lead: Lead) -> int:

@@ -25,7 +25,7 @@ _RULES: tuple[tuple[re.Pattern[str], Meaning], ...] = tuple(
     (re.compile(pattern), meaning)
     for pattern, meaning in (
         (r"^\W*(normal ecg|within normal limits)\W*$", Meaning(("NORM",))),
-        (r"(otherwise normal|normal ecg except|normal ecg based)", Meaning(unclear=("NORM",))),
+        (r"(otherwise normal|borderline ecg|normal ecg except|normal ecg based)", Meaning(unclear=("NORM",))),
         (r"atrial fib(?!\w*[ /](or |and |vs |versus |/)?flutter)", Meaning(("AF",), excludes_sinus=True)),
         (r"atrial flutter", Meaning(("AFL",), excludes_sinus=True)),
         (r"atrial fib\w*[ /](or |and |vs |versus )?flutter", Meaning(unclear=("AF", "AFL"), excludes_sinus=True)),

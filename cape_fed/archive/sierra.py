@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cape_fed.archive.base import RecordError
 from cape_fed.archive.kit import KitTree
+from cape_fed.archive.recording import Description
 from cape_fed.signal.leads import LEADS
 
 if TYPE_CHECKING:
@@ -33,3 +35,10 @@ class Sierra(KitTree):
         if compression.upper() == "XLI" and [lead.label for lead in record.leads[:6]] != _LIMB:
             raise RecordError("UNREADABLE", "compressed leads are in an order in which they cannot be restored")
         return super().oddities(record)
+
+    def describe(self, record: ECGRecord) -> Description:
+        """See ``KitTree``; whether an ECG is normal stands in its severity, so that nothing is known without one."""
+        told = super().describe(record)
+        if told.labels.get("NORM") is False and "normal" not in record.interpretation.severity.lower():
+            return replace(told, labels={label: value for label, value in told.labels.items() if label != "NORM"})
+        return told

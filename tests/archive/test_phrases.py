@@ -36,6 +36,8 @@ from cape_fed.archive.phrases import annotate_prose, meaning_of
         ("Prolonged QT interval", "LQT", ""),
         ("Normal ECG", "NORM", ""),
         ("Normal ECG except for rate", "", "NORM"),
+        ("- OTHERWISE NORMAL ECG -", "", "NORM"),
+        ("Borderline ECG", "", "NORM"),
         ("Scar formation: inferior wall.", "MI", ""),
         ("Atrial fibrillation not seen", "", "AF"),
         ("Atrial fibrillation has resolved", "", "AF"),

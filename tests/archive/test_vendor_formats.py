@@ -228,6 +228,37 @@ def test_what_a_sierra_of_version_1_03_is(tmp_path: Path) -> None:
     assert {label for label, stated in raw.labels.items() if stated} == {"SINUS", "SBRAD", "MI"}
 
 
+@pytest.mark.parametrize(
+    ("severity", "normal"),
+    [
+        ('<severity code="NM" editedflag="False">- NORMAL ECG -</severity>', True),
+        ('<severity id="">- NORMAL ECG -</severity>', True),
+        ('<severity code="ON">- OTHERWISE NORMAL ECG -</severity>', None),
+        ("<severity>- BORDERLINE ECG -</severity>", None),
+        ('<severity code="AB">- ABNORMAL ECG -</severity>', False),
+        ("<severity>- DEFECTIVE ECG -</severity>", None),
+        ("", None),
+    ],
+)
+def test_a_sierra_is_as_normal_as_its_severity_says(tmp_path: Path, severity: str, normal: bool | None) -> None:
+    data = sierra(TWELVE).replace(b"</interpretation>", f"{severity}</interpretation>".encode())
+    assert read(tmp_path, "sierra", data).labels.get("NORM") is normal
+
+
+def test_the_severity_of_other_formats_counts_as_well(tmp_path: Path) -> None:
+    data = mortara(TWELVE).replace(b"<ECG ", b'<ECG SEVERITY="Normal ECG" ')
+    assert read(tmp_path, "mortara", data).labels["NORM"] is True
+    notes = "".join(
+        f'<component><annotation><code code="{code}"/><value>{text}</value></annotation></component>'
+        for code, text in (
+            ("MDC_ECG_INTERPRETATION_STATEMENT", "Sinus rhythm"),
+            ("MDC_ECG_INTERPRETATION_SEVERITY", "- NORMAL ECG -"),
+        )
+    )
+    annotated = f"<subjectOf><annotationSet>{notes}</annotationSet></subjectOf></series>".encode()
+    assert read(tmp_path, "aecg", aecg([TWELVE]).replace(b"</series>", annotated)).labels["NORM"] is True
+
+
 @pytest.mark.parametrize("huffman", [True, False])
 @pytest.mark.parametrize("differences", [0, 1, 2])
 def test_codings_of_scp(tmp_path: Path, huffman: bool, differences: int) -> None:
