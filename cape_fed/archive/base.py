@@ -55,6 +55,9 @@ class Entry:
     problem: tuple[str, str] | None = None
     """Code and reason where the listing itself says that the record cannot be read: its row is damaged."""
 
+    source: str = ""
+    """Name of the file or group that the record shares with others of the same person, where it does."""
+
     def require(self) -> None:
         """Raise RecordError where the listing has a problem with this record."""
         if self.problem is not None:

@@ -123,7 +123,7 @@ class ExportTree(ABC):
                 problem = error.code, error.reason
         for number in range(numbers):
             record = f"{name}-{number + 1}" if numbers > 1 else name
-            yield Entry(record, {"path": file, "number": number}, (file,), problem)
+            yield Entry(record, {"path": file, "number": number}, (file,), problem, source=name)
 
 
 EMPTY = ("TRUNCATED", "the file is empty")

@@ -108,7 +108,7 @@ CATALOGUE: dict[str, Kind] = {
     "NO_PATIENT": Kind(
         "warning",
         "no patient id",
-        "supply ids in the table or the header; without, each record counts as a patient of its own",
+        "supply ids in the table or the header; without, each record, or file of several, counts as a patient",
     ),
     "BAD_PATIENT": Kind(
         "warning",

@@ -19,7 +19,7 @@ from cape_fed.signal.profile import Profile
 from cape_fed.store.format import FORMAT_VERSION
 from cape_fed.store.keys import salt_check
 
-INGEST_VERSION = 4
+INGEST_VERSION = 5
 """Raised when ingest makes other rows from the same archive."""
 CHUNK_RECORDS = 256
 COHORT_NAME = re.compile(r"\w[\w.-]*")

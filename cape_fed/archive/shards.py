@@ -154,7 +154,7 @@ def _blank_flat_leads(row: NDArray[np.int16], fs: int) -> None:
 def _described(recipe: Recipe, entry: Entry, raw: RawRecord) -> dict[str, Any]:
     return {
         "record": entry.record,
-        "patient": unknown_patient_key(recipe.salt, recipe.namespace, entry.record)
+        "patient": unknown_patient_key(recipe.salt, recipe.namespace, entry.source or entry.record)
         if raw.patient is None
         else patient_key(recipe.salt, recipe.namespace, raw.patient),
         "patient_known": raw.patient is not None,

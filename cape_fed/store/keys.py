@@ -50,9 +50,9 @@ def patient_key(salt: bytes, namespace: str, patient: str) -> str:
     return _key(salt, "patient", namespace, patient)
 
 
-def unknown_patient_key(salt: bytes, namespace: str, record: str) -> str:
-    """Key of the patient of a record without a patient id: never equal to that of another record or of an id."""
-    return _key(salt, "record", namespace, record)
+def unknown_patient_key(salt: bytes, namespace: str, source: str) -> str:
+    """Key of the patient of a record, or of the records of one file, without a patient id: never equal to another's."""
+    return _key(salt, "record", namespace, source)
 
 
 def salt_check(salt: bytes) -> str:

@@ -22,6 +22,7 @@ from cape_fed.archive.registry import get_reader
 from cape_fed.cli.main import run
 from cape_fed.errors import InputError
 from cape_fed.signal.profile import get_profile
+from cape_fed.store.keys import unknown_patient_key
 from cape_fed.store.store import open_store
 from tests.archive.exported import NAME, aecg, dicom_beat, dicom_group, mortara, muse, scp, sierra, steps, write_dicom
 from tests.archive.files import ecg
@@ -144,6 +145,19 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["inspect", str(store), "--plot", record, str(tmp_path / "a.png")]) == 0
     assert (tmp_path / "a.png").stat().st_size > 10_000
     assert run(["ingest", str(root), str(store), "--format", "muse", "--cohort", "c", "--common-gain", "200"]) == 2
+
+
+def test_the_strips_of_a_file_without_an_id_are_of_one_person(tmp_path: Path) -> None:
+    for file, numbers in (("a", (0, 1)), ("b", (2,))):
+        data = aecg([steps(ecg(number), 5) for number in numbers]).replace(b'<id extension="4711"/>', b"")
+        (tmp_path / "archive").mkdir(exist_ok=True)
+        (tmp_path / "archive" / file).write_bytes(data)
+    store = open_store(ingest_archive(recipe(tmp_path / "archive", "aecg"), tmp_path / "store").store)
+    assert (store.meta.records, store.meta.patients, store.meta.patients_without_id) == (3, 2, 3)
+    keys = {record: store.patient_keys[code] for record, code in zip(store.records, store.patients, strict=True)}
+    a, b = record_name("a"), record_name("b")
+    assert keys[f"{a}-1"] == keys[f"{a}-2"] == unknown_patient_key(SALT, "clinic", a)
+    assert keys[b] == unknown_patient_key(SALT, "clinic", b), "a store keeps its keys"
 
 
 BOMB = "".join(f'<!ENTITY e{k + 1} "{f"&e{k};" * 10}">' for k in range(9))
