@@ -36,9 +36,13 @@ class ScpEcg(KitTree):
         return 1e6 / interval
 
     def describe(self, record: ECGRecord) -> Description:
-        """See ``KitTree``; universal statement codes count before texts."""
-        codes = [code for line, _ in record.interpretation.statements for code in line.split()]
-        if not codes or not all(code in SCP.meanings for code in codes):
-            return super().describe(record)
+        """See ``KitTree``; universal statement codes count before texts where the vocabulary knows all of them."""
         told = record.patient
-        return person(told.patient_id, told.age, told.sex, SCP.annotate(codes).labels)
+        for lines in (
+            record.raw_metadata.get("universal_statements", []),  # section 11, where section 8 is there as well
+            [line for line, _ in record.interpretation.statements],
+        ):
+            codes = [code for line in lines for code in line.split()]
+            if codes and all(code in SCP.meanings for code in codes):
+                return person(told.patient_id, told.age, told.sex, SCP.annotate(codes).labels)
+        return super().describe(record)

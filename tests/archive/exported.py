@@ -208,6 +208,7 @@ def scp(
     differences: int = 2,
     huffman: bool = True,
     statements: Sequence[str] = ("SR", "IRBBB"),
+    texts: Sequence[str] = (),
     first: int = 1,
 ) -> bytes:
     length = len(next(iter(leads.values())))
@@ -230,10 +231,15 @@ def scp(
         + b"".join(struct.pack("<H", len(part)) for part in coded)
         + b"".join(coded)
     )
-    said = struct.pack("<BHBBBBBB", 1, 2024, 3, 5, 10, 0, 0, len(statements)) + b"".join(
-        struct.pack("<BH", n + 1, len(text) + 2) + b"\1" + text.encode() + b"\0" for n, text in enumerate(statements)
-    )
-    bodies = {1: person} | ({2: struct.pack("<H", 19999)} if huffman else {}) | {3: definition, 6: rhythm, 11: said}
+
+    def said(lines: Sequence[str], kind: bytes) -> bytes:
+        return struct.pack("<BHBBBBBB", 1, 2024, 3, 5, 10, 0, 0, len(lines)) + b"".join(
+            struct.pack("<BH", n + 1, len(kind) + len(text) + 1) + kind + text.encode() + b"\0"
+            for n, text in enumerate(lines)
+        )
+
+    bodies = {1: person} | ({2: struct.pack("<H", 19999)} if huffman else {}) | {3: definition, 6: rhythm}
+    bodies |= ({8: said(texts, b"")} if texts else {}) | {11: said(statements, b"\1")}
     return scp_file(bodies)
 
 

@@ -267,6 +267,15 @@ def test_codings_of_scp(tmp_path: Path, huffman: bool, differences: int) -> None
     assert raw.labels["IRBBB"] is True
 
 
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [(("AFIB", "IRBBB"), {"AF", "IRBBB"}), (("AFIB", "XYZ"), {"SINUS", "RBBB"})],
+)
+def test_codes_of_an_scp_count_before_its_texts(tmp_path: Path, codes: tuple[str, ...], expected: set[str]) -> None:
+    raw = read(tmp_path, "scp", scp(TWELVE, statements=codes, texts=("Sinus rhythm", "Right bundle branch block")))
+    assert {label for label, stated in raw.labels.items() if stated} == expected
+
+
 def test_people_who_are_not_known(tmp_path: Path) -> None:
     for person, expected, notes in (
         ("<PatientID>000000000</PatientID><Gender>UNKNOWN</Gender>", (None, None, None), ()),
