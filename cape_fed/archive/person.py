@@ -10,8 +10,16 @@ from cape_fed.archive.fields import MAX_AGE, parse_age, parse_sex, stated
 from cape_fed.archive.identifiers import RoundedIdError, identifier
 from cape_fed.archive.recording import Description
 
-_PLACEHOLDER = re.compile(r"0+|9{4,}")
-"""What carts fill in where no patient was entered; taken as ids they would make one patient of many."""
+_SEPARATORS = re.compile(r"[\W_]+")
+_PLACEHOLDER = re.compile(r"0*|x+|(.)\1{6,}")
+"""An id without its separators that carts fill in where no patient was entered."""
+_REPEATED = re.compile(r"(.)\1{3,}")
+"""The same where it has no separators: ``11-11`` may be somebody."""
+_NOBODY = frozenset(
+    {"anon", "anonym", "anonymous", "anonymized", "anonymised", "deidentified", "removed", "redacted", "unk", "unknown",
+     "unknownpatient", "unidentified", "noid", "nopatientid", "none", "null", "test", "testpatient", "dummy", "demo"}
+)  # fmt: skip
+"""Words in place of an id; a number behind one of them tells patients apart."""
 _NOT_STATED = frozenset({"u", "o", "x", "un", "unknown", "other", "unspecified"})
 """Codes for a sex that is not known or neither of the two."""
 
@@ -30,10 +38,15 @@ def person(patient: str, age: object, sex: str, labels: Mapping[str, bool] | Non
     known = parse_sex(sex)
     if known is None and stated(sex) is not None and sex.strip().lower() not in _NOT_STATED:
         notes.append("BAD_SEX")
-    is_placeholder = key is not None and _PLACEHOLDER.fullmatch(key)
-    return Description(
-        None if is_placeholder else key, years, known, labels=dict(labels or {}), notes=tuple(notes)
-    )  # fmt: skip
+    if key is not None and _is_placeholder(key):
+        key = None
+    return Description(key, years, known, labels=dict(labels or {}), notes=tuple(notes))
+
+
+def _is_placeholder(key: str) -> bool:
+    """Whether an id is none: taken as one, it would make one patient of many."""
+    bare = _SEPARATORS.sub("", key).lower()
+    return bare in _NOBODY or bool(_PLACEHOLDER.fullmatch(bare) or _REPEATED.fullmatch(key.lower()))
 
 
 def age_between(born: date | None, on: date | None) -> float | None:

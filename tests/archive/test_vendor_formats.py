@@ -295,6 +295,22 @@ def test_people_who_are_not_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "patient",
+    ["ANONYMOUS", "Anon", "unk", "Unknown", "NOID", "NO ID", "TEST", "--", "XXXX", "*", "000-00-0000", "0", "1111",
+     "aaaa", "999-99-9999", "...", "De-identified", "Test_Patient"],
+)  # fmt: skip
+def test_a_placeholder_is_no_id(tmp_path: Path, patient: str) -> None:
+    raw = read(tmp_path, "muse", muse(TWELVE, microvolts="5", person=f"<PatientID>{patient}</PatientID>"))
+    assert (raw.patient, raw.notes) == (None, ())
+
+
+@pytest.mark.parametrize("patient", ["ANON001", "TEST12", "5", "11", "111", "11-11", "0011", "A-1", "XX7", "P-000-1"])
+def test_an_id_that_looks_like_a_placeholder(tmp_path: Path, patient: str) -> None:
+    person = f"<PatientID>{patient}</PatientID>"
+    assert read(tmp_path, "muse", muse(TWELVE, microvolts="5", person=person)).patient == patient
+
+
+@pytest.mark.parametrize(
     ("statements", "labels"),
     [
         (["Atrial fibrillation", "Left bundle branch block"], {"AF": True, "LBBB": True, "RBBB": False}),
