@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from ecgdatakit.parsing.parser import Parser
 
 _SERIES = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?series[\s>]")
+_SUBJECT_ID = "componentOf/timepointEvent/componentOf/subjectAssignment/subject/trialSubject/id"
+_ASSIGNED = re.compile(r"[0-2](\.[0-9]+)+")
+"""The root of an id where it is somebody's: a UUID may be made anew for each file."""
 _BEAT = "REPRESENTATIVE_BEAT"
 
 
@@ -26,7 +30,8 @@ class Aecg(KitTree):
 
     def parser(self) -> Parser:
         """See ``KitTree``."""
-        return _series_parser(0)
+        parser: Parser = _series_parser(0)
+        return parser
 
     def count(self, path: Path) -> int:
         """See ``ExportTree``; only a file with several series is parsed for it."""
@@ -39,8 +44,10 @@ class Aecg(KitTree):
 
     def parse(self, path: Path, number: int, seconds: float | None) -> tuple[Recording, Description]:
         """See ``ExportTree``."""
-        record, notes = parsed(_series_parser(number), path)
-        return recording_of(record, self.rate(record), seconds, notes), self.describe(record)
+        parser = _series_parser(number)
+        record, notes = parsed(parser, path)
+        described = replace(self.describe(record), issuer=parser.issuer or None)
+        return recording_of(record, self.rate(record), seconds, notes), described
 
     def rate(self, record: ECGRecord) -> float:
         """See ``KitTree``; the file states the time between samples."""
@@ -56,12 +63,17 @@ def _rhythms(root: Any) -> list[Any]:
     return [one for one in series if (one.find("code") is None or one.find("code").get("code", "").upper() != _BEAT)]
 
 
-def _series_parser(number: int) -> Parser:
-    """The parser for one of the recordings of a file; the package's own takes the first."""
+def _series_parser(number: int) -> Any:
+    """The parser for one of the recordings of a file; the package's own takes the first and no root of the id."""
     from ecgdatakit.parsing.parsers.hl7_aecg import HL7aECGParser
 
     class SeriesParser(HL7aECGParser):  # type: ignore[misc,unused-ignore]
+        issuer = ""
+
         def _select_series(self, root: Any, file_path: Path) -> tuple[Any, None]:
+            subject = root.find(_SUBJECT_ID)
+            stated = "" if subject is None else subject.get("root", "")
+            self.issuer = stated if _ASSIGNED.fullmatch(stated) else ""
             found = _rhythms(root)
             if number >= len(found):
                 raise RecordError("NO_RHYTHM", "the file holds no rhythm strip")

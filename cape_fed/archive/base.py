@@ -94,6 +94,8 @@ class RawRecord:
     """Cells that hold something which was not understood; the codes are in ``notes`` as well."""
     unmapped: tuple[str, ...] = ()
     """Statements of the source that the vocabulary has no word for; for reports to the site, never stored."""
+    issuer: str | None = None
+    """Who gave the patient id, where that is stated; never shown or stored."""
 
 
 class Reader(Protocol):

@@ -31,8 +31,8 @@ _WAVEFORM_DATA = b"\x00\x54\x10\x10"
 _PLAIN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2")
 """Transfer syntaxes of uncompressed objects; a deflated one could expand to anything."""
 _TAGS = (
-    "PatientID", "PatientAge", "PatientSex", "PatientBirthDate", "AcquisitionDateTime", "AcquisitionDate",
-    "StudyDate", "WaveformSequence", "SpecificCharacterSet",
+    "PatientID", "IssuerOfPatientID", "PatientAge", "PatientSex", "PatientBirthDate", "AcquisitionDateTime",
+    "AcquisitionDate", "StudyDate", "WaveformSequence", "SpecificCharacterSet",
 )  # fmt: skip
 _DAYS = ("AcquisitionDateTime", "AcquisitionDate", "StudyDate")
 
@@ -91,7 +91,8 @@ def _describe(dataset: Dataset) -> Description:
     if age is None:
         on = next(filter(None, (_day(dataset.get(tag)) for tag in _DAYS)), None)
         age = age_between(_day(dataset.get("PatientBirthDate")), on)
-    return person(str(dataset.get("PatientID") or ""), age, str(dataset.get("PatientSex") or ""))
+    patient, sex, issuer = (str(dataset.get(tag) or "") for tag in ("PatientID", "PatientSex", "IssuerOfPatientID"))
+    return person(patient, age, sex, issuer=issuer)
 
 
 def _day(value: object) -> date | None:

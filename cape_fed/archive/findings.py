@@ -81,6 +81,11 @@ CATALOGUE: dict[str, Kind] = {
         "the same signal under another or no patient id",
         "find out whose it is; splits keep such records on one side",
     ),
+    "SEVERAL_PEOPLE": Kind(
+        "warning",
+        "a patient id stands for several people: its records differ in sex, by 50 years or in who gave the id",
+        "ingest the records of each source apart, with a --patient-namespace of its own, or correct the ids",
+    ),
     "REPEATED_RECORD": Kind(
         "warning", "the archive lists a record again under the same name", "the first one counts; look at the listing"
     ),

@@ -24,8 +24,10 @@ _NOT_STATED = frozenset({"u", "o", "x", "un", "unknown", "other", "unspecified"}
 """Codes for a sex that is not known or neither of the two."""
 
 
-def person(patient: str, age: object, sex: str, labels: Mapping[str, bool] | None = None) -> Description:
-    """Describe a patient; ``age`` is a number of years or a text such as ``063Y``."""
+def person(
+    patient: str, age: object, sex: str, labels: Mapping[str, bool] | None = None, issuer: str = ""
+) -> Description:  # fmt: skip
+    """Describe a patient; ``age`` is a number of years or a text such as ``063Y``, ``issuer`` who gave the id."""
     notes = []
     try:
         key = identifier(patient)
@@ -40,7 +42,7 @@ def person(patient: str, age: object, sex: str, labels: Mapping[str, bool] | Non
         notes.append("BAD_SEX")
     if key is not None and _is_placeholder(key):
         key = None
-    return Description(key, years, known, labels=dict(labels or {}), notes=tuple(notes))
+    return Description(key, years, known, labels=dict(labels or {}), notes=tuple(notes), issuer=stated(issuer))
 
 
 def _is_placeholder(key: str) -> bool:

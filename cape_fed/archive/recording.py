@@ -41,6 +41,7 @@ class Description:
     unmapped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     misread: tuple[Misread, ...] = ()
+    issuer: str | None = None
 
     def filled_from(self, other: Description) -> Description:
         """This description, with what it leaves open taken from another source."""
@@ -53,6 +54,7 @@ class Description:
             unmapped=self.unmapped + other.unmapped,
             notes=self.notes + other.notes,
             misread=self.misread + other.misread,
+            issuer=self.issuer or other.issuer,
         )
 
 
@@ -74,6 +76,7 @@ def join(record: str, recording: Recording, description: Description) -> RawReco
         misread=description.misread,
         fold=description.fold,
         unmapped=description.unmapped,
+        issuer=description.issuer,
     )
 
 

@@ -6,8 +6,9 @@ import hashlib
 import math
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from cape_fed.archive.base import Misread, Notice, RawRecord
+from cape_fed.archive.base import Misread, Notice, RawRecord, Sex
 from cape_fed.archive.common_gain import COHORT_MV, CommonGain
 from cape_fed.archive.findings import CATALOGUE, SEVERITIES, SHOWING_VALUES, Severity
 from cape_fed.signal.electrodes import arms_look_exchanged
@@ -17,7 +18,18 @@ EXAMPLES = 5
 MAX_STATEMENTS = 10_000
 """Different unmapped statements that are counted; free text would otherwise fill the memory."""
 LONG_SECONDS = 60.0
+APART_YEARS = 50.0
+"""Between two ages of one person in an archive: nobody has kept ECGs in files for longer."""
 _DECIBEL = 20.0
+
+
+class _Known(NamedTuple):
+    """What the records of one patient id said first."""
+
+    sex: Sex | None
+    age: float | None
+    issuer: int | None
+    """Hash of who gave the id."""
 
 
 @dataclass
@@ -54,7 +66,7 @@ class Survey:
     statements: Counter[str] = field(default_factory=Counter)
     findings: dict[str, Finding] = field(default_factory=dict)
     without_patient: int = 0
-    _patients: set[int] = field(default_factory=set)
+    _patients: dict[int, _Known] = field(default_factory=dict)
     _signals: dict[bytes, int | None] = field(default_factory=dict)
     _decibels: Counter[int] = field(default_factory=Counter)
     _gains: CommonGain = field(default_factory=CommonGain)
@@ -143,7 +155,7 @@ class Survey:
             self.without_patient += 1
             self.find("NO_PATIENT", raw.record)
         else:
-            self._patients.add(hash(raw.patient))
+            self._compare(raw, hash(raw.patient))
         if raw.age is not None:
             self.ages[round(raw.age)] += 1
         elif "AGE_IMPLAUSIBLE" not in raw.notes:
@@ -152,6 +164,20 @@ class Survey:
             self.sexes[raw.sex] += 1
         elif "BAD_SEX" not in raw.notes:
             self.find("NO_SEX", raw.record)
+
+    def _compare(self, raw: RawRecord, patient: int) -> None:
+        """Find that a record cannot be of the person that others with its patient id are of."""
+        said = _Known(raw.sex, raw.age, None if raw.issuer is None else hash(raw.issuer))
+        before = self._patients.get(patient, said)
+        first = _Known(
+            before.sex or said.sex,
+            said.age if before.age is None else before.age,
+            said.issuer if before.issuer is None else before.issuer,
+        )
+        apart = first.age is not None and said.age is not None and abs(first.age - said.age) > APART_YEARS
+        if apart or said.sex not in (None, first.sex) or said.issuer not in (None, first.issuer):
+            self.find("SEVERAL_PEOPLE", raw.record)
+        self._patients[patient] = first
 
     def _add_labels(self, raw: RawRecord) -> None:
         if not raw.labels:

@@ -12,6 +12,7 @@ from pydicom.data import get_testdata_file
 from pydicom.waveforms import multiplex_array
 
 from cape_fed.archive.base import Entry, Notice, RawRecord, RecordError
+from cape_fed.archive.doctor import diagnose
 from cape_fed.archive.registry import get_reader
 from tests.archive.exported import EIGHT, ORIGINS, SYNTAX, dicom_beat, dicom_group, steps, write_dicom
 from tests.archive.files import ecg
@@ -187,6 +188,14 @@ def test_age_by_the_day_of_birth(tmp_path: Path) -> None:
     dates = {"PatientAge": "", "PatientBirthDate": "19620401", "AcquisitionDateTime": "20240305100000.000+0100"}
     assert read(tmp_path, [dicom_group(TWELVE)], **dates).age == 61
     assert read(tmp_path, [dicom_group(TWELVE)], PatientAge="", PatientBirthDate="19620401").age is None
+
+
+def test_ids_that_two_have_given_are_a_finding_and_stay_one_patient(tmp_path: Path) -> None:
+    for seed, issuer in enumerate(("A", "B", "")):
+        write_dicom(tmp_path / f"{seed}.dcm", [dicom_group(steps(ecg(seed), 5))], IssuerOfPatientID=issuer)
+    report = diagnose(tmp_path, READER)
+    assert report.patients == 1
+    assert [found.count for found in report.findings if found.code == "SEVERAL_PEOPLE"] == [1]
 
 
 def test_other_objects_are_passed_over(tmp_path: Path) -> None:

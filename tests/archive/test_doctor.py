@@ -135,6 +135,10 @@ FILES: dict[str, Callable[[Path], object]] = {
     "DUPLICATE": lambda root: write_wfdb(root / "same", counts(ecg(0)), comments=PERSON),
     "DUPLICATE_ACROSS": lambda root: write_wfdb(root / "same", counts(ecg(0)), comments=(*PERSON[:3], "Patient ID: 2")),
 }
+PEOPLE: dict[str, tuple[str, ...]] = {
+    "sex": (*without("Sex"), "Sex: Male"),
+    "age": (*without("Age"), "Age: 3"),
+}
 MAY_COME_WITH = {"EXTRA_SIGNAL", "MISSING_LEAD", "MIXED_LENGTHS"}
 
 
@@ -148,6 +152,13 @@ def test_findings_in_the_files(tmp_path: Path, code: str) -> None:
     assert set(found(report)) - (MAY_COME_WITH - {code}) == {code}
     assert (report.records, report.complete) == (4, True)
     assert report.unreadable == (CATALOGUE[code].severity == "error")
+
+
+@pytest.mark.parametrize("of", PEOPLE)
+def test_an_id_of_several_people(tmp_path: Path, of: str) -> None:
+    for seed, comments in enumerate((PERSON, PEOPLE[of], PERSON)):
+        write_wfdb(tmp_path / f"r{seed}", counts(ecg(seed)), comments=comments)
+    assert found(diagnose(tmp_path, WFDB)) == {"SEVERAL_PEOPLE": ["r1"]}
 
 
 def test_samples_that_are_missing(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cape_fed.archive.base import RawRecord, RecordError
+from cape_fed.archive.doctor import diagnose
 from cape_fed.archive.registry import get_reader
 from cape_fed.signal.leads import LEADS
 from tests.archive.exported import (
@@ -302,6 +303,16 @@ def test_people_who_are_not_known(tmp_path: Path) -> None:
 def test_a_placeholder_is_no_id(tmp_path: Path, patient: str) -> None:
     raw = read(tmp_path, "muse", muse(TWELVE, microvolts="5", person=f"<PatientID>{patient}</PatientID>"))
     assert (raw.patient, raw.notes) == (None, ())
+
+
+def test_ids_that_two_have_given_are_a_finding_and_stay_one_patient(tmp_path: Path) -> None:
+    for file, root in (("a", "1.2.3"), ("b", ""), ("c", "1.2.4")):
+        stated = f'<id root="{root}" extension="4711"/>' if root else '<id extension="4711"/>'
+        signal = steps(ecg(ord(file)), 5)
+        (tmp_path / file).write_bytes(aecg([signal]).replace(b'<id extension="4711"/>', stated.encode()))
+    report = diagnose(tmp_path, get_reader("aecg"))
+    assert report.patients == 1
+    assert [found.count for found in report.findings if found.code == "SEVERAL_PEOPLE"] == [1]
 
 
 @pytest.mark.parametrize("patient", ["ANON001", "TEST12", "5", "11", "111", "11-11", "0011", "A-1", "XX7", "P-000-1"])
