@@ -177,6 +177,14 @@ def xli(values: np.ndarray) -> bytes:
     return struct.pack("<iHh", len(data), 0, int(bend[0])) + data
 
 
+def xli_bomb(size: int) -> bytes:
+    """A lead of about ``size`` bytes that is nothing but its longest string again and again."""
+    codes = [0, *range(256, 1023), *[1022] * ((size * 8 - 7680) // 10)]
+    text = "".join(f"{code:010b}" for code in codes)
+    data = int(text + "0" * (-len(text) % 8), 2).to_bytes((len(text) + 7) // 8, "big")
+    return struct.pack("<iHh", len(data), 0, 0) + data
+
+
 def lzw(data: bytes, bits: int = 10) -> bytes:
     table = {bytes([byte]): byte for byte in range(256)}
     written, current = [], b""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import tracemalloc
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -24,7 +27,19 @@ from cape_fed.errors import InputError
 from cape_fed.signal.profile import get_profile
 from cape_fed.store.keys import unknown_patient_key
 from cape_fed.store.store import open_store
-from tests.archive.exported import NAME, aecg, dicom_beat, dicom_group, mortara, muse, scp, sierra, steps, write_dicom
+from tests.archive.exported import (
+    NAME,
+    aecg,
+    dicom_beat,
+    dicom_group,
+    mortara,
+    muse,
+    scp,
+    sierra,
+    steps,
+    write_dicom,
+    xli_bomb,
+)
 from tests.archive.files import ecg
 from tests.archive.test_hostile import assert_a_recording, edits, folder, hostile
 
@@ -190,6 +205,31 @@ def test_hostile_xml(tmp_path: Path, name: str) -> None:
                 reader.read(tmp_path, entry)
             assert caught.value.code == code
             assert NAME not in caught.value.reason
+
+
+def in_sierra(data: bytes, milliseconds: str = "2500") -> bytes:
+    """A compressed file with other data in it."""
+    plain = sierra(SHORT, compressed=True).decode()
+    held = f'durationperchannel="{milliseconds}">{b64encode(data).decode()}<'
+    return re.sub(r'durationperchannel="\d+">[^<]*<', held, plain).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "milliseconds"),
+    [(12 * xli_bomb(20_000), "2500"), (12 * xli_bomb(2_000), "1e12"), (2_000 * xli_bomb(1_000), "2500")],
+)
+def test_compressed_leads_that_would_fill_the_memory_are_refused(
+    tmp_path: Path, data: bytes, milliseconds: str
+) -> None:
+    (tmp_path / "a").write_bytes(in_sierra(data, milliseconds))
+    (entry,) = get_reader("sierra").entries(tmp_path)
+    assert isinstance(entry, Entry)
+    tracemalloc.start()
+    with pytest.raises(RecordError) as caught:
+        get_reader("sierra").read(tmp_path, entry)
+    assert caught.value.code == "TOO_LONG"
+    assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    tracemalloc.stop()
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
