@@ -8,7 +8,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -19,6 +19,7 @@ from cape_fed.archive.recording import Description, Recording, join
 from cape_fed.archive.walk import walk
 from cape_fed.errors import InputError
 from cape_fed.extras import require
+from cape_fed.store.keys import file_key
 
 HEAD_BYTES = 16 << 10
 """What is read of each file to tell whether it is of the format."""
@@ -28,12 +29,14 @@ HEAD_BYTES = 16 << 10
 class ExportTree(ABC):
     """Reader of a format of which every recording is a file of its own, at any depth and under any name.
 
-    Files and folders may be named after patients, so a record is named by a hash of its path, and nothing that the
-    parsers of a format say (errors, warnings, logs) gets out: their words may quote the file.
+    Files and folders may be named after patients, so a record is named by a salted hash of its path, and nothing that
+    the parsers of a format say (errors, warnings, logs) gets out: their words may quote the file.
     """
 
     verify: bool = False
     common_gain: float | None = None
+    salt: bytes = field(default=b"", repr=False)
+    """What the names of records are made with; without the site's, they can be guessed from the files' names."""
     name = ""
     explicit_labels = frozenset[str]()
     expected: ClassVar[str] = ""
@@ -102,7 +105,7 @@ class ExportTree(ABC):
 
     def _listed(self, root: Path, below: Path) -> Iterator[Entry]:
         path, file = root / below, below.as_posix()
-        name = record_name(file)
+        name = record_name(self.salt, file)
         problem = None
         try:
             with path.open("rb") as opened:
@@ -123,14 +126,19 @@ class ExportTree(ABC):
                 problem = error.code, error.reason
         for number in range(numbers):
             record = f"{name}-{number + 1}" if numbers > 1 else name
-            yield Entry(record, {"path": file, "number": number}, (file,), problem, source=name)
+            yield Entry(record, {"path": file, "number": number}, (file,), problem, source=_source(file))
 
 
 EMPTY = ("TRUNCATED", "the file is empty")
 
 
-def record_name(file: str) -> str:
+def record_name(salt: bytes, file: str) -> str:
     """The name of the record in a file: the same for the same path below the archive, and without its words."""
+    return f"ecg-{file_key(salt, file)}"
+
+
+def _source(file: str) -> str:
+    """What the unknown patient of a file is called; it is seen by nobody, and stores that are there have its keys."""
     return "ecg-" + hashlib.blake2b(file.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
 
 

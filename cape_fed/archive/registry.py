@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from cape_fed.archive.aecg import Aecg
 from cape_fed.archive.base import Reader
 from cape_fed.archive.calibration import GAIN_RANGE
 from cape_fed.archive.code15 import Code15
 from cape_fed.archive.dicom import Dicom
+from cape_fed.archive.exports import ExportTree
 from cape_fed.archive.manifest import Manifest
 from cape_fed.archive.mimic_iv_ecg import MimicIvEcg
 from cape_fed.archive.mortara import Mortara
@@ -35,13 +37,17 @@ READERS: dict[str, Callable[[bool, float | None], Reader]] = {
 """Format → reader class; the arguments are ``verify`` and ``common_gain``."""
 
 
-def get_reader(name: str, *, verify: bool = False, common_gain: float | None = None) -> Reader:
+def get_reader(
+    name: str, *, verify: bool = False, common_gain: float | None = None, salt: Callable[[], bytes] = bytes
+) -> Reader:  # fmt: skip
     """Return the reader of a format; InputError names the known formats.
 
     ``verify`` compares checksums. ``common_gain`` replaces the gains of WFDB headers, in ADC units per mV.
+    ``salt`` gives the site's; it is asked only by formats whose files may be named after patients.
     """
     if name not in READERS:
         raise InputError(f"unknown format '{name}': choose one of {', '.join(READERS)}")
     if common_gain is not None and not GAIN_RANGE[0] <= common_gain <= GAIN_RANGE[1]:
         raise InputError(f"a common gain of {common_gain:g} ADC units per mV is impossible")
-    return READERS[name](verify, common_gain)
+    reader = READERS[name](verify, common_gain)
+    return replace(reader, salt=salt()) if isinstance(reader, ExportTree) else reader

@@ -13,6 +13,7 @@ from cape_fed.archive.doctor_text import render
 from cape_fed.archive.names import write_names
 from cape_fed.archive.registry import READERS, get_reader
 from cape_fed.cli.progress import progress_bar
+from cape_fed.store.keys import site_salt
 
 
 def doctor(
@@ -29,7 +30,7 @@ def doctor(
 
     Example: cape-fed doctor ptb-xl --format ptbxl
     """
-    reader = get_reader(format, verify=True)
+    reader = get_reader(format, verify=True, salt=site_salt)
     with progress_bar("records", rate=True) as bar:
         report = diagnose(archive, reader, limit, bar.update)
     if names is not None:

@@ -45,7 +45,7 @@ def ingest(
     Example: cape-fed ingest ptb-xl stores/ptbxl --format ptbxl --cohort ptbxl --workers 8
     """
     require_text(store)
-    reader = get_reader(format, common_gain=common_gain)
+    reader = get_reader(format, common_gain=common_gain, salt=site_salt)
     namespace = patient_namespace or cohort
     recipe = Recipe(archive, reader, cohort, namespace, get_profile(profile), site_salt(), common_gain)
     try:

@@ -55,6 +55,11 @@ def unknown_patient_key(salt: bytes, namespace: str, source: str) -> str:
     return _key(salt, "record", namespace, source)
 
 
+def file_key(salt: bytes, file: str) -> str:
+    """Key of a file below its archive, whose name may be that of a patient."""
+    return _key(salt, "file", file)
+
+
 def salt_check(salt: bytes) -> str:
     """A few digits that change with the salt and do not give it away."""
     return _key(salt, "check")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import re
@@ -25,7 +26,7 @@ from cape_fed.archive.registry import get_reader
 from cape_fed.cli.main import run
 from cape_fed.errors import InputError
 from cape_fed.signal.profile import get_profile
-from cape_fed.store.keys import unknown_patient_key
+from cape_fed.store.keys import site_salt, unknown_patient_key
 from cape_fed.store.store import open_store
 from tests.archive.exported import (
     NAME,
@@ -69,7 +70,7 @@ def slow(*names: str) -> list[object]:
 
 
 def recipe(root: Path, name: str) -> Recipe:
-    return Recipe(root, get_reader(name), "clinic", "clinic", get_profile("compact100"), SALT)
+    return Recipe(root, get_reader(name, salt=lambda: SALT), "clinic", "clinic", get_profile("compact100"), SALT)
 
 
 def archive(root: Path, name: str, count: int = 3) -> Path:
@@ -148,13 +149,14 @@ def interrupting(after: int) -> Callable[..., object]:
     return joined
 
 
-def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CAPE_FED_SALT_FILE", str(tmp_path / "salt"))
     root = archive(tmp_path / "archive", "muse")
     names, store = tmp_path / "names.csv", tmp_path / "store"
     assert run(["doctor", str(root), "--format", "muse", "--names", str(names)]) == 0
     assert "OTHER_FILE: 1" in capsys.readouterr().out
     assert names.stat().st_mode & 0o077 == 0
-    record = record_name(f"{NAME} 1962/{NAME}_0")
+    record = record_name(site_salt(), f"{NAME} 1962/{NAME}_0")
     assert f"{record},{NAME} 1962/{NAME}_0" in names.read_text().splitlines()
     assert run(["ingest", str(root), str(store), "--format", "muse", "--cohort", "clinic", "--workers", "2"]) == 0
     assert run(["inspect", str(store), "--plot", record, str(tmp_path / "a.png")]) == 0
@@ -170,9 +172,18 @@ def test_the_strips_of_a_file_without_an_id_are_of_one_person(tmp_path: Path) ->
     store = open_store(ingest_archive(recipe(tmp_path / "archive", "aecg"), tmp_path / "store").store)
     assert (store.meta.records, store.meta.patients, store.meta.patients_without_id) == (3, 2, 3)
     keys = {record: store.patient_keys[code] for record, code in zip(store.records, store.patients, strict=True)}
-    a, b = record_name("a"), record_name("b")
-    assert keys[f"{a}-1"] == keys[f"{a}-2"] == unknown_patient_key(SALT, "clinic", a)
-    assert keys[b] == unknown_patient_key(SALT, "clinic", b), "a store keeps its keys"
+    a, b = record_name(SALT, "a"), record_name(SALT, "b")
+    assert keys[f"{a}-1"] == keys[f"{a}-2"] != keys[b]
+    before = "ecg-" + hashlib.blake2b(b"b", digest_size=8).hexdigest()
+    assert keys[b] == unknown_patient_key(SALT, "clinic", before), "a store keeps its keys"
+
+
+def test_the_name_of_a_record_cannot_be_guessed_without_the_salt(tmp_path: Path) -> None:
+    (tmp_path / "MRN 4711").write_bytes(WRITTEN["muse"])
+    for other in (bytes(32), b""):
+        (entry,) = get_reader("muse", salt=lambda other=other: other).entries(tmp_path)
+        assert isinstance(entry, Entry)
+        assert entry.record == record_name(other, "MRN 4711") != record_name(SALT, "MRN 4711")
 
 
 BOMB = "".join(f'<!ENTITY e{k + 1} "{f"&e{k};" * 10}">' for k in range(9))
