@@ -34,6 +34,8 @@ _TAGS = (
     "PatientID", "IssuerOfPatientID", "PatientAge", "PatientSex", "PatientBirthDate", "AcquisitionDateTime",
     "AcquisitionDate", "StudyDate", "WaveformSequence", "SpecificCharacterSet",
 )  # fmt: skip
+_NO_AGE = re.compile(r"0+Y?", re.IGNORECASE)
+"""What devices fill in where no age was entered; infants have an age in days, weeks or months."""
 _DAYS = ("AcquisitionDateTime", "AcquisitionDate", "StudyDate")
 
 
@@ -88,7 +90,7 @@ def _dataset(path: Path) -> Dataset:
 
 def _describe(dataset: Dataset) -> Description:
     age: Any = dataset.get("PatientAge") or None
-    if age is None:
+    if age is None or _NO_AGE.fullmatch(str(age).strip()):
         on = next(filter(None, (_day(dataset.get(tag)) for tag in _DAYS)), None)
         age = age_between(_day(dataset.get("PatientBirthDate")), on)
     patient, sex, issuer = (str(dataset.get(tag) or "") for tag in ("PatientID", "PatientSex", "IssuerOfPatientID"))

@@ -187,7 +187,10 @@ def test_channels_that_are_no_lead_and_leads_twice(tmp_path: Path) -> None:
 def test_age_by_the_day_of_birth(tmp_path: Path) -> None:
     dates = {"PatientAge": "", "PatientBirthDate": "19620401", "AcquisitionDateTime": "20240305100000.000+0100"}
     assert read(tmp_path, [dicom_group(TWELVE)], **dates).age == 61
+    assert read(tmp_path, [dicom_group(TWELVE)], **dates | {"PatientAge": "000Y"}).age == 61
     assert read(tmp_path, [dicom_group(TWELVE)], PatientAge="", PatientBirthDate="19620401").age is None
+    assert read(tmp_path, [dicom_group(TWELVE)], PatientAge="000Y").age is None
+    assert read(tmp_path, [dicom_group(TWELVE)], PatientAge="000D").age == 0
 
 
 def test_ids_that_two_have_given_are_a_finding_and_stay_one_patient(tmp_path: Path) -> None:
