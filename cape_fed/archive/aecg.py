@@ -36,7 +36,7 @@ class Aecg(KitTree):
     def count(self, path: Path) -> int:
         """See ``ExportTree``; only a file with several series is parsed for it."""
         raw = path.read_bytes()
-        if len(_SERIES.findall(raw)) < 2:
+        if len(_SERIES.findall(raw.replace(b"\0", b""))) < 2:  # UTF-16 has a zero in every letter of a tag
             return 1
         from ecgdatakit.parsing.helpers.xml import parse_xml_root
 

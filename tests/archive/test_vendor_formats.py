@@ -164,11 +164,12 @@ def test_the_median_beat_is_never_the_rhythm(tmp_path: Path) -> None:
     assert twice.notes == ("MORE_WAVEFORMS",)
 
 
-def test_every_rhythm_series_of_an_aecg_is_a_record(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be"])
+def test_every_rhythm_series_of_an_aecg_is_a_record(tmp_path: Path, encoding: str) -> None:
     other = ecg(1)
-    (tmp_path / "a.xml").write_bytes(
-        aecg([TWELVE, steps(ecg(2), 5), steps(other, 5)], codes=["RHYTHM", "REPRESENTATIVE_BEAT", "RHYTHM"])
-    )
+    data = aecg([TWELVE, steps(ecg(2), 5), steps(other, 5)], codes=["RHYTHM", "REPRESENTATIVE_BEAT", "RHYTHM"])
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "a.xml").write_bytes((mark + data.decode()).encode(encoding))
     reader = get_reader("aecg")
     entries = list(reader.entries(tmp_path))
     assert [entry.record[-2:] for entry in entries] == ["-1", "-2"]
