@@ -297,6 +297,16 @@ def test_people_who_are_not_known(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "sex", "notes"),
+    [("Male", "M", ()), ("F", "F", ()), ("Mujer", None, ("BAD_SEX",)), ("Unknown", None, ()), ("", None, ())],
+)
+def test_the_sex_of_a_mortara_is_a_word(tmp_path: Path, word: str, sex: str | None, notes: tuple[str, ...]) -> None:
+    data = mortara(TWELVE).replace(b'GENDER="Female"', f'GENDER="{word}"'.encode())
+    raw = read(tmp_path, "mortara", data)
+    assert (raw.sex, raw.notes) == (sex, notes)
+
+
+@pytest.mark.parametrize(
     "patient",
     ["ANONYMOUS", "Anon", "unk", "Unknown", "NOID", "NO ID", "TEST", "--", "XXXX", "*", "000-00-0000", "0", "1111",
      "aaaa", "999-99-9999", "...", "De-identified", "Test_Patient"],
