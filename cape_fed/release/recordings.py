@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.signal.leads import LEADS
-from cape_fed.signal.quality import amplitudes
+from cape_fed.signal.quality import amplitudes, is_mostly_missing
 from cape_fed.signal.resample import FS_RANGE
 from cape_fed.signal.window import first_window
 
@@ -68,7 +68,8 @@ def checked_recording(ecg_mv: Any, fs: float, leads: int, name: str) -> NDArray[
 def checked_window(record: NDArray[Any], fs: float, seconds: float, name: str) -> NDArray[np.float32]:
     """The first ``seconds`` of ``[12, n]`` with enough signal in mV, NaN where a sample is not finite.
 
-    Raises ValueError where there is none or its size cannot be that of millivolts; ``name`` says which record it is.
+    Raises ValueError where less than a second of it is left without padding, most of its samples are missing, or its
+    size cannot be that of millivolts; ``name`` says which record it is.
     """
     finite = np.isfinite(record)
     if not finite.any():
@@ -80,7 +81,15 @@ def checked_window(record: NDArray[Any], fs: float, seconds: float, name: str) -
     signal = values.astype(np.float32, copy=False)
     start, stop = first_window(signal, fs, seconds)
     part = signal[:, start:stop]
-    _check_size(part[np.isfinite(part).any(axis=1)], fs, name)
+    if part.shape[1] < fs:
+        raise ValueError(
+            f"expected at least one second of signal, {name} has {part.shape[1]} samples at {fs:g} Hz without those at "
+            "its ends that are missing or 0 in all leads"
+        )
+    there = np.isfinite(part)
+    if is_mostly_missing(there):
+        raise ValueError(f"{name} cannot be embedded: most samples are missing in the leads that it has")
+    _check_size(part[there.any(axis=1)], fs, name)
     return part
 
 

@@ -135,6 +135,11 @@ def is_usable(signal_mv: NDArray[np.float32], fs: float) -> bool:
     return bool((present & (_swing(signal_mv, fs) > FLAT_MV)).any())
 
 
+def is_mostly_missing(finite: NDArray[np.bool_]) -> bool:
+    """Whether fewer than half of the samples are there in the leads of ``[12, n]`` that have any: MOSTLY_NON_FINITE."""
+    return bool(_completeness(finite, np.asarray(finite.any(axis=1))) & Quality.MOSTLY_NON_FINITE)
+
+
 def amplitudes(signal_mv: NDArray[np.float32], fs: float) -> NDArray[np.float32]:
     """Range within one second of each lead in mV, as the median over seconds, ``[leads]`` for ``[leads, n]``."""
     finite = np.isfinite(signal_mv)

@@ -14,6 +14,7 @@ from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.recordings import MAX_MV, checked_window
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.profile import get_profile
+from cape_fed.signal.quality import Quality, assess
 from tests.archive.files import ecg
 
 X = ecg(1).astype(np.float64)
@@ -145,6 +146,43 @@ def test_arrays_of_other_kinds_are_recordings(encoder: PretrainedEncoder, make: 
 def test_the_window_is_the_first_with_enough_signal(encoder: PretrainedEncoder, gap: float) -> None:
     late = np.concatenate((np.full((12, 6500), gap), X), axis=1)
     np.testing.assert_allclose(encoder.embed(late, 500), encoder.embed(X, 500), atol=1e-6)
+
+
+def kept(*spans: tuple[int, int], missing: float = np.nan) -> np.ndarray:
+    """The recording with what is outside of some spans of samples missing."""
+    part = np.full_like(X, missing)
+    for start, stop in spans:
+        part[:, start:stop] = X[:, start:stop]
+    return part
+
+
+@pytest.mark.parametrize("index", [0, 1])
+@pytest.mark.parametrize("missing", [np.nan, np.inf, 0.0])
+@pytest.mark.parametrize("span", [(0, 200), (2300, 2700), (4600, 5000)])
+def test_what_is_missing_at_the_ends_is_no_signal(
+    encoder: PretrainedEncoder, index: int, missing: float, span: tuple[int, int]
+) -> None:
+    batch = np.stack([X, X])
+    batch[index] = kept(span, missing=missing)
+    count = span[1] - span[0]
+    with pytest.raises(ValueError, match=f"at least one second of signal, record {index} has {count} samples at 500"):
+        encoder.embed(batch, 500)
+    with pytest.raises(ValueError, match="at least one second of signal, the recording has"):
+        encoder.embed(batch[index], 500)
+    encoder.embed(kept((2000, 2500), missing=missing), 500)
+
+
+def test_most_samples_may_not_be_missing_as_in_a_store(encoder: PretrainedEncoder) -> None:
+    few, half = (np.where(np.arange(5000) % 10 < there, X, np.nan) for there in (4, 5))
+    assert assess(few.astype(np.float32), 500) & Quality.MOSTLY_NON_FINITE
+    assert not assess(half.astype(np.float32), 500) & Quality.MOSTLY_NON_FINITE
+    with pytest.raises(ValueError, match="record 1 cannot be embedded: most samples are missing"):
+        encoder.embed(np.stack([X, few]), 500)
+    with pytest.raises(ValueError, match="the recording cannot be embedded: most samples are missing"):
+        encoder.embed(kept((0, 500), (4600, 4900)), 500)
+    encoder.embed(half, 500)
+    half[1:] = np.nan  # a lead that is not there has no samples that could be missing
+    encoder.embed(half, 500)
 
 
 @pytest.mark.parametrize("seed", range(40))
