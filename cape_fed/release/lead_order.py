@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import KeysView, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,14 +62,14 @@ class LeadOrder:
 def lead_order(leads: Sequence[str] | None, missing: Missing) -> LeadOrder:
     """The order that ``leads`` names; None is the order of ``LEADS``, all twelve.
 
-    Raises ValueError for names that are none of the twelve, for one that is there twice, and, with ``missing="error"``,
-    for leads that are absent.
+    Raises ValueError for a set, which has no order, for names that are none of the twelve, for one that is there twice,
+    and, with ``missing="error"``, for leads that are absent.
     """
     if missing not in ("error", "mask"):
         raise ValueError(f"expected missing='error' or missing='mask', got {missing!r}")
     if leads is None:
         return LeadOrder()
-    order = LeadOrder(tuple(_places(leads)))
+    order = LeadOrder(tuple(_places(_names(leads))))
     if order.absent and missing == "error":
         raise ValueError(
             f"leads {', '.join(order.absent)} are neither given nor derived from two limb leads: "
@@ -76,11 +78,21 @@ def lead_order(leads: Sequence[str] | None, missing: Missing) -> LeadOrder:
     return order
 
 
-def _places(leads: Sequence[str]) -> list[int]:
-    if isinstance(leads, str) or not all(isinstance(name, str) for name in leads):
+def _names(leads: Any) -> list[str]:
+    if isinstance(leads, AbstractSet) and not isinstance(leads, KeysView):  # the keys of a dict keep their order
+        raise ValueError("expected leads in the order that the array has, got a set, which has none: give a list")
+    names: list[Any] = [None]
+    if not isinstance(leads, str):
+        with suppress(TypeError):
+            names = list(leads)
+    if not all(isinstance(name, str) for name in names):
         raise ValueError("expected leads as a list of names, for example ['I', 'II', 'V1']")
-    if not len(leads):
+    if not names:
         raise ValueError("expected the name of at least one lead, got none")
+    return names
+
+
+def _places(leads: Sequence[str]) -> list[int]:
     names = {name: canonical_lead(name) for name in leads}
     if strange := [name for name, known in names.items() if known is None]:
         raise ValueError(f"leads {', '.join(strange)} are none of {', '.join(LEADS)}: leave them out of the array")

@@ -80,6 +80,27 @@ def test_names_that_do_not_fit_are_named(encoder: PretrainedEncoder, leads: Any,
         encoder.embed(X[: len(leads)], 500, leads)
 
 
+@pytest.mark.parametrize(
+    "kind", [list, tuple, np.array, iter, dict.fromkeys, lambda names: dict.fromkeys(names).keys()]
+)
+def test_whatever_has_an_order_names_leads(encoder: PretrainedEncoder, kind: Any) -> None:
+    assert lead_order(kind(EIGHT), "error") == lead_order(EIGHT, "error")
+    expected = encoder.embed(taken(EIGHT), 500, EIGHT)
+    np.testing.assert_array_equal(encoder.embed(taken(EIGHT), 500, kind(EIGHT)), expected)
+
+
+@pytest.mark.parametrize("kind", [set, frozenset])
+def test_a_set_names_no_leads(encoder: PretrainedEncoder, kind: Any) -> None:
+    with pytest.raises(ValueError, match="got a set, which has none: give a list"):
+        encoder.embed(taken(EIGHT), 500, kind(EIGHT))
+
+
+@pytest.mark.parametrize("leads", [5, np.array("I"), b"I", [["I"], ["II"]], np.array([["I"], ["II"]])])
+def test_what_is_no_list_of_names_is_a_sentence(leads: Any) -> None:
+    with pytest.raises(ValueError, match="expected leads as a list of names"):
+        lead_order(leads, "mask")
+
+
 def test_an_array_of_another_number_of_leads(encoder: PretrainedEncoder) -> None:
     with pytest.raises(ValueError, match="expected 8 leads on the second last axis, got shape"):
         encoder.embed(X, 500, EIGHT)
