@@ -20,8 +20,9 @@ from cape_fed.archive.headers import MAX_SAMPLES_DECLARED
 from cape_fed.archive.plan import Chunk, Recipe
 from cape_fed.archive.window import read_window
 from cape_fed.files import is_out_of_space
-from cape_fed.signal.profile import MARGIN_SECONDS, MICROVOLTS_PER_MV, apply_profile
-from cape_fed.signal.quality import DROP, FLAT_MV, REMEDY, Quality, assess
+from cape_fed.signal.flat import store_row
+from cape_fed.signal.profile import MARGIN_SECONDS
+from cape_fed.signal.quality import DROP, REMEDY, Quality, assess
 from cape_fed.store.fingerprint import signal_digests
 from cape_fed.store.format import COLUMNS, Finding, row_shape
 from cape_fed.store.keys import patient_key, unknown_patient_key
@@ -135,20 +136,11 @@ def _convert(recipe: Recipe, entry: Entry, out: NDArray[np.int16], summary: Shar
     flags = assess(raw.signal_mv, raw.fs, raw.saturated_leads)
     for flag in Quality(flags & DROP):
         raise RecordError(str(flag.name), REMEDY[flag])
-    out[:], valid = apply_profile(raw.signal_mv, raw.fs, recipe.profile)
-    if flags & Quality.FLAT_LEAD:
-        _blank_flat_leads(out[:, :valid], recipe.profile.fs)
+    out[:], valid = store_row(raw.signal_mv, raw.fs, recipe.profile, Quality.FLAT_LEAD in flags)
     for code in raw.notes:
         summary.find(code, entry.record)
     labels = {label: bool(stated) for label, stated in raw.labels.items()}
     return _described(recipe, entry, raw) | {"quality": int(flags), "valid": valid} | labels
-
-
-def _blank_flat_leads(row: NDArray[np.int16], fs: int) -> None:
-    """Set leads to 0 that show no QRS complex, so that no encoder learns the noise of an open input."""
-    seconds = row[:, : row.shape[1] // fs * fs].reshape(len(row), -1, fs)
-    swing = np.median(np.ptp(seconds.astype(np.int32), axis=2), axis=1)
-    row[swing <= FLAT_MV * MICROVOLTS_PER_MV] = 0
 
 
 def _described(recipe: Recipe, entry: Entry, raw: RawRecord) -> dict[str, Any]:

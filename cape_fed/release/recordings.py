@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cape_fed.signal.flat import any_flat
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.quality import amplitudes, is_mostly_missing
 from cape_fed.signal.resample import FS_RANGE
@@ -18,6 +19,14 @@ LARGEST_MV = 20.0
 """No ECG has a range like this within a second in half of its leads."""
 SMALLEST_MV = 0.02
 """No ECG stays below this range within a second in every lead, and none in volts reaches it."""
+
+
+class Window(NamedTuple):
+    """The part of a recording that becomes a row."""
+
+    signal_mv: NDArray[np.float32]
+    """``[12, n]``, NaN where a sample is not finite."""
+    has_flat_lead: bool
 
 
 def checked_rate(fs: Any) -> float:
@@ -65,8 +74,8 @@ def checked_recording(ecg_mv: Any, fs: float, leads: int, name: str) -> NDArray[
     return ecg
 
 
-def checked_window(record: NDArray[Any], fs: float, seconds: float, name: str) -> NDArray[np.float32]:
-    """The first ``seconds`` of ``[12, n]`` with enough signal in mV, NaN where a sample is not finite.
+def checked_window(record: NDArray[Any], fs: float, seconds: float, name: str) -> Window:
+    """The first ``seconds`` of ``[12, n]`` in mV with enough signal.
 
     Raises ValueError where less than a second of it is left without padding, most of its samples are missing, or its
     size cannot be that of millivolts; ``name`` says which record it is.
@@ -74,7 +83,8 @@ def checked_window(record: NDArray[Any], fs: float, seconds: float, name: str) -
     finite = np.isfinite(record)
     if not finite.any():
         raise ValueError(f"{name} has no finite sample")
-    values = record if finite.all() else np.where(finite, record, np.nan)
+    complete = finite.all()
+    values = record if complete else np.where(finite, record, np.nan)
     furthest = _furthest(values)
     if furthest > MAX_MV:
         raise ValueError(f"expected millivolts, {name} has values up to {furthest:.3g}: microvolts or ADC counts?")
@@ -86,11 +96,18 @@ def checked_window(record: NDArray[Any], fs: float, seconds: float, name: str) -
             f"expected at least one second of signal, {name} has {part.shape[1]} samples at {fs:g} Hz without those at "
             "its ends that are missing or 0 in all leads"
         )
+    leads = part if complete else _present(part, name)
+    ranges = amplitudes(leads, fs) if len(leads) else np.zeros(1, np.float32)
+    _check_size(ranges, name)
+    return Window(part, any_flat(ranges))
+
+
+def _present(part: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    """The leads that have a sample."""
     there = np.isfinite(part)
     if is_mostly_missing(there):
         raise ValueError(f"{name} cannot be embedded: most samples are missing in the leads that it has")
-    _check_size(part[there.any(axis=1)], fs, name)
-    return part
+    return part[there.any(axis=1)]
 
 
 def _furthest(values: NDArray[np.floating[Any]]) -> float:
@@ -108,8 +125,7 @@ def _furthest(values: NDArray[np.floating[Any]]) -> float:
         return float(np.nanmax(np.abs(known - np.nanmedian(known, axis=1, keepdims=True))))
 
 
-def _check_size(leads: NDArray[np.float32], fs: float, name: str) -> None:
-    ranges = amplitudes(leads, fs) if len(leads) else np.zeros(1)
+def _check_size(ranges: NDArray[np.float32], name: str) -> None:
     if np.median(ranges) > LARGEST_MV:
         raise ValueError(
             f"expected millivolts, {name} has a range of {np.median(ranges):.3g} within a second: "

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from cape_fed.parts import parts_of
 from cape_fed.release.lead_order import LeadOrder
 from cape_fed.release.recordings import checked_recording, checked_window
-from cape_fed.signal.profile import MARGIN_SECONDS, Profile, apply_profile
+from cape_fed.signal.flat import store_row
+from cape_fed.signal.profile import MARGIN_SECONDS, Profile
 
 AHEAD = 256
 """Recordings that are prepared at once, and that a stream is read ahead, so that those of one length meet."""
@@ -39,10 +40,11 @@ class Preparation:
     def rows(self, records: Sequence[NDArray[Any]] | NDArray[Any], names: Sequence[str]) -> Rows:
         """Rows of checked recordings ``[leads, n]``; ValueError with the name of the one that does not fit."""
         seconds = self.profile.seconds + MARGIN_SECONDS
-        rows = [
-            apply_profile(checked_window(self.order.arrange(record), self.fs, seconds, name), self.fs, self.profile)
+        windows = (
+            checked_window(self.order.arrange(record), self.fs, seconds, name)
             for record, name in zip(records, names, strict=True)
-        ]
+        )
+        rows = [store_row(signal_mv, self.fs, self.profile, has_flat_lead) for signal_mv, has_flat_lead in windows]
         return Rows(np.stack([signal for signal, _ in rows]), np.array([valid for _, valid in rows]))
 
     def batch(self, batch: NDArray[Any]) -> Iterator[tuple[slice, Rows]]:

@@ -42,7 +42,7 @@ def test_every_recording(
             continue
         try:
             raw = reader.read(real_data / cohort, entry)
-            ecg = checked_window(raw.signal_mv, raw.fs, seconds, entry.record)
+            ecg = checked_window(raw.signal_mv, raw.fs, seconds, entry.record).signal_mv
         except (RecordError, ValueError):
             continue  # no ECG that `embed` would take
         if raw.fs != rate:
