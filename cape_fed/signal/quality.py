@@ -173,10 +173,16 @@ def _fill(signal_mv: NDArray[np.float32], finite: NDArray[np.bool_]) -> NDArray[
     return np.where(finite, known, (known.sum(axis=1, keepdims=True, dtype=np.float64) / count).astype(np.float32))
 
 
+def strides(fs: float) -> tuple[int, int]:
+    """How many samples ``STRIDE_SECONDS`` are, and how many such strides make a second."""
+    stride = max(1, round(STRIDE_SECONDS * fs))
+    return stride, round(fs / stride)
+
+
 def _strided(signal_mv: NDArray[np.float32], fs: float) -> tuple[NDArray[np.float32], int]:
     """Samples ``STRIDE_SECONDS`` apart, and how many of them make a second."""
-    stride = max(1, round(STRIDE_SECONDS * fs))
-    return signal_mv[:, ::stride], round(fs / stride)
+    stride, per_second = strides(fs)
+    return signal_mv[:, ::stride], per_second
 
 
 def _swing(signal_mv: NDArray[np.float32], fs: float) -> NDArray[np.float32]:

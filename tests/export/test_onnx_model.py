@@ -59,6 +59,19 @@ def test_missing_leads_and_samples(bundle: Path, exported: Path) -> None:
     np.testing.assert_allclose(session(exported / "raw")(ecg[None])[0], expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("samples", [500, 999, 1700, 4000, 5250, 6000])
+def test_a_flat_lead_is_no_signal_in_the_recording_that_has_it(bundle: Path, exported: Path, samples: int) -> None:
+    batch = np.stack([recording(samples, seed) for seed in range(3)])
+    batch[1, 4] = np.random.default_rng(0).normal(0, 0.001, samples)
+    encoder, model = load_encoder(bundle), session(exported / "raw")
+    blank = batch.copy()
+    blank[1, 4] = np.nan
+    expected = np.stack([encoder.embed(ecg, 500) for ecg in blank])
+    np.testing.assert_allclose(model(batch), expected, atol=1e-5)
+    np.testing.assert_allclose([encoder.embed(ecg, 500) for ecg in batch], expected, atol=1e-5)
+    assert model(batch[:, :, :20]).shape == (3, encoder.dim)
+
+
 def test_the_graph_says_what_it_takes(exported: Path) -> None:
     said = {entry.key: entry.value for entry in onnx.load(exported / "raw" / "model.onnx").metadata_props}
     assert (said["rate_hz"], said["unit"], said["preprocessing"]) == ("500", "mV", "included")

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from cape_fed.export.preprocessing import Preprocessing
-from cape_fed.signal.profile import apply_profile, get_profile
+from cape_fed.release.recordings import checked_window
+from cape_fed.signal.flat import store_row
+from cape_fed.signal.profile import MARGIN_SECONDS, apply_profile, get_profile
 from tests.export.helpers import recording
 
 
@@ -24,6 +26,33 @@ def test_it_is_the_profile(profile: str, fs: float) -> None:
         assert got.shape == (12, valid)
         np.testing.assert_array_equal(np.rint(got * 1000), row[:, :valid])
         assert not got[4].any()
+
+
+@pytest.mark.parametrize("fs", [50, 100, 360, 500, 257.5])
+def test_flat_leads_are_those_of_a_store(fs: float) -> None:
+    """Noise around the limit, so that some leads are flat before the filter and not after it, and the reverse."""
+    profile, found = get_profile("compact100"), set()
+    module = Preprocessing(profile, fs)
+    for seed, seconds in enumerate((1.01, 1.7, 2, 3.3, 10.003, 10.4, 12) * 3):
+        draw = np.random.default_rng(seed)
+        ecg = recording(int(seconds * fs), seed)
+        ecg[:6] = draw.normal(0, draw.choice([0.0015, 0.0022, 0.003, 0.0045, 0.006], (6, 1)), (6, ecg.shape[1]))
+        ecg[6] = 0
+        ecg[7] = np.nan
+        ecg[:3, 20:40] = np.nan
+        if seed % 3 == 0:  # no lead is flat that is there
+            ecg[:7] = recording(ecg.shape[1], seed)[:7]
+        window = checked_window(ecg, fs, profile.seconds + MARGIN_SECONDS, "it")
+        assert window.signal_mv.shape[1] == min(ecg.shape[1], module.read)
+        row, valid = store_row(window.signal_mv, fs, profile, window.has_flat_lead)
+        got = module(torch.from_numpy(ecg[None]).repeat(2, 1, 1)).numpy()
+        np.testing.assert_array_equal(np.rint(got * 1000), np.stack([row[:, :valid]] * 2))
+        found.add((window.has_flat_lead, int((~row[:6].any(axis=1)).sum())))
+    assert len(found) > 3
+
+
+def test_less_than_a_second_is_prepared() -> None:
+    assert Preprocessing(get_profile("compact100"), 500)(torch.ones(1, 12, 20)).shape == (1, 12, 4)
 
 
 @pytest.mark.parametrize("step", [1, 5, 125])
