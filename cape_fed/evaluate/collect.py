@@ -17,7 +17,7 @@ from cape_fed.evaluate.scoring.differences import compare
 from cape_fed.evaluate.scoring.pooled import score_with_pools
 from cape_fed.evaluate.scoring.subgroups import score_subgroups
 from cape_fed.evaluate.scoring.tables import method_results
-from cape_fed.release.bundle import CONFIG, BundleConfig
+from cape_fed.release.description import CONFIG, read_config
 from cape_fed.release.protection import protection_line
 
 
@@ -56,8 +56,7 @@ def identify(bundle: Path) -> BundleInfo:
     """A bundle's name, the hash of its weights, and what protects the patients behind them."""
     weights = bundle / "model.safetensors"
     digest = hashlib.sha256(weights.read_bytes()).hexdigest() if weights.is_file() else None
-    described = bundle / CONFIG
-    config = BundleConfig.model_validate_json(described.read_text()) if described.is_file() else None
+    config = read_config(bundle) if (bundle / CONFIG).is_file() else None
     provenance = config.provenance if config else None
     privacy = protection_line(provenance.privacy, provenance.protected_before) if provenance else None
     return BundleInfo(name="/".join(bundle.parts[-2:]), sha256=digest, privacy=privacy)

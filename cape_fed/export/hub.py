@@ -11,7 +11,7 @@ from cape_fed.extras import require
 from cape_fed.pretrain.encoders import build_encoder, parse_encoder_config
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.provenance import Provenance
-from cape_fed.signal.profile import Profile
+from cape_fed.signal.profile import ARITHMETIC, Profile, check_arithmetic
 
 require("hf", "huggingface_hub", "HubEncoder")
 from huggingface_hub import PyTorchModelHubMixin  # noqa: E402
@@ -21,11 +21,12 @@ class HubEncoder(nn.Module, PyTorchModelHubMixin):
     """An encoder in the layout that ``cape-fed export --to hf`` writes.
 
     ``from_pretrained`` reads a directory without asking the hub. It checks less than `load_encoder` does: use the
-    bundle where you have it.
+    bundle where you have it. VersionError where it was trained with another version of profile arithmetic.
     """
 
     def __init__(self, encoder: Mapping[str, Any], profile: Mapping[str, Any], provenance: Mapping[str, Any]) -> None:
         super().__init__()
+        check_arithmetic(profile.get("version", ARITHMETIC), "this encoder")
         self.encoder = build_encoder(parse_encoder_config(encoder))
         self.profile = Profile.model_validate(profile)
         self.provenance = Provenance.model_validate(provenance)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
@@ -16,8 +15,9 @@ from cape_fed.errors import InputError
 from cape_fed.files import atomic_directory
 from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.encoder import Encoder
-from cape_fed.pretrain.encoders import AnyEncoderConfig, build_encoder
+from cape_fed.pretrain.encoders import build_encoder
 from cape_fed.release.card import model_card
+from cape_fed.release.description import CONFIG, PROFILE, BundleConfig, read_config, read_profile
 from cape_fed.release.membership import Membership
 from cape_fed.release.pretrained import PretrainedEncoder
 from cape_fed.release.provenance import Provenance
@@ -25,23 +25,10 @@ from cape_fed.release.sums import check_sums, write_sums
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.profile import Profile
 
-MODEL, CONFIG, PROFILE, REFERENCE, CARD = NEEDED = (
-    "model.safetensors", "config.json", "profile.json", "reference.npz", "README.md",
-)  # fmt: skip
-FORMAT = 1
+MODEL, REFERENCE, CARD = "model.safetensors", "reference.npz", "README.md"
+NEEDED = (MODEL, CONFIG, PROFILE, REFERENCE, CARD)
 TOLERANCE = 1e-3
 """Largest relative difference of the reference embedding: float32 kernels differ between machines, models do not."""
-
-
-class BundleConfig(BaseModel):
-    """Contents of ``config.json``."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format: int = FORMAT
-    encoder: AnyEncoderConfig
-    provenance: Provenance = Provenance()
-    """How it came about: method, configuration, cohorts with their counts and fingerprints."""
 
 
 def write_bundle(path: Path, encoder: Encoder, profile: Profile, provenance: Provenance) -> None:
@@ -69,13 +56,7 @@ def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
     """
     root = Path(path)
     check_sums(root, NEEDED)
-    try:
-        config = BundleConfig.model_validate_json((root / CONFIG).read_text())
-        profile = Profile.model_validate_json((root / PROFILE).read_text())
-    except (OSError, ValidationError) as error:
-        raise InputError(f"{root} is not a bundle this version can read: check {CONFIG} and {PROFILE}") from error
-    if config.format != FORMAT:
-        raise InputError(f"{root} has bundle format {config.format}, this version reads {FORMAT}")
+    config, profile = read_config(root), read_profile(root)
     encoder = build_encoder(config.encoder)
     try:
         encoder.load_state_dict(load_file(root / MODEL))
@@ -88,11 +69,10 @@ def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
 def amend_bundle(path: Path, amend: Callable[[Provenance], Provenance]) -> None:
     """Change what a bundle says in its configuration and its card, whole or not at all; the weights stay.
 
-    InputError where the bundle is altered or not one.
+    InputError where the bundle is altered, not one, or of another version.
     """
     check_sums(path, NEEDED)
-    config = BundleConfig.model_validate_json((path / CONFIG).read_text())
-    profile = Profile.model_validate_json((path / PROFILE).read_text())
+    config, profile = read_config(path), read_profile(path)
     config = config.model_copy(update={"provenance": amend(config.provenance)})
     with atomic_directory(path) as partial:
         shutil.copytree(path, partial, dirs_exist_ok=True)

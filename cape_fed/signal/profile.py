@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from cape_fed.errors import InputError
+from cape_fed.errors import InputError, VersionError
 from cape_fed.signal.resample import ratio, resample
 
 MICROVOLTS_PER_MV = 1000.0
 INT16_LIMIT = 32767
+ARITHMETIC = 2
+"""Version of the computation in `apply_profile`; 1 computed in float32."""
 MARGIN_SECONDS = 0.5
 """Read beyond the window, so that the resampling filter meets signal and not an edge where there is more."""
 
@@ -29,7 +31,7 @@ class Profile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    version: int = Field(default=2, description="of the arithmetic; 1 computed in float32")
+    version: int = Field(default=ARITHMETIC, description="of the arithmetic; 1 computed in float32")
     fs: int = Field(gt=0, description="Hz after resampling")
     samples: int = Field(gt=0, description="window length in samples")
     resampler: Literal["polyphase-kaiser5"] = "polyphase-kaiser5"
@@ -62,6 +64,17 @@ def get_profile(name: str) -> Profile:
     if name not in PROFILES:
         raise InputError(f"unknown profile '{name}': choose one of {', '.join(PROFILES)}")
     return PROFILES[name]
+
+
+def check_arithmetic(version: object, encoder: str) -> None:
+    """VersionError where an encoder was trained on what another version of profile arithmetic computed."""
+    if version != ARITHMETIC:
+        is_later = isinstance(version, int) and version > ARITHMETIC
+        remedy = "use a later version of cape-fed" if is_later else "train it again"
+        raise VersionError(
+            f"{encoder} was trained with version {version} of profile arithmetic, this version of cape-fed computes "
+            f"version {ARITHMETIC}: {remedy}"
+        )
 
 
 def apply_profile(ecg_mv: NDArray[np.float32], fs: float, profile: Profile) -> tuple[NDArray[np.int16], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from cape_fed.errors import VersionError
 from cape_fed.export.hub import HubEncoder
 from cape_fed.export.write import export_bundle
 from cape_fed.release.bundle import load_encoder
@@ -44,3 +46,12 @@ def test_the_mixin_writes_the_same_layout(bundle: Path, tmp_path: Path) -> None:
     assert ours.keys() == theirs.keys()
     again = HubEncoder.from_pretrained(tmp_path / "again", strict=True)
     assert again.profile == load_encoder(bundle).profile
+
+
+def test_an_encoder_of_other_profile_arithmetic_is_refused(bundle: Path, tmp_path: Path) -> None:
+    export_bundle(bundle, "hf", tmp_path / "out")
+    held = json.loads((tmp_path / "out" / "config.json").read_text())
+    held["profile"]["version"] = 1
+    (tmp_path / "out" / "config.json").write_text(json.dumps(held))
+    with pytest.raises(VersionError, match=r"this encoder was trained with version 1 .* train it again"):
+        HubEncoder.from_pretrained(tmp_path / "out")

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +14,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import cape_fed
-from cape_fed.errors import InputError
+from cape_fed.errors import InputError, VersionError
 from cape_fed.pretrain.encoders import MODELS, build_encoder
-from cape_fed.release.bundle import load_encoder, write_bundle
+from cape_fed.release.bundle import amend_bundle, load_encoder, write_bundle
 from cape_fed.release.embed import embed_store
 from cape_fed.release.provenance import Provenance
 from cape_fed.release.sums import write_sums
@@ -181,3 +182,46 @@ def test_a_bundle_of_the_first_version_loads(bundle: Path) -> None:
     assert provenance.method == "central idb"
     assert provenance.cohorts["a"].patients == 9
     assert provenance.split.valid == 0.2
+
+
+def changed(bundle: Path, name: str, **changes: object) -> Path:
+    """The bundle with something else in a JSON file, under right checksums."""
+    (bundle / name).write_text(json.dumps(json.loads((bundle / name).read_text()) | changes))
+    write_sums(bundle)
+    return bundle
+
+
+READERS = [load_encoder, lambda bundle: amend_bundle(bundle, lambda provenance: provenance)]
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("more", [{}, {"compression": "zstd"}])
+def test_a_bundle_of_a_later_format_says_so_whatever_else_it_holds(
+    bundle: Path, read: Any, more: dict[str, str]
+) -> None:
+    with pytest.raises(VersionError, match=r"bundle has bundle format 2, .* reads 1: use the version that wrote it"):
+        read(changed(bundle, "config.json", format=2, **more))
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("version", "says"),
+    [
+        (1, r"version 1 of profile arithmetic, .* computes version 2: train it again"),
+        (0, "train it again"),
+        (3, "version 3 of profile arithmetic, .* use a later version of cape-fed"),
+    ],
+)
+def test_an_encoder_of_other_profile_arithmetic_is_refused(bundle: Path, read: Any, version: int, says: str) -> None:
+    with pytest.raises(VersionError, match=says):
+        read(changed(bundle, "profile.json", version=version, window="later"))
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("name", ["config.json", "profile.json"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"{}", b"\xff\xfe", b'{"nothing": 1}'])
+def test_a_description_that_cannot_be_read_is_named(bundle: Path, read: Any, name: str, content: bytes) -> None:
+    (bundle / name).write_bytes(content)
+    write_sums(bundle)
+    with pytest.raises(InputError, match=f"not a bundle this version can read: check {name}"):
+        read(bundle)
