@@ -40,7 +40,11 @@ def atomic_file(path: Path, mode: int | None = None) -> Iterator[Path]:
 
 @contextmanager
 def atomic_directory(path: Path) -> Iterator[Path]:
-    """Yield a new directory next to ``path``; it replaces ``path`` when the block ends well."""
+    """Yield a new directory next to ``path``; it replaces ``path`` when the block ends well.
+
+    Where ``path`` is a link, what it points to is replaced and the link stays.
+    """
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     partial, old = (path.with_name(f".{path.name}.{os.getpid()}.{what}") for what in ("partial", "old"))
     shutil.rmtree(partial, ignore_errors=True)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from cape_fed.files import PRIVATE, atomic_file, overwrite, sweep, whole_lines
+from cape_fed.files import PRIVATE, atomic_directory, atomic_file, overwrite, sweep, whole_lines
 
 WRITE = """
 import os, sys
@@ -37,6 +37,20 @@ def test_what_a_living_process_writes_and_other_files_stay(tmp_path: Path) -> No
     with atomic_file(tmp_path / "y") as partial:
         partial.write_text("whole")
     assert (tmp_path / "y").read_text() == "whole"
+
+
+def test_a_link_to_a_directory_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "old").write_text("old")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "current").symlink_to(Path("..", "elsewhere"))
+    for number in range(2):
+        with atomic_directory(tmp_path / "links" / "current") as partial:
+            (partial / f"new{number}").write_text("new")
+        assert (tmp_path / "links" / "current").readlink() == Path("..", "elsewhere")
+        assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == [f"new{number}"]
+    assert {path.name for path in tmp_path.iterdir()} == {"elsewhere", "links"}
+    assert {path.name for path in (tmp_path / "links").iterdir()} == {"current"}
 
 
 def test_a_private_file_is_so_before_anything_stands_in_it(tmp_path: Path) -> None:

@@ -225,3 +225,14 @@ def test_a_description_that_cannot_be_read_is_named(bundle: Path, read: Any, nam
     write_sums(bundle)
     with pytest.raises(InputError, match=f"not a bundle this version can read: check {name}"):
         read(bundle)
+
+
+def test_a_bundle_is_amended_where_it_lies_and_a_link_to_it_stays(bundle: Path) -> None:
+    link = bundle.with_name("latest")
+    link.symlink_to(bundle.name)
+    amend_bundle(link, lambda provenance: provenance.model_copy(update={"licence": "CC-BY-4.0"}))
+    assert load_encoder(bundle).provenance.licence == load_encoder(link).provenance.licence == "CC-BY-4.0"
+    write_bundle(link, build_encoder(MODELS["tiny"], 1), PROFILE, Provenance(method="again"))
+    assert load_encoder(bundle).provenance.method == "again"
+    assert sorted(path.name for path in bundle.parent.iterdir()) == ["bundle", "latest"]
+    assert link.is_symlink()
