@@ -23,15 +23,19 @@ def embed(
     """
     import numpy as np
 
+    from cape_fed.errors import InputError
     from cape_fed.files import PRIVATE, atomic_file
     from cape_fed.pretrain.device import choose_device
     from cape_fed.release.bundle import load_encoder
     from cape_fed.release.embed import embed_store
     from cape_fed.store.store import open_store
 
+    if out.is_dir():
+        raise InputError(f"{out} is a directory: name the file to write, for example {out / 'embeddings.npz'}")
     encoder = load_encoder(bundle, str(choose_device(device)))
     opened = open_store(store)
-    embedding = embed_store(encoder, opened)
+    # opened before anything is computed: a place that cannot be written to shows at once
     with atomic_file(out, PRIVATE) as partial, partial.open("wb") as file:
+        embedding = embed_store(encoder, opened)
         np.savez(file, embedding=embedding, record=opened.records.astype(str), patient=opened.patients)
     print(f"{out}: {len(embedding)} embeddings of {encoder.dim} dimensions")

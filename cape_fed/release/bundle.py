@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,8 @@ from cape_fed.signal.profile import Profile
 
 MODEL, REFERENCE, CARD = "model.safetensors", "reference.npz", "README.md"
 NEEDED = (MODEL, CONFIG, PROFILE, REFERENCE, CARD)
+_NO_REFERENCE = (OSError, EOFError, ValueError, KeyError, TypeError, RuntimeError, BadZipFile, zlib.error)
+"""What reading a damaged reference raises, and embedding one that is no recording."""
 TOLERANCE = 1e-3
 """Largest relative difference of the reference embedding: float32 kernels differ between machines, models do not."""
 
@@ -57,11 +61,14 @@ def load_encoder(path: str | Path, device: str = "cpu") -> PretrainedEncoder:
     root = Path(path)
     check_sums(root, NEEDED)
     config, profile = read_config(root), read_profile(root)
-    encoder = build_encoder(config.encoder)
+    try:
+        encoder = build_encoder(config.encoder)
+    except (RuntimeError, ValueError, ArithmeticError) as error:
+        raise InputError(f"{root / CONFIG} describes no encoder that can be built: {_short(error)}") from error
     try:
         encoder.load_state_dict(load_file(root / MODEL))
     except (RuntimeError, OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{root / MODEL} does not fit {CONFIG}: {' '.join(str(error).split())[:160]}") from error
+        raise InputError(f"{root / MODEL} does not fit {CONFIG}: {_short(error)}") from error
     _check_reference(root, PretrainedEncoder(encoder, profile, config.provenance))
     return PretrainedEncoder(encoder.to(choose_device(device)), profile, config.provenance)
 
@@ -98,10 +105,17 @@ def _check_reference(root: Path, loaded: PretrainedEncoder) -> None:
     try:
         with np.load(root / REFERENCE, allow_pickle=False) as stored:
             signal, fs, expected = stored["ecg_mv"], float(stored["fs"]), stored["embedding"]
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{root / REFERENCE} cannot be read: {error}") from error
-    difference = np.abs(loaded.embed(signal, fs) - expected).max() / np.abs(expected).max()
+        embedding = loaded.embed(signal, fs)
+        if embedding.shape != expected.shape:
+            raise ValueError(f"embedding is of shape {expected.shape}, not {embedding.shape}")
+        difference = np.abs(embedding - expected).max() / np.abs(expected).max()
+    except _NO_REFERENCE as error:
+        raise InputError(f"{root / REFERENCE} is no reference of this encoder: {_short(error)}") from error
     if not difference < TOLERANCE:
         raise InputError(
             f"{root} gives another embedding than its reference (difference {difference:.1e}): do not use it"
         )
+
+
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]

@@ -20,7 +20,7 @@ def digest(path: Path) -> str:
 def write_sums(root: Path) -> None:
     """Write `SUMS` over every other file below ``root``, as ``sha256sum -c`` reads it."""
     names = sorted(_names(root) - {SUMS})
-    (root / SUMS).write_text("".join(f"{digest(root / name)}  {name}\n" for name in names))
+    (root / SUMS).write_text("".join(f"{digest(root / name)}  {name}\n" for name in names), encoding="utf-8")
 
 
 def version_of(root: Path) -> str:
@@ -32,8 +32,11 @@ def check_sums(root: Path, needed: Sequence[str]) -> None:
     """InputError unless the files of a directory are there and unaltered, ``needed`` among them, and no others."""
     if not (root / SUMS).is_file():
         raise InputError(f"{root} is not a bundle: it has no {SUMS}")
-    lines = (line.partition("  ") for line in (root / SUMS).read_text().splitlines())
-    listed = {name: checksum for checksum, _, name in lines}
+    try:
+        lines = (root / SUMS).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{root / SUMS} is no list of checksums: get the bundle again") from error
+    listed = {name: checksum for checksum, _, name in (line.partition("  ") for line in lines)}
     for name in needed:
         if name not in listed or not (root / name).is_file():
             raise InputError(f"{root / name} is missing or not listed in {SUMS}: get the bundle again")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from cape_fed.cli.main import run
+from cape_fed.release import embed
 from cape_fed.release.bundle import load_encoder
 from tests.conftest import TinyStore
 
@@ -52,3 +53,20 @@ def test_a_store_of_another_profile_is_refused(
     assert said.count("\n") == 1
     assert "--profile compact100" in said
     assert not (tmp_path / "b.npz").exists()
+
+
+@pytest.mark.parametrize("place", [".", "..", "", "a-file/b.npz"])
+def test_a_place_that_cannot_be_written_to_shows_before_anything_is_computed(
+    bundle: Path, tiny_store: TinyStore, tmp_path: Path, capsys: Output, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    def compute(*_: object) -> None:
+        raise AssertionError("the records were embedded")
+
+    monkeypatch.setattr(embed, "embed_store", compute)
+    monkeypatch.chdir(tmp_path)
+    Path("a-file").touch()
+    store = tiny_store("b", patients=5)
+    assert run(["embed", str(bundle), str(store.path), place or str(tmp_path)]) == (1 if "file" in place else 2)
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "file" in place or "is a directory: name the file to write" in said

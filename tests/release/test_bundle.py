@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 import cape_fed
 from cape_fed.errors import InputError, VersionError
 from cape_fed.pretrain.encoders import MODELS, build_encoder
-from cape_fed.release.bundle import amend_bundle, load_encoder, write_bundle
+from cape_fed.release.bundle import amend_bundle, load_encoder, reference_signal, write_bundle
 from cape_fed.release.embed import embed_store
 from cape_fed.release.provenance import Provenance
 from cape_fed.release.sums import write_sums
@@ -236,3 +236,51 @@ def test_a_bundle_is_amended_where_it_lies_and_a_link_to_it_stays(bundle: Path) 
     assert load_encoder(bundle).provenance.method == "again"
     assert sorted(path.name for path in bundle.parent.iterdir()) == ["bundle", "latest"]
     assert link.is_symlink()
+
+
+SIGNAL, EMBEDDING = reference_signal(PROFILE), np.ones(160, np.float32)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {},
+        {"ecg_mv": SIGNAL, "embedding": EMBEDDING},
+        {"ecg_mv": SIGNAL, "fs": 100.0, "embedding": EMBEDDING[:80]},
+        {"ecg_mv": SIGNAL, "fs": 100.0, "embedding": np.ones((2, 160))},
+        {"ecg_mv": SIGNAL[None], "fs": 100.0, "embedding": EMBEDDING},
+        {"ecg_mv": SIGNAL[:, :60], "fs": 100.0, "embedding": EMBEDDING},
+        {"ecg_mv": SIGNAL[:8], "fs": 100.0, "embedding": EMBEDDING},
+        {"ecg_mv": SIGNAL, "fs": np.ones(2), "embedding": EMBEDDING},
+        {"ecg_mv": SIGNAL, "fs": 100.0, "embedding": np.full(160, "x")},
+        {"ecg_mv": SIGNAL, "fs": 100.0, "embedding": np.full(160, None)},
+    ],
+)
+def test_a_reference_of_something_else_is_named(bundle: Path, arrays: dict[str, Any]) -> None:
+    np.savez(bundle / "reference.npz", **arrays)
+    write_sums(bundle)
+    with pytest.raises(InputError, match=r"reference\.npz is no reference of this encoder"):
+        load_encoder(bundle)
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9, 0.999])
+def test_a_reference_that_was_cut_off_is_named(bundle: Path, share: float) -> None:
+    whole = (bundle / "reference.npz").read_bytes()
+    (bundle / "reference.npz").write_bytes(whole[: int(share * len(whole))])
+    write_sums(bundle)
+    with pytest.raises(InputError, match=r"reference\.npz is no reference of this encoder"):
+        load_encoder(bundle)
+
+
+@pytest.mark.parametrize("shape", [{"widths": [24, 40, 80, 161]}, {"groups": 0}, {"widths": [24, -40, 80, 160]}])
+def test_a_shape_that_no_encoder_has_is_named(bundle: Path, shape: dict[str, Any]) -> None:
+    held = json.loads((bundle / "config.json").read_text())
+    with pytest.raises(InputError, match=r"config\.json describes no encoder that can be built"):
+        load_encoder(changed(bundle, "config.json", encoder=held["encoder"] | shape))
+
+
+def test_checksums_that_are_no_text_are_named(bundle: Path) -> None:
+    (bundle / "SHA256SUMS").write_bytes(b"\xff\xfe\x00")
+    for read in READERS:
+        with pytest.raises(InputError, match="SHA256SUMS is no list of checksums: get the bundle again"):
+            read(bundle)
