@@ -14,6 +14,7 @@ from cape_fed.parts import parts_of
 from cape_fed.pretrain.augment import Augmentation
 from cape_fed.pretrain.config import PretrainConfig
 from cape_fed.pretrain.feed import Pairs, View
+from cape_fed.pretrain.float32 import without_tf32
 from cape_fed.pretrain.learner import Learner
 from cape_fed.pretrain.objective import nt_xent
 from cape_fed.privacy.batched import batched_gradients, is_batchable
@@ -102,13 +103,12 @@ def find_gradients(model: Contrast, like: Blocks) -> BlockGradients:
 @contextmanager
 def _in_float32(model: Contrast) -> Iterator[None]:
     """Compute without bfloat16 and without TF32."""
-    precision, convolutions, products = model.precision, torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul
-    before = products.allow_tf32
-    model.precision, torch.backends.cudnn.allow_tf32, products.allow_tf32 = "float32", False, False
+    precision, model.precision = model.precision, "float32"
     try:
-        yield
+        with without_tf32():
+            yield
     finally:
-        model.precision, torch.backends.cudnn.allow_tf32, products.allow_tf32 = precision, convolutions, before
+        model.precision = precision
 
 
 def clipped_sum(gradients: Gradients, bound: float) -> list[Tensor]:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from cape_fed.pretrain.encoder import Encoder
+from cape_fed.pretrain.float32 import without_tf32
 from cape_fed.release.lead_order import Missing, lead_order
 from cape_fed.release.provenance import Provenance
 from cape_fed.release.recordings import checked_rate, checked_recordings
@@ -138,7 +139,9 @@ class PretrainedEncoder:
         device = self.encoder.device
         for rows, length in of_one_length(valid, BATCH):
             ecg = torch.from_numpy(signals[rows, :, :length]).to(device).float() / MICROVOLTS_PER_MV
-            yield rows, compute(ecg).float().cpu().numpy()
+            with without_tf32():  # not around what the caller does in between
+                output = compute(ecg)
+            yield rows, output.float().cpu().numpy()
 
     def _preparation(self, fs: float, leads: Sequence[str] | None, missing: Missing) -> Preparation:
         return Preparation(self.profile, checked_rate(fs), lead_order(leads, missing))

@@ -104,6 +104,21 @@ def test_positions_are_those_of_the_sequence(model: str, samples: int) -> None:
     assert encoder.sequence(torch.zeros(2, 12, samples)).shape == (2, encoder.config.dim, encoder.positions(samples))
 
 
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="this PyTorch has other names")
+def test_convolutions_are_in_float32_and_what_the_caller_computes_is_as_before(encoder: PretrainedEncoder) -> None:
+    settings = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    before, inside = [each.fp32_precision for each in settings], []
+    hook = encoder.encoder.stem.register_forward_pre_hook(
+        lambda *_: inside.append([each.fp32_precision for each in settings])
+    )
+    for _ in encoder.embed(recordings(3, 2, 3), PROFILE.fs):
+        assert [each.fp32_precision for each in settings] == before
+    encoder.features(next(recordings(1, 2)), PROFILE.fs)
+    hook.remove()
+    assert inside == [["ieee", "ieee"]] * 3
+    assert [each.fp32_precision for each in settings] == before
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 def test_a_gpu_gives_what_a_cpu_gives(encoder: PretrainedEncoder) -> None:
     moved = PretrainedEncoder(build_encoder(MODELS["tiny"], 0).to("cuda"), PROFILE)
