@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO, StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +15,11 @@ from matplotlib.ticker import MultipleLocator
 from numpy.typing import ArrayLike, NDArray
 
 from cape_fed.errors import InputError
-from cape_fed.signal.leads import LEADS, canonical_lead
+from cape_fed.files import atomic_file
+from cape_fed.signal.given import as_numbers, check_ranges, check_reach, checked_rate
+from cape_fed.signal.lead_names import lead_places
+from cape_fed.signal.leads import LEADS
+from cape_fed.signal.quality import amplitudes
 
 if TYPE_CHECKING:
     from cape_fed.store.store import Store
@@ -73,17 +77,40 @@ def ecg(
 ) -> Paper:
     """Draw 10 s of an ECG on paper, at 25 mm/s and 10 mm/mV: a small square is 1 mm, 0.04 s and 0.1 mV.
 
-    ``ecg_mv`` is ``[leads, n]`` in mV at ``fs`` Hz, with a row for each of ``leads``, by name and in any order; NaN is
-    left blank, and so is a lead that is not there. ``begin`` is where to begin, in seconds. Raises ValueError for
-    another shape, a lead or layout that is not known, and a rate that is none.
+    ``ecg_mv`` is ``[leads, n]`` in mV at ``fs`` Hz, with a row for each of ``leads``, by name and in any order; what is
+    NaN, infinite or masked is left blank, and so is a lead that is not there. ``begin`` is where to begin, in seconds.
+    Raises ValueError for another shape, a lead or layout that is not known, a lead that is there twice, a rate that is
+    none, and for what is to be drawn and cannot be millivolts.
     """
-    rows = _by_lead(np.asarray(ecg_mv, np.float32), leads)
+    places, rate = lead_places(leads), checked_rate(fs)
+    given = as_numbers(ecg_mv, f"[{len(places)}, n]")
+    if given.ndim != 2 or len(given) != len(places):
+        raise ValueError(f"an ECG of {len(places)} leads has the shape [{len(places)}, n], this one has {given.shape}")
+    if isinstance(begin, bool) or not isinstance(begin, int | float | np.integer | np.floating):
+        raise ValueError(f"expected the second to begin at as one number, got {type(begin).__name__}")
+    if not 0 <= begin < np.inf:
+        raise ValueError(f"an ECG cannot be drawn from second {begin:g} on")
+    shown = _known(given[:, round(begin * rate) :][:, : round(SECONDS * rate)])
+    there = shown[np.isfinite(shown).any(axis=1)]
+    if len(there):
+        check_reach(there, "the recording")
+        check_ranges(amplitudes(there.astype(np.float32), rate), "the recording")
+    return draw(dict(zip((LEADS[place] for place in places), shown, strict=True)), rate, layout, title)
+
+
+def _known(given: NDArray[Any]) -> NDArray[np.float64]:
+    """NaN where a number is masked or not finite."""
+    values = np.ma.filled(given.astype(np.float64), np.nan)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def draw(
+    leads_mv: Mapping[str, NDArray[np.floating[Any]]], fs: float, layout: Layout = "3x4", title: str = ""
+) -> Paper:
+    """Draw the first 10 s of leads by their standard names, however large they are: `ecg` without its checks."""
     if layout not in SHEETS:
         raise ValueError(f"unknown layout '{layout}': choose one of {', '.join(SHEETS)}")
-    if not fs > 0 or not begin >= 0:
-        raise ValueError(f"an ECG of {fs:g} Hz from second {begin:g} on cannot be drawn")
-    first = round(begin * fs)
-    shown = {lead: row[first : first + round(SECONDS * fs)] for lead, row in rows.items()}
+    shown = {lead: row[: round(SECONDS * fs)] for lead, row in leads_mv.items()}
     sheet = SHEETS[layout]
     height = BOTTOM_MM + len(sheet.rows) * sheet.row_mm + TOP_MM
     axes = _paper(width=2 * MARGIN_MM + 2 * PULSE_MM + SECONDS * PAPER_SPEED, height=height)
@@ -100,19 +127,15 @@ def ecg(
     return figure
 
 
-def _by_lead(ecg_mv: NDArray[np.float32], leads: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    names = [canonical_lead(lead) for lead in leads]
-    if ecg_mv.ndim != 2 or len(ecg_mv) != len(names):
-        raise ValueError(f"an ECG of {len(names)} leads has the shape [{len(names)}, n], this one has {ecg_mv.shape}")
-    if unknown := [lead for lead, name in zip(leads, names, strict=True) if name is None]:
-        raise ValueError(f"'{unknown[0]}' is none of the twelve leads {', '.join(LEADS)}")
-    return {name: row for name, row in zip(names, ecg_mv, strict=True) if name}
-
-
 def draw_record(store: Store, row: int) -> Figure:
     """Draw a record of a store without its padding; the title says its cohort, row, age, sex and positive labels."""
+    return draw_row(store, row, caption(store, row))
+
+
+def draw_row(store: Store, row: int, title: str) -> Paper:
+    """Draw a record of a store without its padding, also one whose amplitude no ECG has, which is there to be seen."""
     ecg_mv = store.millivolts([row])[0][:, : int(store.valid[row])]
-    return ecg(ecg_mv, store.profile.fs, title=caption(store, row))
+    return draw(dict(zip(LEADS, ecg_mv, strict=True)), store.profile.fs, title=title)
 
 
 def save_record(store: Store, row: int, out: Path) -> None:
@@ -120,8 +143,9 @@ def save_record(store: Store, row: int, out: Path) -> None:
     kind = out.suffix.lower().removeprefix(".")
     if kind not in ("png", "svg", "pdf"):
         raise InputError(f"cannot draw {out.name}: name it .png, .svg or .pdf")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draw_record(store, row).savefig(out, format=kind, dpi=150)
+    figure = draw_record(store, row)
+    with atomic_file(out) as partial:
+        figure.savefig(partial, format=kind, dpi=150)
 
 
 def svg(figure: Figure) -> str:
@@ -178,7 +202,7 @@ class _Strip(NamedTuple):
 
 
 def _trace(
-    axes: Axes, lead_mv: NDArray[np.float32] | None, fs: float, strip: _Strip, column: int, name: str
+    axes: Axes, lead_mv: NDArray[np.floating[Any]] | None, fs: float, strip: _Strip, column: int, name: str
 ) -> None:  # fmt: skip
     """Draw one lead in its column: 2.5 s of it in one of four columns, the whole 10 s where it has the row.
 
@@ -187,7 +211,7 @@ def _trace(
     seconds = SECONDS / strip.columns
     left = MARGIN_MM + 2 * PULSE_MM
     start, stop = round(column * seconds * fs), round((column + 1) * seconds * fs)
-    part = np.empty(0, np.float32) if lead_mv is None else lead_mv[start:stop]
+    part = np.empty(0) if lead_mv is None else lead_mv[start:stop]
     if np.isfinite(part).any():
         x = left + (start + np.arange(len(part))) / fs * PAPER_SPEED
         y = strip.baseline + GAIN * (part - np.median(part[np.isfinite(part)]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from cape_fed.plot import GAIN, MARGIN_MM, PULSE_MM, SHEETS, Layout, caption, dr
 from cape_fed.signal.leads import LEADS
 from tests.conftest import TinyStore
 
+NOISE = np.random.default_rng(0).normal(0, 0.3, (12, 1000))
 LEFT = MARGIN_MM + 2 * PULSE_MM
 
 
@@ -118,16 +120,66 @@ def test_files(tiny_store: TinyStore, tmp_path: Path, suffix: str, start: bytes)
     assert out.read_bytes().startswith(start)
 
 
-def test_what_cannot_be_drawn() -> None:
-    eight = np.zeros((8, 1000), np.float32)
-    with pytest.raises(ValueError, match=r"\[12, n\]"):
-        ecg(eight, 100)
-    with pytest.raises(ValueError, match="'V9' is none of the twelve leads"):
-        ecg(eight, 100, leads=[*LEADS[:7], "V9"])
-    with pytest.raises(ValueError, match="3x4, 6x2, 12x1"):
-        ecg(np.zeros((12, 10)), 100, layout="5x5")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="0 Hz"):
-        ecg(np.zeros((12, 10)), 0)
+@pytest.mark.parametrize(
+    ("array", "options", "says"),
+    [
+        (np.zeros((8, 1000)), {}, r"\[12, n\]"),
+        (np.zeros((2, 12, 1000)), {}, r"\[12, n\]"),
+        (np.zeros((8, 1000)), {"leads": [*LEADS[:7], "V9"]}, "leads V9 are none of I, II"),
+        (np.zeros((2, 1000)), {"leads": ["II", "Lead II"]}, "leads II are named more than once"),
+        (np.zeros((2, 1000)), {"leads": {"I", "II"}}, "got a set, which has none: give a list"),
+        (np.zeros((12, 10)), {"layout": "5x5"}, "3x4, 6x2, 12x1"),
+        (np.zeros((12, 10)), {"fs": 0}, "sampling rate in Hz above 0"),
+        (np.zeros((12, 10)), {"fs": "500"}, "sampling rate fs as one number in Hz, got str"),
+        (np.zeros((12, 10)), {"fs": float("nan")}, "sampling rate in Hz above 0, got nan"),
+        (np.zeros((12, 10)), {"begin": -1}, "from second -1 on"),
+        (np.zeros((12, 10)), {"begin": float("inf")}, "from second inf on"),
+        (np.zeros((12, 10)), {"begin": "3"}, "one number, got str"),
+        (np.zeros((12, 10), object), {}, "an array of object"),
+        ([[1.0, 2.0], [1.0]], {"leads": ["I", "II"]}, r"numbers \[2, n\], got list that makes none"),
+        (1000 * NOISE, {}, "expected millivolts, the recording has values up to .* microvolts or ADC counts"),
+        (60 * NOISE, {}, "expected millivolts, the recording has a range of .* microvolts or ADC counts"),
+        (1e300 * NOISE, {}, "expected millivolts"),
+    ],
+)
+def test_what_cannot_be_drawn(array: Any, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        ecg(array, **{"fs": 100, **options})
+
+
+def test_what_is_masked_or_infinite_is_a_gap() -> None:
+    expected = NOISE.copy()
+    expected[1, 300:400] = np.nan
+    masked = np.ma.masked_array(np.where(np.isnan(expected), 9999, NOISE), np.isnan(expected))
+    infinite = np.where(np.isnan(expected), np.inf, NOISE)
+    drawn = strips(ecg(expected, 100, layout="12x1"))
+    for given in (masked, list(masked), infinite):
+        for got, strip in zip(strips(ecg(given, 100, layout="12x1")), drawn, strict=True):
+            np.testing.assert_allclose(got, strip)
+
+
+def test_what_is_drawn_is_judged_and_nothing_else() -> None:
+    late = np.concatenate((NOISE, 1000 * NOISE), axis=1)
+    assert len(strips(ecg(late, 100))) == 13
+    with pytest.raises(ValueError, match="expected millivolts"):
+        ecg(late, 100, begin=10)
+
+
+def test_a_record_of_a_store_is_drawn_however_large_it_is(tiny_store: TinyStore) -> None:
+    signals = np.clip(np.random.default_rng(0).normal(0, 12_000, (1, 12, 1000)), -32_767, 32_767).astype(np.int16)
+    assert len(strips(draw_record(tiny_store("loud", signals=signals), 0))) == 13
+
+
+def test_a_file_is_whole_or_as_it_was(tiny_store: TinyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill_the_disk(self: Figure, file: Path, **_: object) -> None:
+        Path(file).write_bytes(b"half")
+        raise OSError("no space left")
+
+    (tmp_path / "ecg.png").write_bytes(b"old")
+    monkeypatch.setattr(Figure, "savefig", fill_the_disk)
+    with pytest.raises(OSError, match="no space left"):
+        save_record(tiny_store(), 0, tmp_path / "ecg.png")
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*ecg*")} == {"ecg.png": b"old"}
 
 
 def test_the_library_has_it_at_hand() -> None:

@@ -12,8 +12,8 @@ from cape_fed.export.registry import get_format
 from cape_fed.extras import require
 from cape_fed.files import atomic_directory
 from cape_fed.release.bundle import CARD, load_encoder
-from cape_fed.release.recordings import checked_rate
 from cape_fed.release.sums import SUMS, digest, write_sums
+from cape_fed.signal.given import checked_rate
 
 ABOUT = "export.json"
 """What the model takes and gives, and the bundle that it was made from."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import KeysView, Sequence
-from collections.abc import Set as AbstractSet
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cape_fed.signal.leads import LEAD_INDEX, LEADS, canonical_lead
+from cape_fed.signal.lead_names import lead_places
+from cape_fed.signal.leads import LEADS
 from cape_fed.signal.limb import LIMB, limb_from_pair
 
 Missing = Literal["error", "mask"]
@@ -69,34 +68,10 @@ def lead_order(leads: Sequence[str] | None, missing: Missing) -> LeadOrder:
         raise ValueError(f"expected missing='error' or missing='mask', got {missing!r}")
     if leads is None:
         return LeadOrder()
-    order = LeadOrder(tuple(_places(_names(leads))))
+    order = LeadOrder(tuple(lead_places(leads)))
     if order.absent and missing == "error":
         raise ValueError(
             f"leads {', '.join(order.absent)} are neither given nor derived from two limb leads: "
             "give them, or mask them with missing='mask'"
         )
     return order
-
-
-def _names(leads: Any) -> list[str]:
-    if isinstance(leads, AbstractSet) and not isinstance(leads, KeysView):  # the keys of a dict keep their order
-        raise ValueError("expected leads in the order that the array has, got a set, which has none: give a list")
-    names: list[Any] = [None]
-    if not isinstance(leads, str):
-        with suppress(TypeError):
-            names = list(leads)
-    if not all(isinstance(name, str) for name in names):
-        raise ValueError("expected leads as a list of names, for example ['I', 'II', 'V1']")
-    if not names:
-        raise ValueError("expected the name of at least one lead, got none")
-    return names
-
-
-def _places(leads: Sequence[str]) -> list[int]:
-    names = {name: canonical_lead(name) for name in leads}
-    if strange := [name for name, known in names.items() if known is None]:
-        raise ValueError(f"leads {', '.join(strange)} are none of {', '.join(LEADS)}: leave them out of the array")
-    known = [LEAD_INDEX[str(names[name])] for name in leads]
-    if twice := [LEADS[place] for place in sorted(set(known)) if known.count(place) > 1]:
-        raise ValueError(f"leads {', '.join(twice)} are named more than once")
-    return known

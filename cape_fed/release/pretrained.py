@@ -14,8 +14,9 @@ from cape_fed.pretrain.encoder import Encoder
 from cape_fed.pretrain.float32 import without_tf32
 from cape_fed.release.lead_order import Missing, lead_order
 from cape_fed.release.provenance import Provenance
-from cape_fed.release.recordings import checked_rate, checked_recordings
+from cape_fed.release.recordings import checked_recordings
 from cape_fed.release.rows import Preparation, Rows, of_one_length
+from cape_fed.signal.given import checked_rate
 from cape_fed.signal.profile import MICROVOLTS_PER_MV, Profile
 
 BATCH = 64

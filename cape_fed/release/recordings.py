@@ -1,4 +1,4 @@
-"""What is checked of recordings before an encoder sees them: shape, numbers, rate and unit, record by record."""
+"""What is checked of recordings before an encoder sees them, record by record."""
 
 from __future__ import annotations
 
@@ -8,15 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cape_fed.signal.flat import any_flat
+from cape_fed.signal.given import as_numbers, check_ranges, check_reach
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.quality import amplitudes, is_mostly_missing
-from cape_fed.signal.resample import FS_RANGE
 from cape_fed.signal.window import first_window
 
-MAX_MV = 200.0
-"""No ECG reaches this far from a lead's median: larger numbers are microvolts or raw ADC counts."""
-LARGEST_MV = 20.0
-"""No ECG has a range like this within a second in half of its leads."""
 SMALLEST_MV = 0.02
 """No ECG stays below this range within a second in every lead, and none in volts reaches it."""
 
@@ -29,29 +25,14 @@ class Window(NamedTuple):
     has_flat_lead: bool
 
 
-def checked_rate(fs: Any) -> float:
-    """The sampling rate in Hz; raises ValueError where it is no number or none that an ECG has."""
-    if isinstance(fs, bool | np.bool_) or not isinstance(fs, int | float | np.integer | np.floating):
-        raise ValueError(f"expected the sampling rate fs as one number in Hz, got {_kind(fs)}")
-    try:
-        rate = float(fs)
-    except OverflowError:
-        rate = float("inf")
-    if not np.isfinite(rate) or rate <= 0:
-        raise ValueError(f"expected a sampling rate in Hz above 0, got {rate}")
-    if not FS_RANGE[0] <= rate <= FS_RANGE[1]:
-        raise ValueError(
-            f"expected a sampling rate between {FS_RANGE[0]:g} and {FS_RANGE[1]:g} Hz, got {rate:g}: is it in Hz?"
-        )
-    return rate
-
-
 def checked_recordings(ecg_mv: Any, fs: float, leads: int = len(LEADS)) -> NDArray[Any]:
     """One recording ``[leads, n]`` or several ``[B, leads, n]`` as an array of numbers, masked where the input is.
 
     Raises ValueError that says what does not fit.
     """
-    ecg = _as_array(ecg_mv)
+    ecg = as_numbers(
+        ecg_mv, "[12, n] or [B, 12, n]", ": recordings of different lengths are embedded as a stream, iter(recordings)"
+    )
     if ecg.ndim not in (2, 3):
         raise ValueError(f"expected [{leads}, n] or [B, {leads}, n], got an array of shape {ecg.shape}")
     if ecg.shape[-2] != leads:
@@ -85,9 +66,7 @@ def checked_window(record: NDArray[Any], fs: float, seconds: float, name: str) -
         raise ValueError(f"{name} has no finite sample")
     complete = finite.all()
     values = record if complete else np.where(finite, record, np.nan)
-    furthest = _furthest(values)
-    if furthest > MAX_MV:
-        raise ValueError(f"expected millivolts, {name} has values up to {furthest:.3g}: microvolts or ADC counts?")
+    check_reach(values, name)
     signal = values.astype(np.float32, copy=False)
     start, stop = first_window(signal, fs, seconds)
     part = signal[:, start:stop]
@@ -110,27 +89,8 @@ def _present(part: NDArray[np.float32], name: str) -> NDArray[np.float32]:
     return part[there.any(axis=1)]
 
 
-def _furthest(values: NDArray[np.floating[Any]]) -> float:
-    """How far values of ``[leads, n]`` are from their lead's median, NaN passed over.
-
-    Where no lead has a range above ``MAX_MV``, the widest range stands for it: none of its values is further away than
-    that, and medians take many times as long.
-    """
-    with np.errstate(over="ignore"):
-        ranges = np.fmax.reduce(values, axis=1) - np.fmin.reduce(values, axis=1)
-        widest = float(np.fmax.reduce(ranges))
-        if widest <= MAX_MV:
-            return widest
-        known = values[~np.isnan(ranges)].astype(np.float64)
-        return float(np.nanmax(np.abs(known - np.nanmedian(known, axis=1, keepdims=True))))
-
-
 def _check_size(ranges: NDArray[np.float32], name: str) -> None:
-    if np.median(ranges) > LARGEST_MV:
-        raise ValueError(
-            f"expected millivolts, {name} has a range of {np.median(ranges):.3g} within a second: "
-            "microvolts or ADC counts?"
-        )
+    check_ranges(ranges, name)
     if ranges.max() < SMALLEST_MV:
         raise ValueError(
             f"expected millivolts, {name} has a range of {ranges.max():.2g} within a second in its largest lead: "
@@ -143,43 +103,3 @@ def _hint(ecg: NDArray[Any], leads: int) -> str:
     if ecg.shape[-1] == leads:
         return "; transpose it"
     return "; name the leads that it has: leads=[...]" if leads == len(LEADS) and ecg.shape[-2] < leads else ""
-
-
-def _as_array(ecg_mv: Any) -> NDArray[Any]:
-    """The input as an array of real numbers; not copied where it is one already."""
-    ecg: NDArray[Any]
-    try:
-        if _is_masked(ecg_mv):
-            ecg = _numbers(np.ma.stack(list(ecg_mv)) if isinstance(ecg_mv, list | tuple) else ecg_mv)
-        else:
-            ecg = _numbers(np.asarray(ecg_mv))
-    except (ValueError, TypeError, RuntimeError, AttributeError) as error:
-        if isinstance(error, _NoNumbersError):
-            raise ValueError(str(error)) from None
-        raise ValueError(
-            f"expected an array of numbers [12, n] or [B, 12, n], got {_kind(ecg_mv)} that makes none: recordings of "
-            f"different lengths are embedded as a stream, iter(recordings) ({' '.join(str(error).split())[:100]})"
-        ) from None
-    return ecg
-
-
-class _NoNumbersError(ValueError):
-    """An array holds something else than real numbers."""
-
-
-def _numbers(ecg: Any) -> Any:
-    if ecg.dtype.kind not in "fiu":
-        raise _NoNumbersError(f"expected numbers in mV, got an array of {ecg.dtype}")
-    return ecg
-
-
-def _is_masked(ecg_mv: Any) -> bool:
-    if isinstance(ecg_mv, list | tuple):
-        return any(isinstance(record, np.ma.MaskedArray) for record in ecg_mv)
-    return isinstance(ecg_mv, np.ma.MaskedArray)
-
-
-def _kind(value: Any) -> str:
-    """What a value is, for a sentence."""
-    shape = getattr(value, "shape", None)
-    return type(value).__name__ if shape is None else f"{type(value).__name__} of shape {tuple(shape)}"

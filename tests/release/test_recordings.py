@@ -11,7 +11,8 @@ import torch
 
 from cape_fed.pretrain.encoders import MODELS, build_encoder
 from cape_fed.release.pretrained import PretrainedEncoder
-from cape_fed.release.recordings import MAX_MV, checked_window
+from cape_fed.release.recordings import checked_window
+from cape_fed.signal.given import MAX_MV
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.profile import get_profile
 from cape_fed.signal.quality import Quality, assess

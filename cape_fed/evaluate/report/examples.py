@@ -10,7 +10,7 @@ import numpy as np
 from cape_fed.evaluate.cohorts import EvaluatedCohort, Rows
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.files import atomic_file
-from cape_fed.plot import ecg
+from cape_fed.plot import draw_row
 from cape_fed.seeds import derive_rng
 
 FOLDER = "figures"
@@ -30,9 +30,7 @@ def draw_examples(cohorts: Sequence[EvaluatedCohort], out: Path, options: Evalua
         old.unlink()
     for index, cohort in enumerate(cohorts):
         for number, row in enumerate(_pick(cohort, options)):
-            store = cohort.store
-            recording = store.millivolts([row])[0][:, : int(store.valid[row])]
-            figure = ecg(recording, store.profile.fs, title=_describe(cohort, row))
+            figure = draw_row(cohort.store, row, _describe(cohort, row))
             with atomic_file(example_path(out, index, number)) as partial:
                 figure.savefig(partial, format="png", dpi=_DPI)
 
