@@ -53,22 +53,25 @@ class Preparation:
             yield part, self.rows(batch[part], [f"record {index}" for index in range(part.start, part.stop)])
 
     def stream(self, recordings: Iterator[Any]) -> Iterator[Rows]:
-        """Rows in order, `AHEAD` at a time; those before a recording that does not fit come before its ValueError."""
+        """Rows in order, `AHEAD` at a time; those before an error come before it.
+
+        An error is the ValueError of a recording that does not fit, and whatever ``recordings`` itself raises.
+        """
         numbered, fault = enumerate(recordings), None
-        while fault is None and (chunk := list(islice(numbered, AHEAD))):
+        while fault is None:
             rows: list[Rows] = []
-            for index, record in chunk:
-                name = f"record {index}"
-                try:
+            try:
+                for index, record in islice(numbered, AHEAD):
+                    name = f"record {index}"
                     checked = checked_recording(record, self.fs, len(self.order.places), name)
                     rows.append(self.rows([checked], [name]))
-                except ValueError as error:
-                    fault = error
-                    break
+            except Exception as error:
+                fault = error
             if rows:
                 yield Rows(np.concatenate([row.signals for row in rows]), np.concatenate([row.valid for row in rows]))
-        if fault is not None:
-            raise fault
+            elif fault is None:
+                return
+        raise fault
 
 
 def of_one_length(valid: NDArray[np.integer[Any]], most: int) -> Iterator[tuple[NDArray[np.intp], int]]:

@@ -82,6 +82,20 @@ def test_what_comes_before_a_recording_that_does_not_fit_is_embedded(encoder: Pr
         encoder.embed(iter(good), 0)
 
 
+@pytest.mark.parametrize("count", [0, 3, AHEAD, AHEAD + 2])
+def test_what_was_read_before_the_source_of_a_stream_failed_is_embedded(encoder: PretrainedEncoder, count: int) -> None:
+    def source() -> Iterator[np.ndarray]:
+        yield from recordings(count, 2)
+        raise OSError("the disk is gone")
+
+    got = []
+    with pytest.raises(OSError, match="the disk is gone"):
+        got.extend(encoder.embed(source(), PROFILE.fs))
+    assert len(got) == count
+    if count:
+        np.testing.assert_allclose(got[-1], encoder.embed(list(recordings(count, 2))[-1], PROFILE.fs), atol=1e-5)
+
+
 def test_an_embedding_is_the_mean_of_its_valid_features(encoder: PretrainedEncoder) -> None:
     for seconds in (2, 3.3, 10, 12):
         batch = np.stack(list(recordings(3, seconds)))
