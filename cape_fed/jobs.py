@@ -46,7 +46,7 @@ from cape_fed.progress import Progress
 from cape_fed.release.bundle import load_encoder, write_bundle
 from cape_fed.release.embed import check_profile, embed_store
 from cape_fed.release.pretrained import PretrainedEncoder
-from cape_fed.release.seen import check_not_earlier, check_same_split, check_unseen, split_of_run
+from cape_fed.release.seen import check_same_split, check_unseen, split_of_run
 from cape_fed.release.start import load_start
 from cape_fed.release.untrained import untrained
 from cape_fed.rundir import RunDirectory, read_metrics
@@ -210,9 +210,6 @@ def finetune(bundle: Path | None, config: RunConfig, progress: Progress) -> Fine
     if bundle is not None:
         check_unseen(bundle, encoder, others)
         check_same_split(bundle, encoder, train)
-        for store in train:
-            if not encoder.provenance.trained_as(store.cohort, store.meta.fingerprint):
-                check_not_earlier(bundle, encoder, store)
     divided = {store.cohort: divide(bundle, encoder, store, config.finetune.split, config.split) for store in train}
     divided |= {store.cohort: (split_patients(store, config.split.seed), "all tested") for store in others}
     splits = {name: split for name, (split, _) in divided.items()}
@@ -277,7 +274,8 @@ def _check_roles(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store
     """ID is what the encoder was trained on, OOD what it was not, whatever the command says; InputError otherwise."""
     check_unseen(bundle, encoder, others)
     check_same_split(bundle, encoder, train)
-    for store in train:
-        if not encoder.provenance.trained_as(store.cohort, store.meta.fingerprint):
-            check_not_earlier(bundle, encoder, store)
-            raise InputError(f"{bundle} was not trained on {store.cohort}: not ID, name it in data.evaluate")
+    strange = [
+        store.cohort for store in train if not encoder.provenance.trained_as(store.cohort, store.meta.fingerprint)
+    ]
+    if strange:
+        raise InputError(f"{bundle} was not trained on {', '.join(strange)}: not ID, name it in data.evaluate")

@@ -21,7 +21,7 @@ from cape_fed.pretrain.device import choose_device
 from cape_fed.pretrain.workbench import check_batches
 from cape_fed.progress import Progress
 from cape_fed.release.cohort_names import federated_name
-from cape_fed.release.start import load_start
+from cape_fed.release.start import Start
 from cape_fed.rundir import RunDirectory, split_file
 from cape_fed.site.app import make_client_app
 from cape_fed.site.config import SiteConfig
@@ -45,7 +45,8 @@ def simulate_federation(
     choose_device(config.device)
     check_private_run(config.privacy, config.pretraining, config.federation)
     check_batch_statistics(config.norm, config.federation)
-    _check_stores(config, splits or {})
+    plan = config.federation_plan()
+    _check_stores(config, plan.start, splits or {})
     sites = sites_of(config)
     run = RunDirectory(config.out)
     entries = {site.name: RosterEntry(role=site.role) for site in sites}
@@ -55,7 +56,7 @@ def simulate_federation(
     engine = {"local": run_local, "flower": run_flower}[config.engine]
     with run.open(config.saved(), resume=config.resume):
         _save_splits(sites, splits or {})
-        plan = _with_composition(config.federation_plan(), sites)
+        plan = _with_composition(plan, sites)
         status = Status(run.path)
         with status.ending():
             engine(
@@ -97,14 +98,14 @@ def _save_splits(sites: list[SiteConfig], splits: Mapping[str, Split]) -> None:
                 save_split(path, store, splits[store.cohort])
 
 
-def _check_stores(config: RunConfig, splits: Mapping[str, Split]) -> None:
+def _check_stores(config: RunConfig, start: Start | None, splits: Mapping[str, Split]) -> None:
     """InputError for stores that cannot be in one federation, before anything is written."""
     train, evaluate = flat_paths(config.data.train), flat_paths(config.data.evaluate)
     stores = open_stores([*train, *evaluate])
     if not train:
         raise InputError("a federation needs at least one training site: data.train=[STORE,...]")
     check_disjoint(stores[: len(train)], stores[len(train) :])
-    if (start := load_start(config.start, config.encoder_config)) is not None:
+    if start is not None:
         start.check_ood({store.cohort: count_store(store) for store in stores[len(train) :]})
         start.check_unseen({store.cohort: count_store(store) for store in stores[: len(train)] if config.privacy.on})
     opened = dict(zip(train, stores, strict=False))

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from cape_fed.store.counts import WITHHELD, CohortCounts
+from cape_fed.store.counts import CohortCounts
 
 _PSEUDONYM = re.compile(r"SITE-\d+/")
 """Begins the name of a cohort whose site did not agree to be named."""
@@ -45,18 +45,13 @@ def may_overlap(one: Mapping[str, CohortCounts], other: Mapping[str, CohortCount
     """
     if any(same_cohort(name, counts, other) for name, counts in one.items()):
         return True
-    names, others = ({own_name(name) for name, counts in group.items() if _is_vague(counts)} for group in (one, other))
-    vague = any(
-        _PSEUDONYM.match(name) and _is_vague(counts) for group in (one, other) for name, counts in group.items()
-    )
-    return vague or bool(names & others)
-
-
-def _is_vague(counts: CohortCounts) -> bool:
-    return counts.fingerprint in ("", WITHHELD)
+    vague, others = ([name for name, counts in group.items() if not counts.has_fingerprint] for group in (one, other))
+    if any(_PSEUDONYM.match(name) for name in (*vague, *others)):
+        return True
+    return not {own_name(name) for name in vague}.isdisjoint(own_name(name) for name in others)
 
 
 def same_cohort(name: str, counts: CohortCounts, seen: Mapping[str, CohortCounts]) -> bool:
     """Whether a cohort is among ``seen`` ones, by name, which may be SITE/COHORT, or by what is in it."""
-    known = {other.fingerprint for other in seen.values()} - {"", WITHHELD}
+    known = {other.fingerprint for other in seen.values() if other.has_fingerprint}
     return any(same_name(name, other) for other in seen) or counts.fingerprint in known

@@ -83,11 +83,10 @@ class Provenance(BaseModel):
 
         Where the names were withheld, a store is known by its ``fingerprint`` alone.
         """
-        known = {"", WITHHELD}
         return {
             name: counts
             for name, counts in self.cohorts.items()
-            if own_name(name) == cohort or (counts.fingerprint == fingerprint and fingerprint not in known)
+            if own_name(name) == cohort or (counts.has_fingerprint and counts.fingerprint == fingerprint)
         }
 
     @property

@@ -22,26 +22,22 @@ def check_unseen(bundle: Path, encoder: PretrainedEncoder, others: Sequence[Stor
             "if yours is another hospital's cohort, ingest it under another name"
         )
     for store in others:
-        check_not_earlier(bundle, encoder, store)
-
-
-def check_not_earlier(bundle: Path, encoder: PretrainedEncoder, store: Store) -> None:
-    """InputError where an encoder that it began with was trained on a cohort that it was not trained on itself."""
-    if any(before.trained_as(store.cohort, store.meta.fingerprint) for before in encoder.provenance.earlier):
-        raise InputError(
-            f"{bundle} began with an encoder that was trained on {store.cohort}: neither OOD nor ID, leave it out"
-        )
+        if any(before.trained_as(store.cohort, store.meta.fingerprint) for before in encoder.provenance.earlier):
+            raise InputError(
+                f"{bundle} began with an encoder that was trained on {store.cohort}: neither OOD nor ID, leave it out"
+            )
 
 
 def check_same_split(bundle: Path, encoder: PretrainedEncoder, train: Sequence[Store]) -> None:
     """InputError where an encoder that it began with was trained on an ID cohort that was divided otherwise.
 
-    Patients who test now may have been trained on then.
+    Patients who test now may have been trained on then. A cohort that it was not trained on itself was never divided
+    in its way.
     """
     for store in train:
+        own = encoder.provenance.trained_as(store.cohort, store.meta.fingerprint)
         for before in encoder.provenance.earlier:
             known = before.trained_as(store.cohort, store.meta.fingerprint)
-            own = encoder.provenance.trained_as(store.cohort, store.meta.fingerprint)
             same = before.split == encoder.provenance.split and any(one in own.values() for one in known.values())
             if known and not same:
                 raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,9 +120,13 @@ def note_exposure(request: Request, site: SiteConfig, parts: Collection[str]) ->
         used = [(cohort.store, np.concatenate([getattr(cohort.split, part) for part in parts])) for cohort in cohorts]
     else:
         used = [(store, np.arange(len(store))) for store in open_stores(site.stores)]
-    keys = {store.cohort: patient_keys(store, rows) for store, rows in used}
-    patients = Roster(cohorts={name: CohortRoster(slots=tuple(sorted(own))) for name, own in keys.items()})
+    patients = _patients({store.cohort: patient_keys(store, rows) for store, rows in used})
     expose(ledger_of(site), patients, f"run {request.run} without differential privacy")
+
+
+def _patients(keys: Mapping[str, Collection[str]]) -> Roster:
+    """Patients by cohort as a ledger keeps them."""
+    return Roster(cohorts={cohort: CohortRoster(slots=tuple(sorted(own))) for cohort, own in keys.items()})
 
 
 def _refuse_start(ledger: Ledger, stores: list[Store], request: Request) -> None:
@@ -134,7 +138,7 @@ def _refuse_start(ledger: Ledger, stores: list[Store], request: Request) -> None
         counts = count_store(store)
         if same_cohort(federated_name(ledger.site, store.cohort), counts, request.seen):
             if any(seen.fingerprint == counts.fingerprint for seen in request.seen.values()):
-                everybody = Roster(cohorts={store.cohort: CohortRoster(slots=tuple(sorted(store.patient_keys)))})
+                everybody = _patients({store.cohort: store.patient_keys})
                 expose(ledger, everybody, f"run {request.run} began with an encoder that had seen {store.cohort}")
             raise BudgetError(
                 f"site {ledger.site}: the run begins with an encoder that has seen cohort {store.cohort} without "

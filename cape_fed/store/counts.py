@@ -19,6 +19,11 @@ class CohortCounts(BaseModel):
     patients: int = Field(gt=0, le=10**9)
     fingerprint: str = ""
 
+    @property
+    def has_fingerprint(self) -> bool:
+        """Whether the store can be told by it: bundles of earlier versions have none, and it may be withheld."""
+        return self.fingerprint not in ("", WITHHELD)
+
 
 def count_store(store: Store) -> CohortCounts:
     """Records, patients and fingerprint of a store."""

@@ -47,23 +47,21 @@ def test_a_bundle_knows_a_store_by_what_its_site_calls_it(tiny_store: TinyStore,
     assert "| trained on | a/cardiology, b/cardiology, emergency |" in (bundle / "README.md").read_text()
 
 
-def test_a_store_that_changed_since_at_every_site_of_its_name_has_no_split(
-    tiny_store: TinyStore, tmp_path: Path
+@pytest.mark.parametrize(
+    ("name", "counts", "says"),
+    [
+        ("a/cardiology", CohortCounts(records=3, patients=3, fingerprint="f"), "changed since"),
+        ("cardiology", CohortCounts(records=20, patients=20, fingerprint="withheld"), "does not say which patients"),
+    ],
+)
+def test_a_store_that_changed_since_at_every_site_of_its_name_or_is_not_known_has_no_split(
+    tiny_store: TinyStore, tmp_path: Path, name: str, counts: CohortCounts, says: str
 ) -> None:
     store = tiny_store("cardiology", patients=20)
-    counts = {"a/cardiology": CohortCounts(records=3, patients=3, fingerprint="f")}
     bundle = tmp_path / "bundle"
-    write_bundle(bundle, build_encoder(MODELS["tiny"], 0), get_profile("compact100"), Provenance(cohorts=counts))
-    with pytest.raises(InputError, match="changed since"):
-        split_of_run(bundle, load_encoder(bundle), store)
-
-
-def test_a_bundle_that_does_not_know_its_store_says_so(tiny_store: TinyStore, tmp_path: Path) -> None:
-    store = tiny_store("cardiology", patients=20)
-    counts = {"cardiology": CohortCounts(records=20, patients=20, fingerprint="withheld")}
-    bundle = tmp_path / "bundle"
-    write_bundle(bundle, build_encoder(MODELS["tiny"], 0), get_profile("compact100"), Provenance(cohorts=counts))
-    with pytest.raises(InputError, match="does not say which patients"):
+    known = Provenance(cohorts={name: counts})
+    write_bundle(bundle, build_encoder(MODELS["tiny"], 0), get_profile("compact100"), known)
+    with pytest.raises(InputError, match=says):
         split_of_run(bundle, load_encoder(bundle), store)
 
 
