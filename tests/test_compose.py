@@ -41,7 +41,7 @@ def test_a_strategy_brings_settings_that_can_be_changed() -> None:
         ("federation.strategy=fedsgd", "unknown federation.strategy 'fedsgd': choose one of fedavg"),
         ("federation.options.trim=0.5", "federation.options.trim: input should be less than 0.5"),
         ("federation.options.trimm=0.1", "unknown config key 'federation.options.trimm': .*federation.options.trim"),
-        ("model=huge", "unknown model 'huge': choose one of tiny, base, large"),
+        ("model=huge", "unknown model 'huge': choose one of tiny, small, base, large"),
     ],
 )
 def test_what_is_not_known_is_said(override: str, words: str) -> None:

@@ -94,7 +94,7 @@ class PretrainConfig(Section):
     positives: Positives = Field(
         default="both", description="patient: another record, so patients with several; augmentation: the same record"
     )
-    model: str = Field(default="tiny", description="the encoder: tiny, base or large")
+    model: str = Field(default="tiny", description="the encoder: tiny, small, base or large")
     norm: Norm = Field(default="group", description="layers of the encoder; batch: statistics over the batch")
     objective: ObjectiveConfig = ObjectiveConfig()
     augment: AugmentConfig = AugmentConfig()

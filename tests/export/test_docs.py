@@ -31,6 +31,6 @@ def test_every_format_has_its_row() -> None:
 def test_the_shortest_input_of_a_program_is_told() -> None:
     row = next(line for line in TEXT.splitlines() if line.startswith("| `torch` |"))
     for profile in PROFILES.values():
-        for model in ("tiny", "base"):
+        for model in ("tiny", "small", "base"):
             samples = shortest(Source(PretrainedEncoder(build_encoder(MODELS[model]), profile)))
             assert f"{samples} samples with `{model}`" in row or f"{profile.fs} samples with every model" in row

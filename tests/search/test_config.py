@@ -20,6 +20,7 @@ def test_the_search_that_comes_with_cape_fed_begins_with_the_defaults() -> None:
     assert reference.augment == small.augment
     assert reference.objective == small.objective
     assert reference.positives == small.positives
+    assert reference.pretraining.model == small.pretraining.model
     for key in ("steps", "pairs", "learning_rate"):
         assert getattr(reference.train, key) == getattr(small.train, key)
     batches = search.space["batch"]
