@@ -93,6 +93,12 @@ def is_plain_file(path: Path) -> bool:
         return False
 
 
+def header_of(stem: Path) -> Path:
+    """Path of the header of the record ``stem``: ``.HEA`` where that is there and ``.hea`` is not."""
+    path, shouted = (stem.parent / f"{stem.name}{suffix}" for suffix in (".hea", ".HEA"))
+    return shouted if not is_plain_file(path) and is_plain_file(shouted) else path
+
+
 def read_header(path: Path) -> Header:
     """Read and parse a header file; raises RecordError where it is missing or malformed."""
     if not is_plain_file(path):

@@ -24,7 +24,7 @@ from cape_fed.archive.paths import on_disk
 from cape_fed.archive.recording import Description, Recording, as_millivolts, join
 from cape_fed.archive.rows import BadRow, Row
 from cape_fed.archive.tables import read_rows
-from cape_fed.archive.wfdb_record import read_recording, record_files
+from cape_fed.archive.wfdb_record import read_recording, record_files, without_suffix
 from cape_fed.signal.leads import LEADS
 from cape_fed.signal.resample import FS_RANGE
 from cape_fed.vocabulary import VOCABULARY
@@ -65,7 +65,7 @@ class Manifest:
         if _is_array(name):
             recording = _read_array(folder / name, row.get("fs"), seconds)
         else:
-            recording = read_recording(folder / name.removesuffix(".hea"), seconds, self.verify, self.common_gain)
+            recording = read_recording(folder / without_suffix(name), seconds, self.verify, self.common_gain)
         return join(entry.record, recording, _describe(row))
 
 
@@ -73,9 +73,9 @@ def _entry(table: Path, row: Row, unique: Unique) -> Entry:
     name = row.cells["path"]
     if not name:
         return Entry(f"row {row.line}", {}, ())
-    unique.is_new(name.replace("\\", "/").removesuffix(".hea"), row)
+    unique.is_new(without_suffix(name.replace("\\", "/")), row)
     path = on_disk(table.parent, name)
-    files = (path,) if _is_array(path) else record_files(path.removesuffix(".hea"))
+    files = (path,) if _is_array(path) else record_files(without_suffix(path))
     return Entry(name, {key: cell for key, cell in row.cells.items() if cell} | {"path": path}, files)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cape_fed.archive.base import RecordError
 from cape_fed.archive.frames import frames_wanted
-from cape_fed.archive.headers import Header, is_plain_file, read_header
+from cape_fed.archive.headers import Header, header_of, read_header
 from cape_fed.archive.recording import Recording
 from cape_fed.archive.wfdb_signals import read_signals
 from cape_fed.signal.leads import LEADS
@@ -19,6 +19,11 @@ def record_files(path: str) -> tuple[str, ...]:
     return f"{path}.hea", f"{path}.dat", f"{path}.mat", f"{path}.HEA"
 
 
+def without_suffix(name: str) -> str:
+    """The path of a record whose header a table may name with its suffix."""
+    return name.removesuffix(".hea").removesuffix(".HEA")
+
+
 def read_recording(
     stem: Path, seconds: float | None = None, verify: bool = False, common_gain: float | None = None
 ) -> Recording:
@@ -27,9 +32,7 @@ def read_recording(
     ``verify`` also compares the header's checksums (format 16 only). ``common_gain``, in ADC units per mV, replaces
     the gains of the header. Raises RecordError.
     """
-    path = stem.parent / f"{stem.name}.hea"
-    shouted = path.with_suffix(".HEA")
-    header = read_header(shouted if not is_plain_file(path) and is_plain_file(shouted) else path)
+    header = read_header(header_of(stem))
     read = _join_segments if header.segments else read_signals
     return read(stem.parent, header, seconds, verify, common_gain)
 
@@ -60,7 +63,7 @@ def _read_segment(
         return None
     if Path(name).name != name:
         raise RecordError("BAD_HEADER", "a segment is named with a path")
-    header = read_header(folder / f"{name}.hea")
+    header = read_header(header_of(folder / name))
     if header.segments or header.fs != fs:
         raise RecordError("BAD_HEADER", "a segment has segments of its own or another rate than the record")
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from cape_fed.archive.base import Entry, Notice, RawRecord, RecordError
 from cape_fed.archive.comments import describe
 from cape_fed.archive.detect import wrong_format
-from cape_fed.archive.headers import read_header
+from cape_fed.archive.headers import header_of, read_header
 from cape_fed.archive.paths import printable
 from cape_fed.archive.recording import Description, join
 from cape_fed.archive.walk import walk
@@ -88,6 +88,6 @@ def _is_segment(folder: Path, stem: str, known: frozenset[str]) -> bool:
     if match is None or match.group(1) not in known:
         return False
     try:
-        return read_header(folder / f"{match.group(1)}.hea").segments > 0
+        return read_header(header_of(folder / match.group(1))).segments > 0
     except RecordError:
         return False

@@ -34,6 +34,14 @@ def test_the_contract(tmp_path: Path) -> None:
     assert READER.explicit_labels == set(VOCABULARY)
 
 
+def test_headers_in_capitals(tmp_path: Path) -> None:
+    write_wfdb(tmp_path / "a", counts(ecg()))
+    (tmp_path / "a.hea").rename(tmp_path / "a.HEA")
+    (tmp_path / "manifest.csv").write_text("path,age\na.HEA,61\n")
+    (raw,) = read_all(tmp_path)
+    np.testing.assert_allclose(raw.signal_mv, ecg(), atol=6e-4)
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int16])
 @pytest.mark.parametrize("transposed", [False, True])
 def test_arrays(tmp_path: Path, dtype: type, transposed: bool) -> None:

@@ -103,6 +103,16 @@ def test_headers_in_capitals(tmp_path: Path) -> None:
     assert READER.read(tmp_path, entries[0]).signal_mv.shape == (12, 500)
 
 
+def test_segments_with_headers_in_capitals(tmp_path: Path) -> None:
+    signal = counts(ecg())
+    for number in (1, 2):
+        write_wfdb(tmp_path / f"A_{number}", signal[:, 2500 * (number - 1) :][:, :2500])
+        (tmp_path / f"A_{number}.hea").rename(tmp_path / f"A_{number}.HEA")
+    (tmp_path / "A.HEA").write_text("A/2 12 500 5000\nA_1 2500\nA_2 2500\n")
+    (entry,) = READER.entries(tmp_path)
+    np.testing.assert_allclose(READER.read(tmp_path, entry).signal_mv, signal / 1000, atol=1e-6)
+
+
 def test_a_record(tmp_path: Path) -> None:
     comments = [" Age: 61", " Sex: Female", " Dx: 164889003", " Patient ID: p7"]
     write_wfdb(tmp_path / "x" / "a", counts(ecg()), comments=comments)
