@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from cape_fed.archive.walk import walk
 from cape_fed.archive.wfdb_record import read_recording, record_files
 
 _SEGMENT = re.compile(r"(.+)_(?:\d+|layout)")
-"""How the segments of a multi-segment record are named after it."""
+"""How the segments of a multi-segment record are usually named after it, also those that it does not list."""
 _PATIENT_FOLDER = re.compile(r"(?:patient|subject)[_-]?(\d\w*)|p(\d{4,})", re.IGNORECASE)
 """PTB names a patient's folder ``patient104``, MIMIC ``p10001725``."""
 _MIMIC_GROUP = re.compile(r"p\d{2}(\d{2})?", re.IGNORECASE)
@@ -67,11 +67,7 @@ def find_records(root: Path, notices: list[Notice] | None = None) -> Iterator[st
                 notices.append(found)
             continue
         below, files = found
-        stems = sorted({name[: -len(".hea")] for name in files if name.endswith((".hea", ".HEA"))})
-        known = frozenset(stems)
-        for stem in stems:
-            if not _is_segment(root / below, stem, known):
-                yield (below / stem).as_posix()
+        yield from ((below / stem).as_posix() for stem in _records(root / below, files))
 
 
 def patient_of_folder(path: str) -> str | None:
@@ -83,11 +79,23 @@ def patient_of_folder(path: str) -> str | None:
     return None
 
 
-def _is_segment(folder: Path, stem: str, known: frozenset[str]) -> bool:
-    match = _SEGMENT.fullmatch(stem)
-    if match is None or match.group(1) not in known:
-        return False
+def _records(folder: Path, files: list[str]) -> list[str]:
+    """Stems of the headers of a folder that are no segments of others, in their order."""
+    stems = sorted({name[: -len(".hea")] for name in files if name.endswith((".hea", ".HEA"))})
+    # a record of segments has no signal file of its own name: of all others the header is not read here
+    with_signals = {name.rpartition(".")[0] for name in files if name.lower().endswith((".dat", ".mat"))}
+    segments_of = {stem: found for stem in stems if stem not in with_signals and (found := _segments(folder, stem))}
+    named = {segment for segments in segments_of.values() for segment in segments} - segments_of.keys()
+    return [stem for stem in stems if stem not in named and not _is_named_as_segment(stem, segments_of)]
+
+
+def _segments(folder: Path, stem: str) -> frozenset[str]:
     try:
-        return read_header(header_of(folder / match.group(1))).segments > 0
+        return frozenset(name for name, _ in read_header(header_of(folder / stem)).segment_list)
     except RecordError:
-        return False
+        return frozenset()
+
+
+def _is_named_as_segment(stem: str, records: Container[str]) -> bool:
+    match = _SEGMENT.fullmatch(stem)
+    return match is not None and match.group(1) in records

@@ -30,6 +30,16 @@ def test_segments_are_no_records_of_their_own(tmp_path: Path) -> None:
     assert list(find_records(tmp_path)) == ["a", "b", "b_0001"]
 
 
+def test_segments_of_any_name_are_no_records_of_their_own(tmp_path: Path) -> None:
+    signal = counts(ecg())
+    for name in ("limb", "3544749_0001", "3544749_0002", "other"):
+        write_wfdb(tmp_path / name, signal[:, :2500])
+    (tmp_path / "night.hea").write_text("night/2 12 500 5000\n3544749_0001 2500\nlimb 2500\n")
+    (tmp_path / "day.hea").write_text("day/3 12 500 5000\n~ 2500\n3544749_0002 2500\nday 0\n")
+    (tmp_path / "of-records.hea").write_text("of-records/2 12 500 5000\nday 2500\nnight 2500\n")
+    assert list(find_records(tmp_path)) == ["day", "night", "of-records", "other"]
+
+
 def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     write_wfdb(tmp_path / "sub" / "a", counts(ecg(seconds=1)))
     (tmp_path / "sub" / "loop").symlink_to(tmp_path)
