@@ -58,8 +58,8 @@ class WfdbTree:
 def find_records(root: Path, notices: list[Notice] | None = None) -> Iterator[str]:
     """Paths of all records below ``root``, relative, with ``/`` and without ``.hea``.
 
-    Folders whose name begins with a dot are passed over; what else was not looked into is added to ``notices``. Raises
-    InputError where a folder cannot be listed.
+    Folders and files whose name begins with a dot, such as those that macOS lays beside others, are passed over; what
+    else was not looked into is added to ``notices``. Raises InputError where a folder cannot be listed.
     """
     for found in walk(root):
         if isinstance(found, Notice):
@@ -81,7 +81,8 @@ def patient_of_folder(path: str) -> str | None:
 
 def _records(folder: Path, files: list[str]) -> list[str]:
     """Stems of the headers of a folder that are no segments of others, in their order."""
-    stems = sorted({name[: -len(".hea")] for name in files if name.endswith((".hea", ".HEA"))})
+    headers = (name for name in files if name.endswith((".hea", ".HEA")) and not name.startswith("."))
+    stems = sorted({name[: -len(".hea")] for name in headers})
     # a record of segments has no signal file of its own name: of all others the header is not read here
     with_signals = {name.rpartition(".")[0] for name in files if name.lower().endswith((".dat", ".mat"))}
     segments_of = {stem: found for stem in stems if stem not in with_signals and (found := _segments(folder, stem))}

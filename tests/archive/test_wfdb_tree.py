@@ -19,6 +19,7 @@ def test_records_of_a_tree_in_a_fixed_order(tmp_path: Path) -> None:
     for name in ("b/2", "a", "b/10", "c/d/e", ".hidden/x", "b_0001"):
         write_wfdb(tmp_path / name, counts(ecg(seconds=1)))
     (tmp_path / "notes.txt").write_text("no record")
+    (tmp_path / "b" / "._2.hea").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
     assert list(find_records(tmp_path)) == ["a", "b_0001", "b/10", "b/2", "c/d/e"]
 
 
