@@ -143,7 +143,7 @@ def _in_tree(root: Path, exams: dict[str, dict[str, str]], coverage: Coverage) -
     for found in find_records(root, notices):
         exam = parse_patient(found.rpartition("/")[2])
         yield from coverage.count(exam, exam in exams)
-        yield Entry(printable(found), {"path": found, **exams.get(exam or "", _NOT_NAMED)}, record_files(found))
+        yield Entry(printable(found), {"path": found, **exams.get(exam or "", _NOT_NAMED)}, record_files(root, found))
     yield from notices
 
 

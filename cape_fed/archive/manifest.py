@@ -75,7 +75,7 @@ def _entry(table: Path, row: Row, unique: Unique) -> Entry:
         return Entry(f"row {row.line}", {}, ())
     unique.is_new(without_suffix(name.replace("\\", "/")), row)
     path = on_disk(table.parent, name)
-    files = (path,) if _is_array(path) else record_files(without_suffix(path))
+    files = (path,) if _is_array(path) else record_files(table.parent, without_suffix(path))
     return Entry(name, {key: cell for key, cell in row.cells.items() if cell} | {"path": path}, files)
 
 

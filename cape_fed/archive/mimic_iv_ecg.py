@@ -108,7 +108,7 @@ class _Listing:
         known["unnamed"] = "yes" if unnamed else ""
         told = {"subject_id": row.cells["subject_id"], "ecg_time": row.cells.get("ecg_time", "")} | known
         labels = self._reports.get(study or "", {})
-        yield Entry(name or f"row {row.line}", {"path": path, "labels": labels} | told, record_files(path))
+        yield Entry(name or f"row {row.line}", {"path": path, "labels": labels} | told, record_files(self._root, path))
 
     def close(self) -> Iterator[Notice]:
         for coverage in (self._studies, self._subjects):

@@ -83,7 +83,7 @@ def _entry(root: Path, table: Path, row: Row, by_id: Unique, by_name: Unique) ->
     if path:
         by_name.is_new(path, row)
     cells = {key: row.cells.get(key) for key in _COLUMNS}
-    return Entry(record, {"path": path} | cells, record_files(path))
+    return Entry(record, {"path": path} | cells, record_files(root, path))
 
 
 def _same(number: str) -> str:

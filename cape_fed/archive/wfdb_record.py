@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from cape_fed.archive.base import RecordError
 from cape_fed.archive.frames import frames_wanted
-from cape_fed.archive.headers import Header, header_of, read_header
+from cape_fed.archive.headers import Header, header_of, is_plain_file, read_header
 from cape_fed.archive.recording import Recording
 from cape_fed.archive.wfdb_signals import read_signals
 from cape_fed.signal.leads import LEADS
 
 
-def record_files(path: str) -> tuple[str, ...]:
-    """Header and usual signal files of the record ``path``; which of them are there is not looked up."""
-    return f"{path}.hea", f"{path}.dat", f"{path}.mat", f"{path}.HEA"
+def record_files(root: Path, path: str) -> tuple[str, ...]:
+    """Header and signal files of the record ``path`` below ``root`` and of its segments, there or not.
+
+    The header is read, for segments and for signal files of other names, where no signal file has the record's name.
+    """
+    return tuple(dict.fromkeys(_files(root, path, is_segment=False)))
+
+
+def _files(root: Path, path: str, *, is_segment: bool) -> Iterator[str]:
+    signals = f"{path}.dat", f"{path}.mat"
+    yield from (f"{path}.hea", *signals, f"{path}.HEA")
+    if not path or any(is_plain_file(root / name) for name in signals):
+        return
+    try:
+        header = read_header(header_of(root / path))
+    except RecordError:
+        return
+    folder = path[: path.rfind("/") + 1]
+    yield from (f"{folder}{spec.file}" for spec in header.signals if _lies_beside(spec.file))
+    for segment in () if is_segment else dict.fromkeys(name for name, _ in header.segment_list):
+        if _lies_beside(segment):
+            yield from _files(root, f"{folder}{segment}", is_segment=True)
+
+
+def _lies_beside(name: str) -> bool:
+    return name != "~" and Path(name).name == name
 
 
 def without_suffix(name: str) -> str:

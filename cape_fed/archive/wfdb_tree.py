@@ -41,7 +41,7 @@ class WfdbTree:
         empty = True
         for path in find_records(root, notices) if root.is_dir() else ():
             empty = False
-            yield Entry(printable(path), {"path": path}, record_files(path))
+            yield Entry(printable(path), {"path": path}, record_files(root, path))
         if empty:
             raise wrong_format(root, self.name, "WFDB headers (*.hea)")
         yield from notices

@@ -205,6 +205,21 @@ def test_changed_files_are_noticed(tmp_path: Path, file: str) -> None:
     assert age == [61, 61, 61, 16 if file == "r3.hea" else 61, 61, 61]
 
 
+@pytest.mark.parametrize("file", ["night.hea", "one.hea", "one.dat", "two.hea", "ward.bin"])
+def test_changed_segments_and_signal_files_of_other_names_are_noticed(tmp_path: Path, file: str) -> None:
+    root = tmp_path / "archive" / "below"
+    for name in ("one", "two"):
+        write_wfdb(root / name, counts(wave(0, 100)), fs=100)
+    (root / "two.hea").write_text((root / "two.hea").read_text().replace("two.dat", "ward.bin"))
+    (root / "two.dat").rename(root / "ward.bin")
+    (root / "night.hea").write_text("night/2 12 100 2000\none 1000\ntwo 1000\n")
+    plan = recipe(tmp_path / "archive", get_reader("wfdb"))  # type: ignore[arg-type]
+    before = make_plan(plan)
+    os.utime(root / file, ns=(0, 0))
+    assert make_plan(plan).fingerprint != before.fingerprint
+    assert [entry.record for entry in before.chunks[0].entries()] == ["below/night"]
+
+
 def test_a_resumed_ingest_reads_a_changed_chunk_again(tmp_path: Path) -> None:
     store, plan = tmp_path / "store", wfdb_archive(tmp_path / "archive", 9)
     before, after = make_plan(plan, 2), wfdb_archive(tmp_path / "archive", 0)
