@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from cape_fed.archive.base import RecordError
 from cape_fed.archive.calibration import INVALID_16
 from cape_fed.archive.headers import SignalSpec
+from cape_fed.archive.matlab import check_matlab
 from cape_fed.files import is_out_of_space
 
 MAX_SAMPLES = 1 << 26
@@ -51,6 +52,8 @@ def frames_in(folder: Path, name: str, specs: Sequence[SignalSpec]) -> int:
         return _compressed_frames(folder / name, specs[0])
     if form not in _BYTES_PER_SAMPLE:
         raise RecordError("UNREADABLE", f"signal format {form} is not known")
+    if name.lower().endswith(".mat"):
+        check_matlab(folder / name, size, specs)
     return int(max(0, size - specs[0].offset) / _BYTES_PER_SAMPLE[form] / sum(spec.frame for spec in specs))
 
 
