@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from cape_fed.archive.base import Entry, Notice, RawRecord, RecordError
 from cape_fed.archive.detect import MANIFEST, wrong_format
 from cape_fed.archive.fields import Cells
 from cape_fed.archive.frames import MAX_SAMPLES
+from cape_fed.archive.headers import is_plain_file
 from cape_fed.archive.joins import Unique
 from cape_fed.archive.paths import on_disk
 from cape_fed.archive.recording import Description, Recording, as_millivolts, join
@@ -100,12 +102,14 @@ def _describe(row: dict[str, str]) -> Description:
 
 def _read_array(path: Path, rate: str | None, seconds: float | None) -> Recording:
     fs = _rate(rate)
+    if not is_plain_file(path):
+        raise RecordError("MISSING_FILE", "the array file is missing or no plain file")
     try:
-        stored = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise RecordError("MISSING_FILE", "the array file is missing") from error
+        stored: Any = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header raises whatever its evaluation runs into
         raise RecordError("UNREADABLE", f"not a readable .npy file ({type(error).__name__})") from error
+    if not isinstance(stored, np.ndarray):
+        raise RecordError("UNREADABLE", "not a .npy file, which holds one array")
     if stored.dtype.kind not in "fiu" or stored.ndim != 2 or len(LEADS) not in stored.shape:
         raise RecordError("NO_LEADS", f"an array {list(stored.shape)} of {stored.dtype} is not [12, n] in mV")
     signal = stored if stored.shape[0] == len(LEADS) else stored.T

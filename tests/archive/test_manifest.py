@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -94,6 +95,19 @@ def test_missing_files_and_damaged_arrays_are_errors_of_their_records(tmp_path: 
             READER.read(tmp_path, entry)
         codes.append(caught.value.code)
     assert codes == ["MISSING_FILE", "MISSING_FILE", "UNREADABLE", "MISSING_FILE"]
+
+
+def test_archives_of_arrays_and_pipes_are_errors_of_their_records(tmp_path: Path) -> None:
+    np.savez(tmp_path / "several.npz", ecg())
+    (tmp_path / "several.npz").rename(tmp_path / "several.npy")
+    os.mkfifo(tmp_path / "pipe.npy")
+    (tmp_path / "manifest.csv").write_text("path,fs\nseveral.npy,500\npipe.npy,500\n")
+    codes = []
+    for entry in READER.entries(tmp_path):
+        with pytest.raises(RecordError) as caught:
+            READER.read(tmp_path, entry)
+        codes.append(caught.value.code)
+    assert codes == ["UNREADABLE", "MISSING_FILE"]
 
 
 def test_cells_that_are_no_truth_values(tmp_path: Path) -> None:
