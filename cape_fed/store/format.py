@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,7 +99,13 @@ class StoreFiles(NamedTuple):
 
 def partial_path(store: Path) -> Path:
     """Folder of the unfinished ingest of ``store``."""
-    return store.with_name(store.name + PARTIAL_SUFFIX)
+    place = place_of(store)
+    return place.with_name(place.name + PARTIAL_SUFFIX)
+
+
+def place_of(store: Path) -> Path:
+    """Where a store lies or is going to: of a link what it points to, so that the link stays."""
+    return Path(os.path.realpath(store)) if store.is_symlink() else store
 
 
 def row_shape(profile: Profile) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from cape_fed.errors import InputError
 from cape_fed.signal.profile import MICROVOLTS_PER_MV, Profile, get_profile
 from cape_fed.store.check import check_fingerprint, map_signals, read_meta
 from cape_fed.store.fingerprint import signal_digests
-from cape_fed.store.format import RECORDS_FILE, Provenance, StoreFiles, StoreMeta
+from cape_fed.store.format import RECORDS_FILE, Provenance, StoreFiles, StoreMeta, place_of
 from cape_fed.store.gather import gather_rows
 from cape_fed.store.signals import SignalWriter
 from cape_fed.store.table import Columns, complete_table, label_columns
@@ -208,7 +208,7 @@ def write_store(
     it is) and what else is known, see ``complete_table``. Raises ValueError for columns or shapes that do not fit and
     InputError where ``path`` is taken.
     """
-    target, recipe = Path(path), get_profile(profile) if isinstance(profile, str) else profile
+    target, recipe = place_of(Path(path)), get_profile(profile) if isinstance(profile, str) else profile
     refuse_foreign(target, overwrite=overwrite)
     if not len(signals):
         raise ValueError("a store needs at least one record")

@@ -15,7 +15,7 @@ from cape_fed.errors import InputError
 from cape_fed.files import make_private, sync
 from cape_fed.signal.profile import Profile
 from cape_fed.store.fingerprint import store_fingerprint
-from cape_fed.store.format import Provenance, StoreFiles, StoreMeta, row_shape
+from cape_fed.store.format import Provenance, StoreFiles, StoreMeta, place_of, row_shape
 from cape_fed.store.table import rate_counts
 
 ROW_GROUP = 65_536
@@ -55,10 +55,12 @@ def write_description(
 def publish(folder: Path, store: Path, *, overwrite: bool = False) -> None:
     """Rename a finished ``folder`` to ``store``; a store that was there goes only once the new one is complete.
 
-    Only the user who owns it can read it. Raises InputError where ``store`` exists and may not be replaced.
+    Where ``store`` is a link, what it points to is replaced and the link stays. Only the user who owns it can read it.
+    Raises InputError where ``store`` exists and may not be replaced.
     """
     refuse_foreign(store, overwrite=overwrite)
     make_private(folder)
+    store = place_of(store)
     retired = store.with_name(store.name + ".replaced")
     if store.exists():
         shutil.rmtree(retired, ignore_errors=True)
@@ -80,9 +82,11 @@ def require_text(store: Path) -> None:
 def refuse_foreign(store: Path, *, overwrite: bool) -> None:
     """Raise InputError where ``store`` is taken, by a store that may not be replaced or by anything else.
 
-    A name that is no UTF-8 is refused as well, see ``require_text``.
+    A name that is no UTF-8 is refused as well, see ``require_text``, and a folder without one, which cannot be renamed.
     """
     require_text(store)
+    if store.name in ("", ".."):
+        raise InputError(f"'{store}' is no name for a store: give it the name of the folder that it is going to be")
     if not store.exists():
         return
     if not StoreFiles.of(store).meta.is_file() and not (store.is_dir() and not any(store.iterdir())):

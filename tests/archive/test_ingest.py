@@ -250,6 +250,27 @@ def test_other_archive_is_refused_unless_overwritten(dirty: Store, tmp_path: Pat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["archive", "store"]
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_what_a_link_points_to_is_written_and_the_link_stays(tmp_path: Path, is_there: bool) -> None:
+    link, disk = tmp_path / "store", tmp_path / "disk"
+    link.symlink_to(disk / "store")
+    if is_there:
+        ingest_archive(recipe(tmp_path / "archive", DIRTY), disk / "store")
+    ingest_archive(recipe(tmp_path / "archive", FakeReader(8)), link, overwrite=True)
+    assert link.is_symlink()
+    assert len(open_store(link)) == len(open_store(disk / "store")) == 8
+    assert [sorted(path.name for path in folder.iterdir()) for folder in (tmp_path, disk)] == [
+        ["archive", "disk", "store"], ["store"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [".", "..", "/"])
+def test_a_folder_without_a_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="is no name for a store"):
+        ingest_archive(recipe(tmp_path / "archive", FakeReader(8)), Path(name))
+
+
 def test_foreign_folder_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "thesis.tex").touch()

@@ -127,6 +127,12 @@ def test_writing_is_refused_where_something_is(tiny_store: TinyStore, tmp_path: 
     )
     assert (again.cohort, len(again)) == ("new", 1)
     assert [path.name for path in tmp_path.iterdir()] == ["cohort"]
+    (tmp_path / "link").symlink_to(store.path)
+    write_store(
+        tmp_path / "link", cohort="newest", profile="compact100", signals=signals, records=records, overwrite=True
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cohort", "link"]
+    assert open_store(store.path).cohort == "newest"
 
 
 @pytest.mark.parametrize(
