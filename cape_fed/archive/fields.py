@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from cape_fed.archive.base import Misread, Sex
-from cape_fed.archive.identifiers import ABSENT, RoundedIdError, identifier
+from cape_fed.archive.identifiers import ABSENT, RoundedIdError, patient_id
 
 Value = TypeVar("Value")
 
@@ -72,9 +72,9 @@ def parse_truth(text: str | None) -> bool | None:
 
 
 def parse_patient(text: str | None) -> str | None:
-    """A patient id, see ``identifier``; None where it is absent or has lost digits."""
+    """A patient id, see ``patient_id``; None where it is absent or has lost digits."""
     try:
-        return identifier(text)
+        return patient_id(text)
     except RoundedIdError:
         return None
 
@@ -122,9 +122,9 @@ class Cells:
         return self._or_complain(parse_truth(self._cells.get(column)), code, column)
 
     def patient(self, column: str) -> str | None:
-        """A patient id, see ``identifier``."""
+        """A patient id, see ``patient_id``."""
         try:
-            return identifier(self._cells.get(column))
+            return patient_id(self._cells.get(column))
         except RoundedIdError:
             self.complain("ID_ROUNDED", column)
             return None

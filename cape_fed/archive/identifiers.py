@@ -10,11 +10,20 @@ import numpy as np
 
 ABSENT = frozenset(
     {"", "nan", "none", "null", "na", "n/a", "unknown", "unknows", "?", "-", "-1", "<na>", "nat", "-1.0"}
+    | {"#n/a", "#nv", "-nan", "n.a.", ".", "--", "\\n"}
 )
-"""Words that say that nothing is known, in lower case."""
+"""Words that say that nothing is known, in lower case; the last ones are those of spreadsheets, SAS and SQL."""
+NOBODY = frozenset(
+    {"anon", "anonym", "anonymous", "anonymized", "anonymised", "deidentified", "removed", "redacted", "unk", "unknown",
+     "unknownpatient", "unidentified", "noid", "nopatientid", "none", "null", "test", "testpatient", "dummy", "demo",
+     "missing", "notavailable", "notknown"}
+)  # fmt: skip
+"""Words in place of a patient's id, without separators; a number behind one of them tells patients apart."""
+SEPARATORS = re.compile(r"[\W_]+")
 EXACT = 2**53
 """From here on float64 cannot tell neighbouring whole numbers apart."""
 
+_SPREADSHEET_ERROR = re.compile(r"#[A-Z0-9/]+[!?]")
 _BYTES_SHOWN = re.compile(r"""b(['"])(.*)\1""", re.DOTALL)
 _WHOLE_FLOAT = re.compile(r"(-?[0-9]+)(?:\.0*|,0)")
 _SCIENTIFIC = re.compile(r"-?[0-9](?:[.,][0-9]+)?[eE]\+[0-9]{1,2}")
@@ -37,6 +46,18 @@ def identifier(value: object) -> str | None:
     else:
         text = "" if value is None else _from_text(str(value))
     return None if text.lower() in ABSENT else text
+
+
+def patient_id(value: object) -> str | None:
+    """The one spelling of a patient's id, see ``identifier``; None also for what stands where there is none.
+
+    That are a word such as ``ANONYMOUS``, punctuation alone and the error of a spreadsheet: taken as ids, they would
+    make one patient of many.
+    """
+    found = identifier(value)
+    bare = SEPARATORS.sub("", found or "").lower()
+    is_none = not bare or bare in NOBODY or _SPREADSHEET_ERROR.fullmatch(found or "")
+    return None if is_none else found
 
 
 def _from_text(text: str) -> str:

@@ -7,19 +7,13 @@ from collections.abc import Mapping
 from datetime import date
 
 from cape_fed.archive.fields import MAX_AGE, parse_age, parse_sex, stated
-from cape_fed.archive.identifiers import RoundedIdError, identifier
+from cape_fed.archive.identifiers import SEPARATORS, RoundedIdError, patient_id
 from cape_fed.archive.recording import Description
 
-_SEPARATORS = re.compile(r"[\W_]+")
 _PLACEHOLDER = re.compile(r"0*|x+|(.)\1{6,}")
 """An id without its separators that carts fill in where no patient was entered."""
 _REPEATED = re.compile(r"(.)\1{3,}")
 """The same where it has no separators: ``11-11`` may be somebody."""
-_NOBODY = frozenset(
-    {"anon", "anonym", "anonymous", "anonymized", "anonymised", "deidentified", "removed", "redacted", "unk", "unknown",
-     "unknownpatient", "unidentified", "noid", "nopatientid", "none", "null", "test", "testpatient", "dummy", "demo"}
-)  # fmt: skip
-"""Words in place of an id; a number behind one of them tells patients apart."""
 _NOT_STATED = frozenset({"u", "o", "x", "un", "unknown", "other", "unspecified"})
 """Codes for a sex that is not known or neither of the two."""
 
@@ -30,7 +24,7 @@ def person(
     """Describe a patient; ``age`` is a number of years or a text such as ``063Y``, ``issuer`` who gave the id."""
     notes = []
     try:
-        key = identifier(patient)
+        key = patient_id(patient)
     except RoundedIdError:
         key = None
         notes.append("ID_ROUNDED")
@@ -46,9 +40,9 @@ def person(
 
 
 def _is_placeholder(key: str) -> bool:
-    """Whether an id is none: taken as one, it would make one patient of many."""
-    bare = _SEPARATORS.sub("", key).lower()
-    return bare in _NOBODY or bool(_PLACEHOLDER.fullmatch(bare) or _REPEATED.fullmatch(key.lower()))
+    """Whether digits or letters stand where a cart was given no id: taken as one, they would make one of many."""
+    bare = SEPARATORS.sub("", key).lower()
+    return bool(_PLACEHOLDER.fullmatch(bare) or _REPEATED.fullmatch(key.lower()))
 
 
 def age_between(born: date | None, on: date | None) -> float | None:

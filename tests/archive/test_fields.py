@@ -54,6 +54,23 @@ def test_sex(text: str | None, sex: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    ["#N/A", "#NV", "#REF!", "#NAME?", "\\N", ".", "--", "*", "n.a.", "Anonymous", "UNK", "not available", "no id"],
+)
+def test_what_stands_for_no_patient(text: str) -> None:
+    assert parse_patient(text) is None
+    assert Cells({"id": text}).patient("id") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "patient"),
+    [("ANON001", "ANON001"), ("0", "0"), ("9999", "9999"), ("#12", "#12"), ("*7", "*7")],
+)
+def test_numbers_tell_patients_apart(text: str, patient: str) -> None:
+    assert parse_patient(text) == patient
+
+
+@pytest.mark.parametrize(
     ("text", "patient"),
     [("15709.0", "15709"), ("P-12", "P-12"), ("007", "007"), ("1.5", "1.5"), ("nan", None), ("", None), (None, None)],
 )
