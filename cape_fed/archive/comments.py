@@ -31,12 +31,14 @@ _PTB_REASONS = {
 
 def describe(comments: Sequence[str]) -> Description:
     """Interpret comment lines (without ``#``); anything that is not understood is passed over."""
-    fields = dict(_fields(comments))
+    listed = list(_fields(comments))
+    fields = dict(listed)
     cells = Cells(fields)
     age, sex, chagas = cells.age("age"), cells.sex("sex"), cells.truth("chagas label")
     patient, free_text = _patient(fields, comments)
     notes = cells.notes + ("BAD_PATIENT",) * free_text
-    coded, unmapped = _diagnoses(fields.get("dx"))
+    # of all else the first line counts, but a diagnosis on a further line would be taken for absent
+    coded, unmapped = _diagnoses(",".join(value for key, value in reversed(listed) if key == "dx" and stated(value)))
     labels = _rhythm(fields.get("rhythm", "")) | _prose(comments) | coded
     labels |= _PTB_REASONS.get(fields.get("reason for admission", "").lower(), {})
     if chagas is not None:
@@ -55,12 +57,12 @@ def _fields(comments: Sequence[str]) -> Iterator[tuple[str, str]]:
                 yield key.strip().lower(), value.strip()
 
 
-def _diagnoses(text: str | None) -> tuple[dict[str, bool], tuple[str, ...]]:
+def _diagnoses(text: str) -> tuple[dict[str, bool], tuple[str, ...]]:
     """Labels and unmapped statements of a ``Dx`` list: SNOMED CT codes, CPSC abbreviations or both.
 
     A list that holds neither is of a scheme that is not known, so that nothing follows from what is not on it.
     """
-    if stated(text) is None or text is None:
+    if stated(text) is None:
         return {}, ()
     statements = [statement.strip() for statement in text.split(",") if statement.strip()]
     codes = [statement for statement in statements if _SNOMED_CODE.fullmatch(statement)]

@@ -114,6 +114,12 @@ def test_an_empty_or_odd_header_says_nothing() -> None:
         assert (found.patient, found.age, found.sex, found.labels) == (None, None, None, {})
 
 
+def test_a_line_for_each_diagnosis() -> None:
+    labels = describe(["Dx: 426783006", "Age: 40", "Dx: Unknown", "Dx: 164889003,59118001"]).labels
+    assert labels == describe(["Dx: 426783006,164889003,59118001"]).labels
+    assert [label for label, value in labels.items() if value] == ["AF", "SINUS", "RBBB"]
+
+
 def test_an_impossible_age_is_a_finding() -> None:
     assert describe(["Age: 400"]).notes == ("AGE_IMPLAUSIBLE",)
 
