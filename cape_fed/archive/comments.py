@@ -21,7 +21,8 @@ _ID_KEYS = ("patient id", "patient_id", "patientid", "subject id", "subject_id")
 _BARE_KEYS = ("subject", "patient")
 _PLAIN_ID = re.compile(r"(?=.*\d)[\w.-]{1,64}")
 """What stands for an id where the key alone does not say that one follows."""
-_SNOMED_CODE = re.compile(r"[0-9]{6,18}")
+_SNOMED_CODE = re.compile(r"([0-9]{6,18})(?:\.0*)?")
+"""Also as a number with decimals, as which tables give it: left unread, its label would be taken for absent."""
 _PTB_REASONS = {
     "myocardial infarction": {"MI": True, "NORM": False},
     "healthy control": {"MI": False, "NORM": True},
@@ -65,7 +66,7 @@ def _diagnoses(text: str) -> tuple[dict[str, bool], tuple[str, ...]]:
     if stated(text) is None:
         return {}, ()
     statements = [statement.strip() for statement in text.split(",") if statement.strip()]
-    codes = [statement for statement in statements if _SNOMED_CODE.fullmatch(statement)]
+    codes = [found[1] for statement in statements if (found := _SNOMED_CODE.fullmatch(statement))]
     names = [statement for statement in statements if not _SNOMED_CODE.fullmatch(statement)]
     snomed, cpsc = SNOMED.annotate(codes), CPSC.annotate(names)
     unmapped = snomed.unmapped + cpsc.unmapped

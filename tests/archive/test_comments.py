@@ -120,6 +120,10 @@ def test_a_line_for_each_diagnosis() -> None:
     assert [label for label, value in labels.items() if value] == ["AF", "SINUS", "RBBB"]
 
 
+def test_a_code_with_decimals_is_that_code() -> None:
+    assert describe(["Dx: 164889003, 59118001.0"]).labels == describe(["Dx: 164889003,59118001"]).labels
+
+
 def test_an_impossible_age_is_a_finding() -> None:
     assert describe(["Age: 400"]).notes == ("AGE_IMPLAUSIBLE",)
 
