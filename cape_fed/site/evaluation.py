@@ -16,7 +16,7 @@ from torch import Tensor
 from cape_fed.evaluate.cohorts import EvaluatedCohort, site_cohorts
 from cape_fed.evaluate.federated.cells import transfer_cells, within_cells
 from cape_fed.evaluate.federated.dimensions import projection
-from cape_fed.evaluate.federated.sums import site_sums
+from cape_fed.evaluate.federated.sums import site_sums, with_enough
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.federation.evaluation import cells_records, has_probes, read_probes, sums_records
@@ -45,15 +45,20 @@ EMBEDDED = "embedded"
 
 
 def give_sums(incoming: Incoming, asked: EvaluateOptions, tensors: Mapping[str, Tensor], policy: Policy) -> Records:
-    """Records with sums towards the transfer probes: see `site_sums` for what keeps patients out of them."""
+    """Records with sums towards the transfer probes: see `site_sums` for what keeps patients out of them.
+
+    The records summed are chosen by the site's own minimum. By one that the coordinator names they would be others for
+    every number it names, and the difference of two sums that of a patient.
+    """
     request, site = incoming.request, policy.site
     method, cohorts = _representation(request, tensors, site), _cohorts(request, site)
     width, dimensions = request.config.encoder_config.dim, asked.dimensions or 0
     _keep_to_one_projection(site.run_folder(request.run), width, dimensions, request.config.seed)
     columns = projection(width, dimensions, request.config.seed)
     features = {cohort.name: method.features(cohort.store) @ columns for cohort in cohorts}
-    minimum = policy.evaluation(asked).min_patients
-    sums = site_sums(cohorts, features, method, minimum, site.limits.patients_per_dimension)
+    limits = site.limits
+    sums = site_sums(cohorts, features, method, limits.min_patients, limits.patients_per_dimension)
+    sums = with_enough(sums, policy.evaluation(asked).min_patients)
     if not sums:
         log.warning("site %s: has too few patients for sums over %d dimensions and gives none", site.name, dimensions)
     return sums_records(sums)

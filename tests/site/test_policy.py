@@ -28,6 +28,7 @@ from cape_fed.site.config import Limits, SiteConfig
 from cape_fed.site.errors import PolicyError
 from cape_fed.site.outgoing import Sent
 from cape_fed.site.policy import Policy
+from tests.conftest import TinyStore
 from tests.site.conftest import CONFIG, OPTIONS, content_of, message_of, request
 
 DIM = 160
@@ -240,6 +241,22 @@ def test_a_coordinator_that_asks_for_more_than_the_patients_allow_gets_nothing(s
     assert read_sums(reply.content, 3, Size(999, 40)) == {}
     few = ask(site, "train", {"run": "1" * 12, "sums": OPTIONS}, False)
     assert set(read_sums(few.content, 1, Size(999, 40))) >= {"age"}
+
+
+def test_the_records_of_sums_are_those_of_the_sites_own_minimum_whatever_is_asked_for(
+    site: SiteConfig, tiny_store: TinyStore
+) -> None:
+    """Whoever got age of all, and age of those with AF, would know those without AF by the difference."""
+    store = tiny_store("b", patients=90, repeats=[1], AF=[*[None] * 3, *[True] * 30, *[False] * 57], LVH=[None] * 90)
+    other = site.model_copy(update={"stores": (store.path,)})
+    replies = [
+        ask(other, "train", {"sums": OPTIONS.model_copy(update={"min_patients": least})}, False) for least in (2, 30)
+    ]
+    few, many = (read_sums(reply.content, 1, Size(999, 90)) for reply in replies)
+    assert "AF" in few
+    assert "AF" not in many
+    assert few["age"].support == many["age"].support
+    np.testing.assert_array_equal(few["age"].train.xx, many["age"].train.xx)
 
 
 @pytest.mark.parametrize("dimensions", [None, DIM + 1])

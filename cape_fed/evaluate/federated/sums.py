@@ -48,6 +48,18 @@ def site_sums(
     return {task: material.first(train_widths[task], valid_widths.get(task, 0)) for task, material in sums.items()}
 
 
+def with_enough(sums: Mapping[str, ProbeSums], minimum: int) -> dict[str, ProbeSums]:
+    """The sums of the tasks with ``minimum`` train patients, and of these the validation sums of as many patients.
+
+    Which records are summed does not depend on it: sums of one site for several minima can be held against each other.
+    """
+    return {
+        task: material if material.valid_support.enough(task, minimum) else material.first(material.train.width, 0)
+        for task, material in sums.items()
+        if material.support.enough(task, minimum)
+    }
+
+
 class _Part:
     """The train, or the validation, records of a site's cohorts, one after the other."""
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cape_fed.evaluate.cohorts import EvaluatedCohort
 from cape_fed.evaluate.federated import disclosure
 from cape_fed.evaluate.federated import sums as federated_sums
-from cape_fed.evaluate.federated.sums import site_sums
+from cape_fed.evaluate.federated.sums import site_sums, with_enough
 from cape_fed.evaluate.probes.moments import Moments
 from cape_fed.evaluate.probes.sums import add_sums, cohort_sums
 from cape_fed.store import Store
@@ -64,6 +64,21 @@ def test_nearly_equal_annotations_are_summed_over_the_records_in_common(tmp_path
     assert {material.train.n for material in sums.values()} == {63 - missing}
     width = sums["AF"].train.width
     np.testing.assert_array_equal(sums["age"].train.xx[:width, :width], sums["AF"].train.xx)
+
+
+def test_a_larger_minimum_leaves_tasks_out_and_the_others_as_they_are(tmp_path: Path) -> None:
+    """By another minimum the records themselves would be chosen otherwise: AF narrows age where it is given."""
+    site = site_of("id", one_record_each(tmp_path, AF=[None] * 3 + [True] * 27 + [False] * 60))
+    sums, others = site.sums(minimum=5, dimensions=2), site.sums(minimum=22, dimensions=2)
+    assert sums["age"].support.patients < others["age"].support.patients
+    assert "AF" in sums
+    assert "AF" not in others
+    fewer = with_enough(sums, 22)
+    assert fewer.keys() == sums.keys() - {"AF"}
+    for task, material in fewer.items():
+        np.testing.assert_array_equal(material.train.xx, sums[task].train.xx)
+        assert material.support == sums[task].support
+    assert all(material.valid.n == 0 for material in fewer.values())
 
 
 @dataclass(frozen=True)
