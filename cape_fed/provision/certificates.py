@@ -45,7 +45,7 @@ def server_certificate(
     """The server's certificate, PEM, for every one of ``names``: host names or addresses."""
     private, signer = _load(key), _load(authority_key)
     issuer = x509.load_pem_x509_certificate(authority)
-    builder = _builder(_name(names[0][:64]), issuer.subject, private.public_key(), days)
+    builder = _builder(_name(names[0]), issuer.subject, private.public_key(), days)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
     builder = builder.add_extension(_usage(digital_signature=True), critical=True)
@@ -80,7 +80,8 @@ def _builder(
 
 
 def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+    """A text as the name of who has a certificate, which may have 64 characters."""
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text[:64])])
 
 
 def _alternative(name: str) -> x509.GeneralName:

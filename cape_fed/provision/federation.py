@@ -92,8 +92,8 @@ class Federation(Section):
 
     @property
     def all_names(self) -> list[str]:
-        """Names and addresses that the server's certificate is for, each once."""
-        return list(dict.fromkeys([self.host, *self.names, *LOCAL_NAMES]))
+        """Names and addresses that the server's certificate is for, each once and as a certificate spells them."""
+        return list(dict.fromkeys(_spelt(name) for name in [self.host, *self.names, *LOCAL_NAMES]))
 
 
 def read_federation(path: Path) -> Federation:
@@ -139,6 +139,14 @@ def _check_host(host: str) -> None:
     except ValueError:
         if not _HOST.fullmatch(host):
             raise ValueError(f"{host!r} is neither a host name nor an address") from None
+
+
+def _spelt(name: str) -> str:
+    """An address in its one short form; any other name as it is."""
+    try:
+        return str(ip_address(name))
+    except ValueError:
+        return name
 
 
 def _first(error: ValidationError) -> str:

@@ -67,6 +67,18 @@ def test_the_certificate_is_for_every_name_and_signed_by_the_authority(out: Path
     )  # fmt: skip
 
 
+def test_an_address_that_could_be_written_shorter_is_signed_for_once(tmp_path: Path) -> None:
+    federation = FEDERATION.model_copy(update={"names": ("FD00:0:0:0:0:0:0:1",)})
+    provision(federation, tmp_path / "kits")
+    assert provision(federation, tmp_path / "kits") == []
+
+
+def test_a_federation_may_have_as_long_a_name_as_a_name_may_be(tmp_path: Path) -> None:
+    provision(FEDERATION.model_copy(update={"name": 63 * "h"}), tmp_path / "kits")
+    authority = x509.load_pem_x509_certificate((tmp_path / "kits/authority/ca.crt").read_bytes())
+    assert str(authority.subject.rfc4514_string()).startswith("CN=Authority of the federation hhh")
+
+
 def test_roster_and_site_files_say_what_federation_yaml_says(out: Path) -> None:
     assert yaml.safe_load((out / "coordinator/roster.yaml").read_text()) == {
         "hospital-a": "train",
