@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 
 from cape_fed.federation.config import FederationConfig
+from cape_fed.federation.shares import least_share
 
 
 def below_quorum(
@@ -15,11 +15,12 @@ def below_quorum(
 
     ``patients`` are training patients by site, of the sites that have ever said; the others count as none.
     """
-    needed = max(1, math.ceil(config.quorum * len(sites)))
+    needed = max(1, least_share(config.quorum, len(sites)))
     if len(counted) < needed:
         return f"{len(counted)} of {len(sites)} training sites, {needed} needed"
     total = sum(patients.get(site, 0) for site in sites)
     there = sum(patients.get(site, 0) for site in counted)
-    if there < config.quorum_patients * total:
-        return f"{there} of {total} training patients, {math.ceil(config.quorum_patients * total)} needed"
+    patients_needed = least_share(config.quorum_patients, total)
+    if there < patients_needed:
+        return f"{there} of {total} training patients, {patients_needed} needed"
     return None

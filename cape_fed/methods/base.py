@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 from torch import Tensor
 
 from cape_fed.federation.arithmetic import Arithmetic, State, averaging
+from cape_fed.federation.shares import least_share
 from cape_fed.federation.update import Changes, Update
 from cape_fed.pretrain.learner import Learner
 from cape_fed.section import Section
@@ -68,7 +68,7 @@ class Method(Generic[AnyOptions]):
         """Which training sites round ``number`` asks: a ``share`` of them, drawn by the seed."""
         if share == 1:
             return set(sites)
-        count = max(1, math.ceil(share * len(sites)))
+        count = max(1, least_share(share, len(sites)))
         drawn = derive_rng(seed, "participation", number).choice(len(sites), count, replace=False)
         return {sites[index] for index in drawn}
 

@@ -34,6 +34,10 @@ def test_a_share_is_drawn_by_seed_and_round_alone() -> None:
     assert asked != [method().select(SITES, number, 0.5, seed=1) for number in range(20)]
 
 
+def test_a_share_that_is_a_whole_number_is_as_many_sites() -> None:
+    assert len(method().select([str(number) for number in range(25)], 0, 0.28, seed=0)) == 7
+
+
 def test_a_small_share_is_one_site() -> None:
     assert len(method().select(SITES, 0, 0.01, seed=0)) == 1
 
