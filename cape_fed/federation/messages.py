@@ -184,12 +184,18 @@ def read_numbers(message: Message, record: str = METRICS) -> dict[str, Any]:
 
 
 def content_bytes(content: RecordDict) -> int:
-    """Bytes of the arrays and strings in a message's content: what its size rests on."""
+    """Bytes of the arrays, texts and lists in a message's content: what its size rests on."""
     arrays = sum(len(array.data) for record in content.array_records.values() for array in record.values())
-    strings = sum(
-        len(value) for record in content.config_records.values() for value in record.values() if isinstance(value, str)
-    )
-    return arrays + strings
+    texts = (value for record in content.config_records.values() for value in record.values())
+    numbers = (value for record in content.metric_records.values() for value in record.values())
+    return arrays + sum(map(_value_bytes, texts)) + sum(map(_value_bytes, numbers))
+
+
+def _value_bytes(value: Any) -> int:
+    """Bytes of a text, of bytes or of a list, whose numbers have eight each; a number by itself counts for nothing."""
+    if isinstance(value, list | tuple):
+        return sum(_value_bytes(inner) if isinstance(inner, str | bytes) else 8 for inner in value)
+    return len(value) if isinstance(value, str | bytes) else 0
 
 
 COMPUTING = ("signal", "store", "pretrain", "privacy", "release", "evaluate", "federation", "methods", "site")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from flwr.app import RecordDict
+from flwr.app import ConfigRecord, MetricRecord, RecordDict
 
 from cape_fed.errors import InputError
 from cape_fed.federation.evaluation import probes_records
@@ -140,6 +140,16 @@ def test_large_messages_are_refused(site: SiteConfig) -> None:
     size = content_bytes(content) / 1e6
     assert refusal(limited(site, message_mb=1.01 * size), content=content) is None
     assert refusal(limited(site, message_mb=0.99 * size), content=content) == SiteFailure.LARGE_MESSAGE
+
+
+@pytest.mark.parametrize(
+    "record", [ConfigRecord({"bytes": bytes(2_000_000)}), ConfigRecord({"texts": ["x" * 2_000_000]}),
+               MetricRecord({"numbers": [0.0] * 250_000})],
+)  # fmt: skip
+def test_a_message_is_as_large_as_all_that_is_in_it(site: SiteConfig, record: ConfigRecord | MetricRecord) -> None:
+    content = RecordDict({"other": record})
+    assert refusal(limited(site, message_mb=1.9), "join", content=content) == SiteFailure.LARGE_MESSAGE
+    assert refusal(limited(site, message_mb=2.1), "join", content=content) is None
 
 
 def test_a_paused_site_answers_nothing_until_it_is_resumed(site: SiteConfig) -> None:
