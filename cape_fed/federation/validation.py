@@ -13,7 +13,7 @@ from torch import Tensor
 from cape_fed.federation.config import Transport
 from cape_fed.federation.decoding import LARGEST, read_array, read_json
 from cape_fed.federation.failures import describe
-from cape_fed.federation.messages import read_numbers, read_sender
+from cape_fed.federation.messages import MONITORS, read_numbers, read_sender
 from cape_fed.federation.roster import Member
 from cape_fed.federation.tensors import (
     ENCODER,
@@ -26,7 +26,8 @@ from cape_fed.federation.tensors import (
     to_arrays,
     to_changes,
 )
-from cape_fed.privacy.numbers import PATIENTS, PRIVATE_NUMBERS
+from cape_fed.pretrain.monitor import MONITORED
+from cape_fed.privacy.numbers import PATIENTS, PRIVATE_NUMBERS, TRAINING_NUMBERS, are_charges
 
 
 class RefusedError(Exception):
@@ -45,6 +46,8 @@ def check_reply(message: Message, member: Member, run: str, round_number: int) -
     for record in message.content.metric_records.values():
         if not all(isinstance(value, int | float) and abs(value) < LARGEST for value in record.values()):
             raise RefusedError("metrics", "its numbers are lists, not finite or absurd")
+    if not read_numbers(message, MONITORS).keys() <= MONITORED:
+        raise RefusedError("metrics", "it measures what no monitor does")
 
 
 def check_update(
@@ -59,11 +62,14 @@ def check_update(
     """How a reply to a training message changes ``encoder``, in float64; RefusedError where it does not count.
 
     Its arrays have to be finite and shaped as ``encoder``, the whole change at most ``max_change`` lengths of it, and
-    its weight within what the site said when it joined.
+    its weight within what the site said when it joined. It has the numbers of a round and no others; of a ``private``
+    one they have to be such that ε follows from them.
     """
     numbers = read_numbers(message)
-    if not (PRIVATE_NUMBERS if private else {PATIENTS, "loss", "seconds"}) <= numbers.keys():
-        raise RefusedError("metrics", "its numbers are missing")
+    if numbers.keys() != (PRIVATE_NUMBERS if private else TRAINING_NUMBERS):
+        raise RefusedError("metrics", "its numbers are missing, or are others than those of a round")
+    if private and not are_charges(numbers):
+        raise RefusedError("metrics", "no ε follows from its noise, rate and steps")
     patients = numbers[PATIENTS]
     if not isinstance(patients, int) or not 0 < patients <= member.patients:
         raise RefusedError("weight", f"its number of training patients is {patients} of {member.patients}")

@@ -30,15 +30,12 @@ from cape_fed.pretrain.monitor import MONITORED
 from cape_fed.pretrain.norm import is_statistic
 from cape_fed.privacy.accounting import epsilon_rdp
 from cape_fed.privacy.budget import current_roster, run_charges
-from cape_fed.privacy.numbers import PATIENTS, PRIVATE_NUMBERS
+from cape_fed.privacy.numbers import PATIENTS, PRIVATE_NUMBERS, TRAINING_NUMBERS
 from cape_fed.privacy.rounding import is_rough
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.errors import PolicyError
 from cape_fed.site.labels import check_labels
 from cape_fed.site.ledger import ledger_of
-
-TRAINING_NUMBERS = frozenset({"loss", PATIENTS, "seconds"})
-"""Numbers that a site tells of a round of training."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from flwr.app.message import make_message
 from cape_fed.federation.config import Transport
 from cape_fed.federation.decoding import json_record
 from cape_fed.federation.failures import SiteFailure
-from cape_fed.federation.messages import METRICS, SENDER, Sender, number_record, sender_record
+from cape_fed.federation.messages import METRICS, MONITORS, SENDER, Sender, number_record, sender_record
 from cape_fed.federation.plausibility import Size
 from cape_fed.federation.roster import Member
 from cape_fed.federation.tensors import ENCODER, LAYOUT, VALUES, Layout, encoder_records, update_records
@@ -78,6 +78,13 @@ def with_numbers(**numbers: float | list[float]) -> Callable[[Message], None]:
     return change
 
 
+def with_monitors(**numbers: float) -> Callable[[Message], None]:
+    def change(received: Message) -> None:
+        received.content[MONITORS] = MetricRecord({**numbers})
+
+    return change
+
+
 def with_bytes(data: bytes, stype: str = "numpy.ndarray") -> Callable[[Message], None]:
     def change(received: Message) -> None:
         received.content.array_records[ENCODER][VALUES] = Array("float32", (16,), stype, data)
@@ -120,6 +127,8 @@ def two_arrays(received: Message) -> None:
         (with_numbers(**{PATIENTS: 51}), "weight"),
         (with_numbers(**{PATIENTS: [1, 2]}), "metrics"),
         (with_numbers(loss=float("nan")), "metrics"),
+        (with_numbers(bytes_up=1.0), "metrics"),
+        (with_monitors(alignment=1.0, seconds=1.0), "metrics"),
         (with_bytes(b"not an array"), "malformed"),
         (with_bytes(b"\x93NUMPY\x01\x00v\x00{'descr': __import__('os')}"), "malformed"),
         (with_bytes(b""), "malformed"),
@@ -134,6 +143,38 @@ def test_a_wrong_reply_is_refused_with_its_code(change: Callable[[Message], None
     with pytest.raises(RefusedError) as refused:
         check(received)
     assert refused.value.code == code
+
+
+CHARGES = {PATIENTS: 10, "noise_multiplier": 1.0, "sample_rate": 0.1, "steps": 40, "epsilon": 2.0}
+
+
+def test_monitors_and_the_numbers_of_a_private_round_count() -> None:
+    received = reply()
+    with_monitors(alignment=1.0, rankme=2.0)(received)
+    check(received)
+    received.content[METRICS] = MetricRecord({**CHARGES})
+    check_update(received, MEMBER, SCHEMA, "float32", 10.0, private=True)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"noise_multiplier": 0.0},
+        {"noise_multiplier": 1e-200},
+        {"sample_rate": 5.0},
+        {"sample_rate": 0.0},
+        {"steps": -10},
+        {"steps": 40.0},
+        {"epsilon": -1.0},
+    ],
+)
+def test_what_a_private_round_cost_has_to_make_sense(wrong: dict[str, float]) -> None:
+    """The bundle's ε is computed from it: at 5 there is none, and at -10 steps it would be 0."""
+    received = reply()
+    received.content[METRICS] = MetricRecord({**CHARGES, **wrong})
+    with pytest.raises(RefusedError) as refused:
+        check_update(received, MEMBER, SCHEMA, "float32", 10.0, private=True)
+    assert refused.value.code == "metrics"
 
 
 @pytest.mark.parametrize("sender", [Sender(site="a", run="r", round=2), Sender(site="a", run="other", round=3)])
