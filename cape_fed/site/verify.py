@@ -51,14 +51,15 @@ def parse_head(text: str) -> Head:
 
 
 def entry_line(entry: dict[str, Any]) -> str:
-    """An entry in one line."""
+    """An entry in one line; what a terminal would obey, as in what a federation calls itself, stands as an escape."""
     facts = [f"{key} {value}" for key, value in entry.items() if key not in _SHOWN and value not in ("", None)]
     if "records" in entry:
         facts.append(summarise(entry["records"]))
     for key in ("policy", "files"):
         if key in entry:
             facts.append(f"{key} {entry[key]}" if key == "policy" else f"{len(entry[key])} files")
-    return f"{entry[TIME]}  {entry[NUMBER]:>5}  {entry[KIND]:<9} {', '.join(facts)}".rstrip()
+    line = f"{entry[TIME]}  {entry[NUMBER]:>5}  {entry[KIND]:<9} {', '.join(facts)}".rstrip()
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
 
 
 def _check_claim(claimed: Head | None, hashes: list[str]) -> None:

@@ -125,3 +125,11 @@ def test_an_entry_is_one_readable_line(logged: SiteConfig) -> None:
     assert "metrics: loss 1.5, patients 24" in entry_line(entries[0])
     assert "refused" in entry_line(entries[-1])
     assert "code HOURS, reason it is 12:00" in entry_line(entries[-1])
+
+
+def test_an_entry_is_one_line_that_no_terminal_obeys(tmp_path: Path) -> None:
+    """What a federation calls itself is the coordinator's word."""
+    entry = {"number": 3, "time": "2026-01-31T08:05:09+00:00", "kind": "refused", "federation": "x\n\x1b[2J\x9b1m é"}
+    line = entry_line(entry)
+    assert line.isprintable()
+    assert r"federation x\n\x1b[2J\x9b1m é" in line

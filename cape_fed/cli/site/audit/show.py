@@ -28,6 +28,6 @@ def show(
     try:
         for entry, _ in read_entries(site):
             if run is None or entry.get("run") == run:
-                print(json.dumps(entry, ensure_ascii=False) if as_json else entry_line(entry))
+                print(json.dumps(entry) if as_json else entry_line(entry))
     except ValueError as error:
         raise RunError(f"{log_file(site)}: {error}: 'cape-fed site audit verify' looks closer") from error
