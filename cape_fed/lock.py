@@ -89,12 +89,14 @@ def hold_place(path: Path, place: int) -> int:
 
 
 def is_place_held(path: Path, place: int) -> bool:
-    """Whether a living process holds that place of a file."""
+    """Whether a living process holds that place of a file; looking does not hold it, and reading is all it takes."""
+    handle = os.open(path, os.O_RDONLY)
     try:
-        os.close(hold_place(path, place))
-    except BlockingIOError:
-        return True
-    return False
+        asked = _LOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, place, 1, 0)
+        found = fcntl.fcntl(handle, fcntl.F_OFD_GETLK, asked)
+    finally:
+        os.close(handle)
+    return bool(_LOCK.unpack(found)[0] != fcntl.F_UNLCK)
 
 
 def _acquire(path: Path, tries: int = 5) -> int:

@@ -91,6 +91,16 @@ def read_activity(state: Path) -> Activity | None:
         return None
 
 
+def is_under_way(state: Path, working: Working) -> bool:
+    """Whether the process that works on a message lives; it may have ended without a word, as when it is killed."""
+    try:
+        return working.place > 0 and is_place_held(state / ACTIVITY_LOCK, working.place)
+    except FileNotFoundError:
+        return False
+    except OSError:  # a reader that may not open the file cannot tell
+        return True
+
+
 def begin_work(state: Path, action: str) -> int | None:
     """Note that work on a message begins; what is returned is to be closed when it ends, as it is with the process."""
     lock, place = state / ACTIVITY_LOCK, 1 + secrets.randbelow(_PLACES)

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from cape_fed.errors import InputError
-from cape_fed.monitoring.activity import Activity, read_activity
+from cape_fed.monitoring.activity import Activity, is_under_way, read_activity
 from cape_fed.monitoring.build import add_build
 from cape_fed.monitoring.families import Families, Series
 from cape_fed.monitoring.machine import Kept, disk, file_expiry, gpus, server_expiry
@@ -52,6 +52,8 @@ class SiteCollector(Collector):
         families.add("cape_fed_site_info", 1.0, site=self.site.name, role=self.site.role)
         activity = read_activity(self.site.state)
         if activity is not None:
+            if activity.working is not None and not is_under_way(self.site.state, activity.working):
+                activity.working = None
             _add_activity(families, self.site.name, activity)
         self._add_stores(families)
         self._add_machine(families)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from io import StringIO
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from cape_fed.cli.main import run as run_command
 from cape_fed.errors import InputError
 from cape_fed.lock import locked
-from cape_fed.monitoring.activity import Activity, Working, note
+from cape_fed.monitoring.activity import Activity, begin_work, note
 from cape_fed.monitoring.coordinator import CoordinatorCollector
 from cape_fed.monitoring.overview import Overview, read_overview
 from cape_fed.monitoring.runs import Runs
@@ -74,11 +75,15 @@ def test_a_site_by_its_own_exporter(tiny_store: TinyStore, tmp_path: Path) -> No
     def change(activity: Activity) -> None:
         activity.messages = {"train": {"answered": 4, "policy": 1}, "join": {"answered": 1}}
         activity.run, activity.round, activity.loss, activity.last_time = RUN_ID, 3, 1.5, NOW - 60
-        activity.working = Working(action="train", since=NOW - 20, process=1)
+        assert activity.working is not None
+        activity.working.since = NOW - 20
 
+    held = begin_work(tmp_path / "state", "train")
+    assert held is not None
     note(tmp_path / "state", change)
     site = Watched("hospital-a", "train", (tmp_path / "heart", tmp_path / "gone"), tmp_path / "state")
     found = read_overview(Samples(SiteCollector(site).collect()), NOW)
+    os.close(held)
     (own,) = found.sites
     assert (own.site, own.run, own.round, own.working_for, own.since_last_message) == ("hospital-a", RUN_ID, 3, 20, 60)
     assert (own.messages, own.patients, own.unreadable_stores) == ({"answered": 5, "policy": 1}, {"heart": 7}, 1)

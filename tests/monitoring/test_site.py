@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -8,7 +9,7 @@ from time import time
 
 import pytest
 
-from cape_fed.monitoring.activity import Activity, Working, begin_work, note
+from cape_fed.monitoring.activity import Activity, begin_work, note
 from cape_fed.monitoring.site import SiteCollector, Watched
 from cape_fed.monitoring.specs import SITE_SPECS
 from tests.conftest import TinyStore
@@ -52,10 +53,14 @@ def test_what_its_messages_noted(watched: Watched) -> None:
         activity.loss, activity.samples_per_second, activity.gpu_peak_bytes = 1.5, 12.5, 2**30
         activity.epsilon = 2.5
         activity.last_time = 1000.0
-        activity.working = Working(action="train", since=900.0)
+        assert activity.working is not None
+        activity.working.since = 900.0
 
+    held = begin_work(watched.state, "train")
+    assert held is not None
     note(watched.state, change)
     found = scrape(watched)
+    os.close(held)
     expected = {
         "cape_fed_site_messages_total hospital-a train answered": 4,
         "cape_fed_site_messages_total hospital-a train policy": 1,
@@ -74,6 +79,16 @@ def test_what_its_messages_noted(watched: Watched) -> None:
         "cape_fed_site_gpu_peak_bytes hospital-a": 2**30,
     }
     assert {name: found.get(name) for name in expected} == expected
+
+
+def test_a_message_whose_process_was_killed_is_not_worked_on(watched: Watched) -> None:
+    held = begin_work(watched.state, "train")
+    assert held is not None
+    assert scrape(watched)["cape_fed_site_working hospital-a"] == 1
+    os.close(held)  # as the end of the process does
+    found = scrape(watched)
+    assert found["cape_fed_site_working hospital-a"] == 0
+    assert "cape_fed_site_working_since_timestamp_seconds hospital-a" not in found
 
 
 def test_every_series_has_the_labels_of_the_table_and_no_path_or_patient(watched: Watched) -> None:
