@@ -57,14 +57,15 @@ class Aggregator:
         self.method.load_state({name: value.numpy() for name, value in state.items()})
 
     def _clip_extra(self, updates: Sequence[Update]) -> list[Update]:
-        """The updates with what belongs to the method scaled down to its median norm, where updates are clipped."""
+        """The updates with the share by which what belongs to the method is no longer than its median norm.
+
+        All of it counts where updates are not clipped.
+        """
         sent = [update for update in updates if update.extra]
         if not self.clip or not sent:
             return sent
         factors = _factors([update.extra for update in sent])
-        return [
-            replace(update, extra=_scaled(update.extra, factor)) for update, factor in zip(sent, factors, strict=True)
-        ]
+        return [replace(update, share=factor) for update, factor in zip(sent, factors, strict=True)]
 
 
 def clip_to_median(updates: Sequence[Update]) -> list[Update]:

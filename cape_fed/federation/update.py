@@ -22,3 +22,5 @@ class Update:
     """Number of training patients that the site counts for."""
     extra: Changes = field(default_factory=dict)
     """Arrays that belong to the federated method, such as the change of a control variate; empty for most methods."""
+    share: float = 1.0
+    """How much of ``extra`` counts."""

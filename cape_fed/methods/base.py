@@ -97,7 +97,7 @@ class Method(Generic[AnyOptions]):
         return self.arithmetic.combine(number, encoder, updates)
 
     def conclude(self, updates: Sequence[Update], sites: int) -> None:
-        """Take in the ``extra`` of a round's updates, of ``sites`` training sites in all."""
+        """Take in the ``share`` of the ``extra`` of a round's updates, of ``sites`` training sites in all."""
 
     def state(self) -> State:
         """What a checkpoint of the coordinator has to hold."""
