@@ -101,15 +101,27 @@ def make_private(path: Path) -> None:
 
 
 def sweep(directory: Path) -> None:
-    """Remove what processes that are gone were still writing below ``directory``; no name that is read is among it."""
-    for partial in list(directory.rglob(".*.partial")):
-        writer = partial.name.split(".")[-2]
-        if not writer.isdigit() or _lives(int(writer)):
-            continue
+    """Remove what processes that are gone were still writing below ``directory``; no name that is read is among it.
+
+    A directory that one of them had moved away for its successor, which never took the name, has its name again.
+    """
+    for partial in _left(directory, "partial"):
         if partial.is_dir():
             shutil.rmtree(partial, ignore_errors=True)
         else:
             partial.unlink(missing_ok=True)
+    for old in _left(directory, "old"):
+        path = old.with_name(".".join(old.name.split(".")[1:-2]))
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            old.replace(path)
+
+
+def _left(directory: Path, what: str) -> list[Path]:
+    """What processes that are gone left below ``directory``, named ``.NAME.PROCESS.what``."""
+    found = [(path, path.name.split(".")[-2]) for path in directory.rglob(f".*.*.{what}")]
+    return [path for path, writer in found if writer.isdigit() and not _lives(int(writer))]
 
 
 def _lives(process: int) -> bool:

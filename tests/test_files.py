@@ -28,6 +28,33 @@ def test_what_a_killed_process_was_writing_goes(tmp_path: Path) -> None:
     assert list(tmp_path.rglob("*")) == [tmp_path / "run"]
 
 
+REPLACE = """
+import os, shutil, sys
+from pathlib import Path
+from cape_fed.files import atomic_directory
+rename = Path.replace
+def killed(self, target):
+    if self.name.endswith(sys.argv[2]):
+        os._exit(9)
+    return rename(self, target)
+Path.replace = killed
+shutil.rmtree = lambda path, **_: os._exit(9) if path.name.endswith(sys.argv[2]) else None
+with atomic_directory(Path(sys.argv[1]) / "b.c") as folder:
+    (folder / "new").write_text("whole")
+"""
+
+
+def test_a_directory_is_the_one_before_or_its_successor_whenever_the_writer_is_killed(tmp_path: Path) -> None:
+    for moment, left in ((".partial", "before"), (".old", "new")):
+        folder = tmp_path / moment / "b.c"
+        folder.mkdir(parents=True)
+        (folder / "before").write_text("whole")
+        subprocess.run([sys.executable, "-c", REPLACE, str(folder.parent), moment], check=False)
+        sweep(tmp_path)
+        assert [path.name for path in folder.parent.iterdir()] == ["b.c"]
+        assert [path.name for path in folder.iterdir()] == [left]
+
+
 def test_what_a_living_process_writes_and_other_files_stay(tmp_path: Path) -> None:
     others = [tmp_path / f".x.{os.getppid()}.partial", tmp_path / "x.partial", tmp_path / ".x.partial"]
     for path in others:
