@@ -37,10 +37,12 @@ def compare_runs(dirs: Sequence[Path], out: Path, *, options: EvaluateOptions | 
 
     Baselines are those of the first directory. Every method is compared with the reference and with every baseline,
     on the same resamples, drawn as ``options`` say (by default as for the first directory). Raises InputError where a
-    directory holds no evaluation or the runs were not evaluated on the same records.
+    directory holds no evaluation, the runs were not evaluated on the same records, or ``out`` is one of them.
     """
     if len(set(dirs)) < 2:
         raise InputError("a comparison needs at least two directories written by cape-fed evaluate")
+    if out.resolve() in {run.resolve() for run in dirs}:
+        raise InputError(f"{out} holds one of the evaluations, which the comparison would replace: give another --out")
     runs = _by_method({run: read_results(run) for run in dirs})
     _check_same_records([(run, results) for run, results in runs.values()])
     first = runs[next(iter(runs))][1]

@@ -99,3 +99,14 @@ def test_usage_errors(evaluated: Evaluated, tmp_path) -> None:
     shutil.copytree(good, tmp_path / "deep" / "good")
     with pytest.raises(InputError, match="rename one"):
         compare_runs([good, tmp_path / "deep" / "good"], tmp_path / "out")
+
+
+def test_no_evaluation_is_replaced_by_its_comparison(evaluated: Evaluated, tmp_path) -> None:
+    runs = [tmp_path / name for name in ("good", "poor")]
+    for run in runs:
+        shutil.copytree(evaluated.folder / run.name, run)
+    (tmp_path / "link").symlink_to(runs[1])
+    for out in (runs[0], tmp_path / "link"):
+        with pytest.raises(InputError, match="holds one of the evaluations"):
+            compare_runs(runs, out)
+    assert compare_runs(runs, tmp_path / "out").differences
