@@ -112,7 +112,7 @@ def _differences(runs: Runs, baselines: Sequence[str], options: EvaluateOptions)
     return differences.compare(scored, pairs, roles, options.level)
 
 
-def _similarity(runs: Mapping[str, Path]) -> dict[str, dict[Role, float]]:
+def _similarity(runs: Mapping[str, Path]) -> dict[str, dict[Role, float | None]]:
     """CKA of each method to the first, where both kept embeddings of the same records."""
     samples = {name: read_sample(run / SAMPLE_FILE) for name, run in runs.items()}
     reference, *others = runs

@@ -300,9 +300,9 @@ class Comparison(_Part):
     methods: dict[str, MethodResults]
     cohorts: dict[str, CohortInfo]
     differences: list[Difference]
-    similarity: dict[str, dict[Role, float]] = {}
-    """Linear CKA of each method's embeddings to the reference's, over ID and over OOD records; empty for evaluations
-    that kept no sample of them."""
+    similarity: dict[str, dict[Role, Number]] = {}
+    """Linear CKA of each method's embeddings to the reference's, over ID and over OOD records; null where one of them
+    is the same for every record; empty for evaluations that kept no sample of them."""
     foreign: dict[str, ForeignInfo] = {}
     """Of the methods, those that are encoders of somebody else's."""
     absent: dict[str, str] = {}

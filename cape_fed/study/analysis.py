@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
@@ -187,14 +188,18 @@ def _values(seeds: BySeed, worlds: bool) -> Iterator[tuple[str, Value]]:
 
 
 def _similarity(seeds: BySeed, question: Question, levels: Levels) -> dict[str, Value]:
-    """CKA to the level that the question names, over the seeds of both; nothing where embeddings cannot be paired."""
+    """CKA to the level that the question names, over the seeds of both.
+
+    Nothing where embeddings cannot be paired, or are the same for every record.
+    """
     other = levels.get(question.similar_to or "", {})
     found = [
         linear_cka(seeds[seed].sample, other[seed].sample)
         for seed in seeds
         if seed in other and len(seeds[seed].sample) == len(other[seed].sample)
     ]
-    return {"fact/cka": Value.of(effect([_constant(value) for value in found]))} if found else {}
+    known = [_constant(value) for value in found if math.isfinite(value)]
+    return {"fact/cka": Value.of(effect(known))} if known else {}
 
 
 def _contrasts(measure: str, levels: Levels, name: str, reference: BySeed, worlds: bool) -> Iterator[Contrast]:

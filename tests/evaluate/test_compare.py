@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from cape_fed.errors import InputError
@@ -12,7 +13,9 @@ from cape_fed.evaluate.compare import compare_runs
 from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, read_predictions
 from cape_fed.evaluate.options import EvaluateOptions
 from cape_fed.evaluate.results import RESULTS_FILE, Comparison
+from cape_fed.store import Store
 from tests.evaluate.conftest import Evaluated
+from tests.evaluate.fake import embedding
 from tests.evaluate.test_run import evaluate
 
 
@@ -110,3 +113,15 @@ def test_no_evaluation_is_replaced_by_its_comparison(evaluated: Evaluated, tmp_p
         with pytest.raises(InputError, match="holds one of the evaluations"):
             compare_runs(runs, out)
     assert compare_runs(runs, tmp_path / "out").differences
+
+
+def test_embeddings_that_are_the_same_for_every_record_have_no_similarity(evaluated: Evaluated, tmp_path) -> None:
+    def collapsed(store: Store) -> NDArray[np.float32]:
+        return np.full((len(store), 4), 0.1, np.float32)
+
+    for name, embed in (("one", embedding(knows=1.0)), ("collapsed", collapsed)):
+        evaluate(evaluated.train, evaluated.others, tmp_path / name, method=name, embed=embed)
+    comparison = compare_runs([tmp_path / "one", tmp_path / "collapsed"], tmp_path / "out")
+    assert comparison.similarity == {"collapsed": {"id": None, "ood": None}}
+    written = (tmp_path / "out" / RESULTS_FILE).read_text()
+    assert Comparison.model_validate_json(written) == comparison

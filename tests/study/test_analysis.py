@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cape_fed.evaluate.statistics.effects import effect, holm
@@ -65,6 +67,18 @@ def test_contrasts_are_paired_by_seed_and_corrected_over_the_whole_study() -> No
     level = answers["rate"].panels[0].levels["low"]
     assert level[MEASURE].seeds == pytest.approx([0.8 + 0.01 * s + 0.002 * (s * 3 % 3) for s in range(4)])
     assert level["fact/cka"].point == pytest.approx(1)
+
+
+def test_seeds_whose_embeddings_are_the_same_for_every_record_have_no_similarity() -> None:
+    study = two_questions().only(["rate"])
+    plan = make_plan(study, DATA, Path("out"), {})
+    found = outcomes(plan, quality)
+    high = [planned.trial.name for planned in plan if planned.level == "high"]
+    for collapsed in range(len(high)):
+        found[high[collapsed]] = replace(found[high[collapsed]], sample=np.ones((20, 4), np.float32))
+        values = answer(study, plan, found, {})["rate"].panels[0].levels["high"]
+        left = len(high) - 1 - collapsed
+        assert len(values["fact/cka"].seeds) == left if left else "fact/cka" not in values
 
 
 def test_what_failed_is_left_out_in_pairs() -> None:

@@ -33,9 +33,8 @@ class View:
     maps: Sequence[Picture]
     """One a method."""
     examples: Sequence[Picture]
-    similarity: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    similarity: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     """CKA of each method to the first, over ID and OOD records."""
-
     foreign: Mapping[str, ForeignInfo] = field(default_factory=dict)
     """Of methods and baselines, those whose training patients are not known."""
     absent: Mapping[str, str] = field(default_factory=dict)
