@@ -175,9 +175,11 @@ def _bundle_inputs(bundle: Path, config: RunConfig) -> EvaluationInputs:
 
 
 def _foreign_inputs(config: RunConfig) -> EvaluationInputs:
-    foreign = load_foreign(_require_encoder(config))
-    first = next(iter(foreign))
+    first, *beside = _require_encoder(config)
     name = config.method or first
+    if name in beside:
+        raise InputError(f"the method cannot be called '{name}': another encoder= has that name, give another")
+    foreign = load_foreign(_require_encoder(config))
     train, others = _open_data(config)
     return EvaluationInputs(
         bundle=None,

@@ -114,6 +114,10 @@ def test_it_is_fine_tuned_in_every_mode(example: Path, capsys: pytest.CaptureFix
             ["encoder={x: my_encoders:public, random-init: my_encoders:public}"],
             "no encoder= can be called 'random-init'",
         ),
+        (
+            ["encoder={x: my_encoders:public, y: my_encoders:public}", "method=y"],
+            "the method cannot be called 'y': another encoder= has that name",
+        ),
     ],
 )
 def test_what_cannot_be_had_is_one_line_and_nothing_is_written(
