@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import BaseModel, ConfigDict, Field
 
 PENALTIES = (0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
@@ -16,7 +18,7 @@ class EvaluateOptions(BaseModel):
     resamples: int = Field(1000, ge=1, description="bootstrap resamples of the patients")
     level: float = Field(0.95, gt=0, lt=1, description="coverage of the intervals")
     min_patients: int = Field(20, ge=1, description="positive and negative patients below which nothing is shown")
-    penalties: tuple[float, ...] = Field(
+    penalties: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         PENALTIES, min_length=1, description="penalties to choose from: ridge a train record, LDA on the diagonal"
     )
     dimensions: int | None = Field(

@@ -39,6 +39,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
         (["simulate", "out=x"], "at least one"),
         (["run", "nowhere", "out=x", "norm=batch"], "norm=batch has running statistics of each site's patients"),
         (["evaluate", "nowhere", "out=x", "data.train=[nowhere]"], "is not a bundle"),
+        (["evaluate", "nowhere", "out=x", "evaluation.penalties=[0.1,0]"], "evaluation.penalties.1"),
         (["finetune", "nowhere", "out=x", "data.train=[nowhere]"], "is not a bundle"),
         (["finetune", "nowhere", "out=x", "finetune.modes=[some]"], "finetune.modes.0"),
         (["finetune", "nowhere", "out=x", "finetune.fractions=[0.1,0.1]"], "each value can be given once"),
