@@ -24,3 +24,21 @@ def test_power_is_how_often_the_difference_is_found() -> None:
 
 def test_without_a_difference_it_is_the_level_of_the_test() -> None:
     assert power_of(10, 0.0) == pytest.approx(0.05)
+
+
+def test_it_is_a_probability_for_differences_of_any_size() -> None:
+    sizes = np.geomspace(1e-3, 1e9, 100)
+    for worlds in (2, 3, 6, 40):
+        powers = np.array([power_of(worlds, size) for size in sizes])
+        assert (np.diff(powers) >= 0).all()
+        assert powers[-1] == 1
+    drawn = np.random.default_rng(0).normal(20, 1.0, (50_000, 2))
+    found = float(np.mean(stats.ttest_1samp(drawn, 0.0, axis=1).pvalue < 0.05))
+    assert power_of(2, 20) == pytest.approx(found, abs=0.003)
+
+
+@pytest.mark.parametrize("deviation", [1e-17, 1e-4, 0.04, 0.05, 0.1, 0.3, 5.0])
+def test_one_world_fewer_has_too_little_power_however_many_it_takes(deviation: float) -> None:
+    worlds = worlds_needed(deviation, 0.002)
+    assert power_of(worlds, 0.002 / deviation) >= 0.9
+    assert worlds == 2 or power_of(worlds - 1, 0.002 / deviation) < 0.9
