@@ -120,7 +120,7 @@ def draw(
         for column, lead in enumerate(names):
             _trace(axes, shown.get(lead), fs, strip, column, lead)
     width = axes.get_xlim()[1]
-    axes.text(MARGIN_MM, height - TOP_MM / 2, title, va="center", fontsize=9, color=TRACE)
+    axes.text(MARGIN_MM, height - TOP_MM / 2, title, va="center", fontsize=9, color=TRACE, parse_math=False)
     axes.text(width - MARGIN_MM, 2, "25 mm/s   10 mm/mV", ha="right", va="bottom", fontsize=7, color=TRACE)
     figure = axes.figure
     assert isinstance(figure, Paper)

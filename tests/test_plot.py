@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,8 @@ def test_caption_has_no_patient(tiny_store: TinyStore) -> None:
     store = tiny_store("x", patients=1, repeats=[1], age=[None], sex=["F"], AF=[True], LVH=[False])
     assert caption(store, 0) == "x   record 0   age unknown   female   AF"
     assert store.records[0] not in caption(store, 0)
+
+
+def test_a_title_with_dollars_is_no_formula() -> None:
+    figure = ecg(np.zeros((12, 5000)), 500, title="cost$\\of$ x")
+    figure.savefig(BytesIO(), format="svg")

@@ -40,6 +40,7 @@ RC: dict[Any, Any] = {
     "ytick.labelcolor": INK,
     "legend.frameon": False,
     "savefig.transparent": True,
+    "text.parse_math": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "cape-fed",
 }

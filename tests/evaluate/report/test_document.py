@@ -132,3 +132,11 @@ def test_names_are_escaped(tmp_path) -> None:
     page = Page((tmp_path / "out" / "report.html").read_text())
     assert hostile in page.words
     assert not [address for address in page.addresses if address.startswith("http")]
+
+
+def test_names_with_dollars_are_no_formulas(evaluated: Evaluated, tmp_path) -> None:
+    name = "cost$\\of$ x"
+    evaluate(evaluated.train, evaluated.others, tmp_path, method=name)
+    addresses = Page((tmp_path / "report.html").read_text()).addresses
+    figures = [b64decode(address.partition(",")[2]).decode() for address in addresses if "svg" in address]
+    assert any(name in figure for figure in figures)
