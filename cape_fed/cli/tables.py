@@ -27,7 +27,7 @@ def print_results(methods: Mapping[str, MethodResults], out: Path) -> None:
         cells = [_cell(getattr(auroc, scope, None)) for scope in SCOPES]
         table.add_row(name, *cells, _cell(getattr(mae, "ood", None)), _number(results.artefact_probe.point))
     chance = next((results.artefact_probe.chance for results in methods.values()), None)
-    console = Console(width=None if Console().is_terminal else 140)
+    console = Console(width=None if Console().is_terminal else 140, markup=False)
     console.print(table)
     console.print(f"AUROC: mean over sex and labels, transfer probe. Cohort probe: chance is {_number(chance)}.")
     console.print(f"report: {out / 'report.html'}", soft_wrap=True)
@@ -65,7 +65,7 @@ def print_finetune(results: FinetuneResults, out: Path) -> None:
     from cape_fed.evaluate.report.words import SCOPE_NAMES, metric_name
     from cape_fed.finetune.report.words import headline, mode_name, patients_of, scopes_of, share
 
-    console = Console(width=None if Console().is_terminal else 140, highlight=False)
+    console = Console(width=None if Console().is_terminal else 140, highlight=False, markup=False)
     for name, cohort in results.cohorts.items():
         console.print(f"{name}: {cohort.train} train, {cohort.valid} validation, {cohort.test} test ({cohort.split})")
     fractions = sorted(results.options.fractions)

@@ -36,3 +36,10 @@ def test_every_method_is_a_row_and_absent_numbers_are_dashes(capsys: Output) -> 
     assert [cell.strip() for cell in cells[2]] == ["demographics", "–", "–", "–", "–", "0.784"]
     assert "chance is 0.250" in lines[3]
     assert lines[-1] == f"report: {Path('runs/x/report.html')}"
+
+
+def test_brackets_in_a_name_are_shown(capsys: Output) -> None:
+    print_results({"idb [v2] [/x]": method()}, Path("runs/[/y]"))
+    out = capsys.readouterr().out
+    assert "idb [v2] [/x]" in out
+    assert str(Path("runs/[/y]/report.html")) in out
