@@ -19,6 +19,7 @@ from cape_fed.evaluate.report.maps import MAP_FILE
 from cape_fed.evaluate.report.reliability import reliability_curves
 from cape_fed.evaluate.report.view import View
 from cape_fed.evaluate.results import REASONS, Comparison, Difference, Results
+from cape_fed.evaluate.scoring.pooled import POOLS
 from cape_fed.evaluate.targets.registry import is_regression, unit_of
 from cape_fed.report.numbers import p_text
 from cape_fed.report.page import PNG, SVG, Picture, render_page, svg_picture, write_page
@@ -88,6 +89,7 @@ def render(view: View) -> str:
         unit=unit_of,
         scope_names=words.SCOPE_NAMES,
         reasons=REASONS,
+        pools=POOLS,
         figures={name: svg_picture(name, svg) for name, svg in _figures(view) if svg},
         pairs=_pairs(view.differences),
     )

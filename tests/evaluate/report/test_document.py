@@ -140,3 +140,9 @@ def test_names_with_dollars_are_no_formulas(evaluated: Evaluated, tmp_path) -> N
     addresses = Page((tmp_path / "report.html").read_text()).addresses
     figures = [b64decode(address.partition(",")[2]).decode() for address in addresses if "svg" in address]
     assert any(name in figure for figure in figures)
+
+
+def test_a_cohort_is_not_pooled_for_its_name(evaluated: Evaluated, tmp_path) -> None:
+    other = make_store(tmp_path / "all-pooled", "all-pooled", seed=7, patients=60)
+    evaluate(evaluated.train, [other], tmp_path / "out")
+    assert '<span class="range">pooled</span>' not in (tmp_path / "out" / "report.html").read_text()
