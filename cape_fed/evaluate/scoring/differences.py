@@ -24,17 +24,24 @@ def compare(
 ) -> list[Difference]:
     """Method minus reference for each pair of names: summaries first, then each task over ID and OOD cohorts.
 
+    Summaries are means over the cells that both have: one of them may have a probe for more tasks than the other.
     The worst cohort is found anew for each method and in each resample, and may be another one for the method than for
     the reference: the difference is one of worst cases, and its interval knows that they were picked.
     """
-    roles = {**roles, **POOLS}
-    values = {name: sampled_values(scores, roles) for name, scores in scored.items()}
     return [
-        _difference(method, reference, place, values[method][place] - values[reference][place], level)
+        _difference(method, reference, place, sampled, level)
         for method, reference in pairs
-        for place in values[method]
-        if place in values[reference]
+        for place, sampled in _between(scored[method], scored[reference], {**roles, **POOLS})
     ]
+
+
+def _between(
+    scores: Scores, others: Scores, roles: Mapping[str, Role]
+) -> Iterator[tuple[tuple[str, str, Scope], Sampled]]:
+    """Differences of everything that is compared, from the cells that both methods have."""
+    shared = [key for key, entry in scores.items() if entry.sampled and key in others and others[key].sampled]
+    own, other = (sampled_values({key: of[key] for key in shared}, roles) for of in (scores, others))
+    return ((place, own[place] - other[place]) for place in own if place in other)
 
 
 def _difference(

@@ -69,6 +69,17 @@ def test_differences_are_paired() -> None:
     assert (ood.method, ood.reference, ood.metric) == ("g", "p", "auroc")
 
 
+def test_means_differ_over_the_tasks_that_both_methods_have() -> None:
+    fewer = {("a", "AF"): at(0.9), ("b", "AF"): at(0.7), ("c", "AF"): at(0.6)}
+    more = {("a", "AF"): at(0.8), ("b", "AF"): at(0.5), ("c", "AF"): at(0.4)} | {
+        (cohort, "LBBB"): at(0.2) for cohort in ROLES
+    }
+    for one, other, sign in ((fewer, more, 1), (more, fewer, -1)):
+        found = compare({"g": scored(one), "p": scored(other)}, [("g", "p")], ROLES, 0.95)
+        gaps = {d.scope: d.point for d in found if d.task == "mean"}
+        assert gaps == pytest.approx({"id": sign * 0.15, "ood": sign * 0.2, "worst": sign * 0.2})
+
+
 def worst_difference(one: dict[tuple[str, str], Sampled], two: dict[tuple[str, str], Sampled]) -> Difference:
     found = compare({"g": scored(one), "p": scored(two)}, [("g", "p")], ROLES, 0.95)
     (entry,) = [d for d in found if d.scope == "worst"]
