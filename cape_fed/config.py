@@ -68,6 +68,11 @@ class DataConfig(Section):
     train: tuple[SitePaths, ...] = Field(default=(), description="stores that are trained on: ID")
     evaluate: tuple[SitePaths, ...] = Field(default=(), description="stores that are only evaluated on: OOD")
 
+    @property
+    def paths(self) -> list[Path]:
+        """All stores."""
+        return flat_paths([*self.train, *self.evaluate])
+
 
 class RunConfig(PretrainConfig):
     """Everything that a run depends on; written to ``config.yaml`` in the run directory.

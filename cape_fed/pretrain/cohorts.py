@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,15 @@ def open_stores(paths: Sequence[Path]) -> list[Store]:
         if name in names[:index]:
             raise InputError(f"cohort {name} is given twice ({stores[index].path}): name every store once")
     return stores
+
+
+def made_of(paths: Iterable[Path]) -> dict[str, dict[str, str]]:
+    """The fingerprints of stores by path, for what is kept of a study or a search; nothing where there are none.
+
+    One that is resumed after a store was made anew would mix what came of both.
+    """
+    found = {str(path): open_store(path).meta.fingerprint for path in sorted(set(paths))}
+    return {"stores": found} if found else {}
 
 
 def split_stores(stores: Sequence[Store], config: SplitConfig) -> dict[str, Split]:

@@ -22,10 +22,11 @@ from cape_fed.compose import compose_config
 from cape_fed.config import RunConfig
 from cape_fed.errors import InputError, RunError
 from cape_fed.evaluate.results import RESULTS_FILE, write_json
+from cape_fed.pretrain.cohorts import made_of
 from cape_fed.progress import Progress, no_progress
 from cape_fed.rundir import RunDirectory
 from cape_fed.search.config import SEED, STORES, Range, SearchConfig, key_of
-from cape_fed.search.places import Place, places_of
+from cape_fed.search.places import OnStores, Place, places_of
 from cape_fed.search.recipe import try_recipe
 from cape_fed.search.report.document import report_search
 from cape_fed.search.results import Recipe, SearchResults
@@ -69,6 +70,8 @@ def run_search(
     places = places_of(search, overrides, out)
     _check(search, overrides, places)
     plain = {"search": search.model_dump(mode="json"), "overrides": sorted(overrides)}
+    if isinstance(places[0], OnStores):
+        plain |= made_of(_config(search, overrides, search.reference, places[0], Path("-")).data.paths)
     with run.open(plain, resume=resume), ExitStack() as standing:
         study = _open_study(search, out)
         for place in places:

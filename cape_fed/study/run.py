@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cape_fed.errors import RunError
+from cape_fed.pretrain.cohorts import made_of
 from cape_fed.progress import Progress, no_progress
 from cape_fed.rundir import RunDirectory
 from cape_fed.study.analysis import answer, judge
@@ -56,12 +57,14 @@ def run_study(
     whole = make_plan(study, overrides, out, planted_sites(out / PLANTED, planted))
     plan, absent = leave_out_absent(study, whole)
     ours = [planned for planned in plan if planned.trial.keys.planted is not None]
+    given = [planned for planned in plan if planned.trial.keys.planted is None and not planned.in_a_world]
     check_extras(planned.trial for planned in plan)
     check_worlds(planned.trial for planned in plan)
-    check_trials([planned for planned in plan if planned.trial.keys.planted is None and not planned.in_a_world])
+    check_trials(given)
     patients = patients_planted(planned.trial for planned in ours)
     check_left_out([planned.trial for planned in plan], study.claims)
-    with open_launcher(workers, ray) as launch, run.open(plain_plan(study, overrides), resume=resume):
+    stores = made_of(path for planned in given for path in planned.trial.config.data.paths)
+    with open_launcher(workers, ray) as launch, run.open(plain_plan(study, overrides) | stores, resume=resume):
         plant(out / PLANTED, planted, patients, 0, workers)
         check_trials(ours)
         trials = {planned.trial.name: planned.trial for planned in plan}

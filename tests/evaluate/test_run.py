@@ -9,9 +9,11 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from cape_fed.errors import InputError
+from cape_fed.evaluate import run
 from cape_fed.evaluate.files.predictions import PREDICTIONS_FILE, read_predictions
 from cape_fed.evaluate.inputs import EvaluationInputs
 from cape_fed.evaluate.options import EvaluateOptions
+from cape_fed.evaluate.probes.representation import Representation
 from cape_fed.evaluate.results import RESULTS_FILE, Results, read_results
 from cape_fed.evaluate.run import evaluate_bundle
 from cape_fed.store import Store
@@ -200,6 +202,24 @@ def test_usage_errors_leave_no_results(tmp_path) -> None:
     with pytest.raises(InputError, match="no training cohort"):
         evaluate([], [store], tmp_path / "out")
     assert not (tmp_path / "out" / RESULTS_FILE).exists()
+
+
+def test_what_is_there_is_of_one_evaluation(tmp_path, monkeypatch) -> None:
+    store, out = make_store(tmp_path / "a", "a", seed=0, patients=30), tmp_path / "out"
+    evaluate([store], [], out)
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    nothing = Representation("broken", lambda store: np.full((len(store), 2), np.nan, np.float32))
+    with pytest.raises(InputError, match="NaN or infinity"):
+        evaluate([store], [], out, embed=embedding(knows=0.5), baselines={"broken": nothing.embed})
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+
+    def cut_off(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(run, "report_evaluation", cut_off)
+    with pytest.raises(OSError, match="no space"):
+        evaluate([store], [], out, embed=embedding(knows=0.5))
+    assert not (out / RESULTS_FILE).exists()
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"format": 2}', "[1, 2", "\udcff"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -218,6 +219,10 @@ def test_on_stores_recipes_are_tried_with_seeds(
     assert "4 recipes were tried in up to 2 seeds" in page
     assert "world" not in page
     assert not (tmp_path / "s" / "worlds").exists()
+    shutil.rmtree(tmp_path / "b")
+    make_store(tiny_store, "b", 41)
+    with pytest.raises(InputError, match="stores differ"):
+        run_search(search, [] if in_file else named, tmp_path / "s", recipes=5, resume=True)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,24 @@ def results_of(study: StudyConfig, measured: Measured, lost: Lost = lambda plann
     return StudyResults(study=study, overrides=[], cells=len(plan), answers=answers, verdicts=verdicts)
 
 
+def test_a_number_of_one_seed_has_no_interval_and_no_empty_brackets() -> None:
+    study = batches().model_dump()
+    study["settings"] = ["experiment=study", "seed=range(1)", "data.train=[a]", "data.evaluate=[o]"]
+    study["claims"] = [
+        {"text": "It does.", "question": "batches", "level": "idb", "reference": "random", "measure": MEASURE,
+         "higher": True, "margin": 0.01},
+    ]  # fmt: skip
+    results = results_of(
+        StudyConfig.model_validate(study), lambda planned: {MEASURE: 0.8 + 0.1 * (planned.level == "idb")}
+    )
+    text = to_markdown(results)
+    assert "It does. AUROC, OOD: idb − random = +0.100\n" in text
+    assert "| idb | 0.900<br>+0.100 |" in text
+    carried = to_markdown(results_of(artefacts(seeds=1), lambda planned: {"artefact/padding": 0.7, MEASURE: 0.8}))
+    assert "()" not in text + carried
+    assert "(;" not in text + carried
+
+
 def test_a_measure_that_one_replicate_lacks_has_contrasts_without_a_value(tmp_path: Path) -> None:
     def some(planned: PlannedTrial) -> dict[str, float]:
         quality = 0.8 + 0.1 * (planned.level == "idb") + 0.001 * ((planned.seed * len(planned.level)) % 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from cape_fed.study import launch
 from cape_fed.study.config import StudyConfig
 from cape_fed.study.run import run_study
 from cape_fed.study.trial import run_trial
+from tests.conftest import TinyStore
+from tests.pretrain.patients import patient_signals
 
 
 def test_a_study_from_its_questions_to_its_report(data: list[str], study: StudyConfig, tmp_path: Path) -> None:
@@ -73,6 +76,24 @@ def test_resumed_is_uninterrupted(
         for measure, value in values.items():
             if "seconds" not in measure:
                 assert resumed.answers["batches"].panels[0].levels[level][measure] == value, (level, measure)
+
+
+def test_a_study_does_not_go_on_with_another_store(
+    data: list[str], study: StudyConfig, tiny_store: TinyStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(directory: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(launch, "run_trial", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, data, tmp_path / "out")
+    with pytest.raises(KeyboardInterrupt):
+        run_study(study, data, tmp_path / "out", resume=True)
+    shutil.rmtree(tmp_path / "o")
+    signals, owner = patient_signals(patients=60, seed=9)
+    tiny_store("o", signals=signals, patient=[f"o{p}" for p in owner])
+    with pytest.raises(InputError, match="stores differ"):
+        run_study(study, data, tmp_path / "out", resume=True)
 
 
 def test_the_command_says_what_is_wrong(data: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cape_fed.report.numbers import p_text
-from cape_fed.study.report.words import interval, measure_name, number, prediction, unmeasured_text, verdict_text
+from cape_fed.study.report.words import (
+    estimate,
+    interval,
+    measure_name,
+    number,
+    prediction,
+    unmeasured_text,
+    verdict_text,
+)
 from cape_fed.study.results import Answer, Contrast, Panel, PooledPanel, StudyResults
 
 
@@ -44,10 +52,7 @@ def _panel(panel: Panel, reference: str, measures: Sequence[str]) -> Iterator[st
     yield f"| level | {' | '.join(measure_name(measure) for measure in known)} |"
     yield "|---" * (len(known) + 1) + "|"
     for level, values in panel.levels.items():
-        cells = [
-            (f"{number(values[m].point, m)} ({interval(values[m], m)})" if m in values else "–") + _gap(panel, level, m)
-            for m in known
-        ]
+        cells = [(estimate(values[m], m) if m in values else "–") + _gap(panel, level, m) for m in known]
         yield f"| {level}{' (reference)' if level == reference else ''} | {' | '.join(cells)} |"
 
 
@@ -60,7 +65,7 @@ def _pooled(pooled: PooledPanel, measures: Sequence[str]) -> Iterator[str]:
     for measure in measures:
         for found in pooled.contrasts.get(measure, []):
             name = f"{measure_name(measure)}: {found.level} − {found.reference}"
-            difference = f"{number(found.point, measure, sign=True)} ({interval(found, measure, sign=True)})"
+            difference = estimate(found, measure, sign=True)
             without = f", without {', '.join(found.missing)}" if found.missing else ""
             yield (
                 f"| {name} | {difference} | {p_text(found.p_holm)} | "
@@ -73,8 +78,8 @@ def _gap(panel: Panel, level: str, measure: str) -> str:
     """The difference from the reference, where there is one."""
     for contrast in panel.contrasts.get(measure, []):
         if contrast.level == level:
-            gap = f"{number(contrast.point, measure, sign=True)}, {interval(contrast, measure, sign=True)}"
-            return f"<br>{gap}; {p_text(contrast.p_holm)}"
+            gap = (number(contrast.point, measure, sign=True), interval(contrast, measure, sign=True))
+            return "<br>" + "; ".join(filter(None, (", ".join(filter(None, gap)), p_text(contrast.p_holm))))
     return ""
 
 
@@ -89,4 +94,5 @@ def _carried(answer: Answer) -> Iterator[str]:
 def _above_control(found: Contrast | None) -> str:
     if found is None:
         return "–"
-    return f"{number(found.point, 'probe', sign=True)} ({interval(found, 'probe', sign=True)}; {p_text(found.p_holm)})"
+    between = "; ".join(filter(None, (interval(found, "probe", sign=True), p_text(found.p_holm))))
+    return f"{number(found.point, 'probe', sign=True)}{f' ({between})' if between else ''}"

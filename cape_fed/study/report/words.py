@@ -46,6 +46,12 @@ def interval(value: Value, measure: str, *, sign: bool = False) -> str:
     return f"{number(value.low, measure, sign=sign)} to {number(value.high, measure, sign=sign)}"
 
 
+def estimate(value: Value, measure: str, *, sign: bool = False) -> str:
+    """``value (low to high)``; the value alone where there is no interval, as of one seed."""
+    found = interval(value, measure, sign=sign)
+    return f"{number(value.point, measure, sign=sign)}{f' ({found})' if found else ''}"
+
+
 def sentences(answer: Answer, headline: str) -> Iterator[str]:
     """What the measure ``headline`` says about a question, panel by panel, or pooled over the cohorts left out."""
     for pooled in answer.pooled:
@@ -61,10 +67,10 @@ def verdict_text(verdict: Verdict) -> str:
     """A claim's outcome with the numbers behind it."""
     contrast, measure = verdict.contrast, verdict.claim.measure
     where = f" ({verdict.panel})" if verdict.panel else ", pooled" if verdict.pooled else ""
+    tested = f", {p_text(contrast.p_holm)}{'' if contrast.primary else ' after correction'}"
     return (
         f"{measure_name(measure)}{where}: {contrast.level} − {contrast.reference} = "
-        f"{number(contrast.point, measure, sign=True)} ({interval(contrast, measure, sign=True)}), "
-        f"{p_text(contrast.p_holm)}{'' if contrast.primary else ' after correction'}"
+        f"{estimate(contrast, measure, sign=True)}{'' if contrast.p_holm is None else tested}"
     )
 
 
@@ -145,4 +151,4 @@ def _in_words(measure: str) -> str:
 
 
 def _gap(contrast: Contrast, measure: str) -> str:
-    return f"{contrast.level} {number(contrast.point, measure, sign=True)} ({interval(contrast, measure, sign=True)})"
+    return f"{contrast.level} {estimate(contrast, measure, sign=True)}"
