@@ -70,7 +70,8 @@ def pretrain(out: Path, steps: int) -> None:
     """An encoder from hospitals whose machines are none of those that are trained on, once."""
     if not (out / "pretrained" / "bundle").exists():
         paths = ",".join(str(_stores(out, 1000) / f"synth-{letter}") for letter in FOREIGN)
-        _do(["pretrain", "experiment=small", f"data.train=[{paths}]", f"train.steps={steps}", f"out={out}/pretrained"])
+        words = ["pretrain", "experiment=small", "model=tiny", f"data.train=[{paths}]"]
+        _do([*words, f"train.steps={steps}", f"out={out}/pretrained"])
 
 
 def run_one(out: Path, setting: Setting, rounds: int, steps: int) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def run_one(out: Path, setting: Setting, rounds: int, steps: int) -> dict[str, A
     folder = out / "-".join(["run", *map(str, setting)])
     shutil.rmtree(folder, ignore_errors=True)
     paths = [_stores(out, setting.patients) / f"synth-{letter}" for letter in TRAIN]
-    words = ["simulate", "experiment=small", f"data.train=[{','.join(map(str, paths))}]", f"out={folder}"]
+    words = ["simulate", "experiment=small", "model=tiny", f"data.train=[{','.join(map(str, paths))}]", f"out={folder}"]
     words += [f"seed={setting.seed}", f"federation.rounds={rounds}", f"federation.local_steps={steps}"]
     words += ["federation.evaluate=false", "federation.measure_every=0"]
     if setting.epsilon != "inf":
