@@ -12,8 +12,8 @@ from cape_fed.cli.tour import take_tour
 from cape_fed.errors import InputError
 
 SMALL = [
-    "train.steps=4", "train.pairs=16", "train.monitor_every=2", "federation.rounds=2", "federation.local_steps=2",
-    "evaluation.resamples=100", "evaluation.map_records=50",
+    "model=tiny", "train.steps=4", "train.pairs=16", "train.monitor_every=2", "federation.rounds=2",
+    "federation.local_steps=2", "evaluation.resamples=100", "evaluation.map_records=50",
 ]  # fmt: skip
 
 

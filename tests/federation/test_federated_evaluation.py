@@ -141,6 +141,7 @@ def test_the_sites_numbers_are_the_central_ones(config: RunConfig) -> None:
     assert one.point != pytest.approx(other.point, abs=1e-6)  # the dimensions that are left out make a difference
 
 
+@pytest.mark.slow
 def test_the_best_round_by_validation_is_kept_with_its_rule(config: RunConfig) -> None:
     lines = simulate(config)
     best = max(lines, key=lambda line: line["score"])

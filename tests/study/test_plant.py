@@ -12,6 +12,7 @@ from cape_fed.study.run import run_study
 from tests.study.conftest import SETTINGS
 
 
+@pytest.mark.slow
 def test_planted_cohorts_are_made_once_and_probed(tmp_path: Path) -> None:
     question = {
         "title": "Which?", "reference": "random", "across": "planted=none,padding", "artefacts": "one at a time",
