@@ -11,7 +11,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ORDER = (
-    ("errors", "seeds", "section", "vocabulary", "appfiles", "progress", "chain", "logs", "loopback", "parts"),
+    (
+        "errors",
+        "seeds",
+        "section",
+        "vocabulary",
+        "appfiles",
+        "progress",
+        "chain",
+        "logs",
+        "loopback",
+        "parts",
+        "terminal",
+    ),
     ("clock", "expiry", "files", "lock", "extras"),
     ("checkpoints",),
     ("rundir",),

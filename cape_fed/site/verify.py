@@ -10,6 +10,7 @@ from cape_fed.site.audit import KIND, NUMBER, TIME, Head, log_file, read_entries
 from cape_fed.site.config import SiteConfig
 from cape_fed.site.egress import summarise
 from cape_fed.site.errors import AuditError
+from cape_fed.terminal import without_control
 
 _SHOWN = {NUMBER, TIME, KIND, "records", "policy", "files"}
 
@@ -58,8 +59,7 @@ def entry_line(entry: dict[str, Any]) -> str:
     for key in ("policy", "files"):
         if key in entry:
             facts.append(f"{key} {entry[key]}" if key == "policy" else f"{len(entry[key])} files")
-    line = f"{entry[TIME]}  {entry[NUMBER]:>5}  {entry[KIND]:<9} {', '.join(facts)}".rstrip()
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in line)
+    return without_control(f"{entry[TIME]}  {entry[NUMBER]:>5}  {entry[KIND]:<9} {', '.join(facts)}".rstrip())
 
 
 def _check_claim(claimed: Head | None, hashes: list[str]) -> None:

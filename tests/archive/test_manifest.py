@@ -86,15 +86,20 @@ def test_arrays_that_are_no_recordings(tmp_path: Path, array: np.ndarray, fs: st
     assert caught.value.code == code
 
 
+def codes_of(root: Path) -> list[str]:
+    """The errors of all records, none of which can be read."""
+    codes = []
+    for entry in READER.entries(root):
+        with pytest.raises(RecordError) as caught:
+            READER.read(root, entry)
+        codes.append(caught.value.code)
+    return codes
+
+
 def test_missing_files_and_damaged_arrays_are_errors_of_their_records(tmp_path: Path) -> None:
     (tmp_path / "bad.npy").write_bytes(b"\x93NUMPY\x01\x00\x10\x00{'descr': (((((")
     (tmp_path / "manifest.csv").write_text("path,fs\nnone,\nnone.npy,500\nbad.npy,500\n,\n")
-    codes = []
-    for entry in READER.entries(tmp_path):
-        with pytest.raises(RecordError) as caught:
-            READER.read(tmp_path, entry)
-        codes.append(caught.value.code)
-    assert codes == ["MISSING_FILE", "MISSING_FILE", "UNREADABLE", "MISSING_FILE"]
+    assert codes_of(tmp_path) == ["MISSING_FILE", "MISSING_FILE", "UNREADABLE", "MISSING_FILE"]
 
 
 def test_archives_of_arrays_and_pipes_are_errors_of_their_records(tmp_path: Path) -> None:
@@ -102,12 +107,7 @@ def test_archives_of_arrays_and_pipes_are_errors_of_their_records(tmp_path: Path
     (tmp_path / "several.npz").rename(tmp_path / "several.npy")
     os.mkfifo(tmp_path / "pipe.npy")
     (tmp_path / "manifest.csv").write_text("path,fs\nseveral.npy,500\npipe.npy,500\n")
-    codes = []
-    for entry in READER.entries(tmp_path):
-        with pytest.raises(RecordError) as caught:
-            READER.read(tmp_path, entry)
-        codes.append(caught.value.code)
-    assert codes == ["UNREADABLE", "MISSING_FILE"]
+    assert codes_of(tmp_path) == ["UNREADABLE", "MISSING_FILE"]
 
 
 def test_cells_that_are_no_truth_values(tmp_path: Path) -> None:

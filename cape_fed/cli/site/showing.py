@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from cape_fed.federation.fab import App
+from cape_fed.terminal import without_control
 
 
 def describe_app(app: App, *, same: bool) -> Iterator[str]:
@@ -47,4 +48,4 @@ def _delta(old: App, new: App, name: str) -> Iterator[str]:
 
 def _lines(content: bytes) -> list[str]:
     text = content.decode("utf-8", "backslashreplace")
-    return ["".join(c if c.isprintable() or c == "\t" else ascii(c)[1:-1] for c in line) for line in text.split("\n")]
+    return [without_control(line, kept="\t") for line in text.split("\n")]
